@@ -1,0 +1,45 @@
+"""Check convergence-rate theorems for mixtures of experts by certified simulation.
+
+The public names below load on first use, so that stored tables can be read, drawn and reported without JAX.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AbstractGate": "moetheory.gating",
+    "SoftmaxGate": "moetheory.gating",
+    "AbstractExpert": "moetheory.experts",
+    "LinearExpert": "moetheory.experts",
+    "MixtureOfExperts": "moetheory.models",
+    "MixingMeasure": "moetheory.mixing_measure",
+    "Sample": "moetheory.sampling",
+    "Uniform": "moetheory.sampling",
+    "Grid": "moetheory.sampling",
+    "draw": "moetheory.sampling",
+    "MaximumLikelihood": "moetheory.estimators",
+    "ExpectationMaximisation": "moetheory.estimators",
+    "ParameterBox": "moetheory.estimators",
+    "NearTruth": "moetheory.estimators",
+    "Splits": "moetheory.estimators",
+    "PublishedNearTruth": "moetheory.estimators",
+    "RandomStarts": "moetheory.estimators",
+    "Fit": "moetheory.estimators",
+    "Status": "moetheory.estimators",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'moetheory' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,36 @@
+"""The only file that touches ``jax.config`` and environment variables.
+
+Importing it switches JAX to float64 and gives it a persistent compilation cache in the user's own cache folder, in
+worker processes too (a parent's ``jax.config.update`` is not inherited by its children).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false"
+
+
+def cache_folder() -> Path:
+    """Folder of the compilation cache: ``$MOETHEORY_CACHE`` or the user's cache folder."""
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "moetheory"
+    return Path(os.environ.get("MOETHEORY_CACHE", default))
+
+
+def single_threaded_workers() -> None:
+    """Make worker processes started from now on compute on one thread each."""
+    flags = os.environ.get("XLA_FLAGS", "")
+    if SINGLE_THREAD not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {SINGLE_THREAD}".strip()
+
+
+def _configure_jax() -> None:
+    import jax
+
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+
+
+_configure_jax()

@@ -1,0 +1,14 @@
+"""Estimators, one per file, with their starts, boxes and certificates."""
+
+from moetheory.estimators._base import AbstractEstimator as AbstractEstimator
+from moetheory.estimators.box import ParameterBox as ParameterBox
+from moetheory.estimators.expectation_maximisation import ExpectationMaximisation as ExpectationMaximisation
+from moetheory.estimators.fit import Certificate as Certificate
+from moetheory.estimators.fit import Fit as Fit
+from moetheory.estimators.fit import Status as Status
+from moetheory.estimators.maximum_likelihood import MaximumLikelihood as MaximumLikelihood
+from moetheory.estimators.starts import NearTruth as NearTruth
+from moetheory.estimators.starts import PublishedNearTruth as PublishedNearTruth
+from moetheory.estimators.starts import RandomStarts as RandomStarts
+from moetheory.estimators.starts import Splits as Splits
+from moetheory.estimators.starts import StartRule as StartRule

@@ -1,0 +1,155 @@
+"""What the likelihood estimators share: starts, choice of the best one, certificate."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from moetheory.estimators import lanes
+from moetheory.estimators.box import ParameterBox
+from moetheory.estimators.fit import AGREEMENT, Certificate, Fit, judge
+from moetheory.estimators.lanes import LaneResults
+from moetheory.estimators.layout import Layout
+from moetheory.estimators.likelihood import Expansion
+from moetheory.estimators.starts import StartRule
+from moetheory.estimators.trust_region import Box, free_coordinates, relative_gradient
+from moetheory.models import MixtureOfExperts
+from moetheory.sampling import EVALUATION_ROWS, Sample, weights_and_means
+
+TIE = 1e-10
+
+
+@dataclass(frozen=True)
+class AbstractEstimator(abc.ABC):
+    """An estimator of softmax-gated mixtures of linear experts.
+
+    Its fields are its settings and part of the name of every fit it makes.
+    """
+
+    starts: tuple[StartRule, ...]
+    box: ParameterBox = field(default_factory=ParameterBox)
+
+    @abc.abstractmethod
+    def run_lanes(self, layout: Layout, buffer: lanes.Buffer, sample_of_lane, points, em_steps, box: Box) -> LaneResults:
+        """Run every start to its end."""
+
+    def fit(
+        self,
+        sample: Sample,
+        num_experts: int,
+        generator: np.random.Generator,
+        truth: MixtureOfExperts | None = None,
+    ) -> Fit:
+        """Fit one sample; see :meth:`fit_batch`."""
+        return self.fit_batch([sample], num_experts, [generator], truth)[0]
+
+    def fit_batch(
+        self,
+        samples: Sequence[Sample],
+        num_experts: int,
+        generators: Sequence[np.random.Generator],
+        truth: MixtureOfExperts | None = None,
+    ) -> list[Fit]:
+        """Fit samples of equal size.
+
+        Parameters
+        ----------
+        samples : sequence of Sample
+            All with the same number of rows and inputs.
+        num_experts : int, positive
+            Number of fitted atoms k.
+        generators : sequence of numpy.random.Generator
+            One per sample; starts draw from it and nothing else does.
+        truth : MixtureOfExperts, optional
+            Needed by the start rules near the truth.
+
+        Returns
+        -------
+        list of Fit
+            One per sample. An unsuccessful fit is a fit with a status, never an exception.
+        """
+        _check(samples, num_experts, self.starts, truth)
+        layout = Layout(num_experts, samples[0].x.shape[1])
+        per_sample = [
+            [rule.points(layout, sample, truth, generator) for rule in self.starts]
+            for sample, generator in zip(samples, generators, strict=True)
+        ]
+        points = np.concatenate([np.concatenate(rules) for rules in per_sample])
+        count = len(points) // len(samples)
+        sizes = [len(rule_points) for rule_points in per_sample[0]]
+        em_steps = np.tile(np.repeat([rule.em_steps for rule in self.starts], sizes), len(samples))
+        box = self.box.bounds(layout)
+        sample_of_lane = np.repeat(np.arange(len(samples)), count)
+        ends = self.run_lanes(layout, lanes.fill(samples), sample_of_lane, points, em_steps, box)
+        blocks = [LaneResults(*(part[i : i + count] for part in ends)) for i in range(0, len(points), count)]
+        return [best_fit(layout, sample, block, box) for sample, block in zip(samples, blocks, strict=True)]
+
+
+def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box) -> Fit:
+    """The start with the highest log-likelihood (the first of them on a tie), certified."""
+    values = np.where(np.isfinite(ends.log_likelihood), ends.log_likelihood, -np.inf)
+    top = values.max()
+    best = int(np.argmax(values >= top - TIE * (1 + abs(top)))) if np.isfinite(top) else 0
+    certificate = _certify(layout, sample, ends, values, best, box)
+    return Fit(
+        model=layout.unpack(ends.point[best]),
+        log_likelihood=float(ends.log_likelihood[best]),
+        status=judge(certificate, finite=bool(np.isfinite(top)), finished=bool(ends.done[best])),
+        certificate=certificate,
+        steps=int(ends.steps[best]),
+        best_start=best,
+        parameters=ends.point[best],
+    )
+
+
+def _certify(layout: Layout, sample: Sample, ends: LaneResults, values, best: int, box: Box) -> Certificate:
+    point = ends.point[best]
+    at = Expansion(-values[best] / sample.size, ends.gradient[best], ends.hessian[best])
+    agreeing = np.flatnonzero(values >= values[best] - AGREEMENT * (1 + abs(values[best])))
+    free = np.asarray(free_coordinates(point, at.gradient, box))
+    curvature = at.hessian[np.ix_(free, free)]
+    finite = np.isfinite(curvature).all()
+    rows = sample.x[:: max(1, sample.size // EVALUATION_ROWS)][:EVALUATION_ROWS]
+    share = weights_and_means(layout.unpack(point), rows)[0].mean(axis=0)
+    return Certificate(
+        gradient_norm=float(relative_gradient(point, at, box)),
+        smallest_eigenvalue=float(np.linalg.eigvalsh(curvature)[0]) if finite and free.any() else np.nan,
+        active_bounds=_active_bounds(layout, point, box),
+        starts=len(values),
+        starts_agreeing=len(agreeing),
+        restart_spread=_spread(layout, ends.point[agreeing], point),
+        smallest_share=float(share.min()),
+    )
+
+
+def _active_bounds(layout: Layout, point: np.ndarray, box: Box) -> tuple[str, ...]:
+    names = np.array(layout.names())
+    lower = [f"{name} at its lower bound" for name in names[point <= box.lower]]
+    upper = [f"{name} at its upper bound" for name in names[point >= box.upper]]
+    return (*lower, *upper)
+
+
+def _spread(layout: Layout, points: np.ndarray, reference: np.ndarray) -> float:
+    """Largest relative distance between the mixing measures of starts that agree in likelihood."""
+    canonical = [_coordinates(layout, point) for point in points]
+    centre = _coordinates(layout, reference)
+    return float(max(np.linalg.norm(other - centre) for other in canonical) / (1 + np.linalg.norm(centre)))
+
+
+def _coordinates(layout: Layout, point: np.ndarray) -> np.ndarray:
+    measure = layout.unpack(point).mixing_measure().canonical()
+    return np.concatenate([measure.mass, *(block.ravel() for block in measure.atoms.values())])
+
+
+def _check(samples: Sequence[Sample], num_experts: int, starts, truth) -> None:
+    if num_experts < 1:
+        raise ValueError(f"num_experts={num_experts}; need at least one expert.")
+    shapes = {sample.x.shape for sample in samples}
+    if len(shapes) != 1:
+        raise ValueError(f"samples have shapes {sorted(shapes)}; one batch needs samples of one shape: fit them in groups.")
+    if truth is None and any(rule.needs_truth for rule in starts):
+        names = [type(rule).__name__ for rule in starts if rule.needs_truth]
+        raise ValueError(f"start rules {names} start near the truth, but no truth was given; use RandomStarts for data.")

@@ -1,0 +1,151 @@
+"""What a fit returns: the model, its likelihood, a certificate and a status."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+
+from moetheory.models import MixtureOfExperts
+
+GRADIENT_TOLERANCE = 1e-8
+"""Largest projected relative gradient of a certified maximum."""
+CURVATURE_TOLERANCE = 1e-7
+AGREEMENT = 1e-8
+"""Two starts agree when their log-likelihoods differ by less than this relative to 1 + |l|."""
+DEAD_SHARE = 1e-3
+LOSS_SPREAD = 0.1
+
+
+class Status(enum.StrEnum):
+    """How a fit ended, and what to do about it.
+
+    Examples
+    --------
+    >>> Status("converged").advice
+    'A certified local maximum inside the box.'
+    """
+
+    CONVERGED = "converged"
+    NONFINITE = "nonfinite"
+    STEP_LIMIT = "step_limit"
+    NOT_STATIONARY = "not_stationary"
+    SADDLE = "saddle"
+    DEGENERATE_VARIANCE = "degenerate_variance"
+    AT_BOUND = "at_bound"
+    DEAD_ATOM = "dead_atom"
+    RESTARTS_DISAGREE = "restarts_disagree"
+
+    @property
+    def advice(self) -> str:
+        """What the status means and what to do."""
+        return _ADVICE[self]
+
+
+_ADVICE = {
+    Status.CONVERGED: "A certified local maximum inside the box.",
+    Status.NONFINITE: "The likelihood was not finite at any start: check the scale of the data and the box.",
+    Status.STEP_LIMIT: "The step limit was reached before a maximum: raise max_steps or use more starts.",
+    Status.NOT_STATIONARY: (
+        "The stopping rule was met but the gradient is not zero, so this is not the maximum likelihood estimate:"
+        " lower the tolerance or use estimator 'mle'."
+    ),
+    Status.SADDLE: "The gradient vanishes but the likelihood curves upwards: use more starts.",
+    Status.DEGENERATE_VARIANCE: (
+        "A variance sits on the floor of the box, where the likelihood is unbounded without it: use fewer experts, or"
+        " raise the floor."
+    ),
+    Status.AT_BOUND: (
+        "The best fit in the box touches it, for instance because the gates separate the data and the supremum is not"
+        " attained: read the active bounds; the density may still be well determined."
+    ),
+    Status.DEAD_ATOM: "An expert has almost no mass: its parameters mean little; consider fewer experts.",
+    Status.RESTARTS_DISAGREE: (
+        "Different parameters reach the same likelihood: the parameters are not identified, the density may be."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Evidence that a fit is a maximum.
+
+    Parameters
+    ----------
+    gradient_norm : float
+        Projected relative gradient: largest |g_i| max(1, |theta_i|) / max(1, |f|) over coordinates not held by a
+        bound, f the mean negative log-likelihood.
+    smallest_eigenvalue : float
+        Of the Hessian of f on those coordinates, the gate translation removed. Near zero is expected in
+        over-specified models and is no failure.
+    active_bounds : tuple of str
+        Coordinates on the box, such as ``nu[2] at its lower bound``.
+    starts : int
+        Starts tried.
+    starts_agreeing : int
+        Starts that reached the reported log-likelihood.
+    restart_spread : float
+        Relative spread of the conditional densities' parameters among those: 0 if they are the same mixing measure.
+    smallest_share : float
+        Smallest average gate weight of an atom over the sample.
+    """
+
+    gradient_norm: float
+    smallest_eigenvalue: float
+    active_bounds: tuple[str, ...]
+    starts: int
+    starts_agreeing: int
+    restart_spread: float
+    smallest_share: float
+
+    @property
+    def stationary(self) -> bool:
+        """Whether the projected gradient vanishes and the curvature is not upwards."""
+        return self.gradient_norm <= GRADIENT_TOLERANCE and self.smallest_eigenvalue >= -CURVATURE_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Result of one fit.
+
+    Parameters
+    ----------
+    model : MixtureOfExperts
+        The fitted model.
+    log_likelihood : float
+        Total log-likelihood of this model on the sample, in nats.
+    status : Status
+        How the fit ended.
+    certificate : Certificate
+        Evidence for it.
+    steps : int
+        Steps of the best start.
+    best_start : int
+        Its number.
+    parameters : (p,) array
+        Packed vector of the model (see :class:`moetheory.estimators.layout.Layout`).
+    """
+
+    model: MixtureOfExperts
+    log_likelihood: float
+    status: Status
+    certificate: Certificate
+    steps: int
+    best_start: int
+    parameters: np.ndarray
+
+
+def judge(certificate: Certificate, finite: bool, finished: bool) -> Status:
+    """Status of a fit: the first of the outcomes below that applies."""
+    outcomes = [
+        (not finite, Status.NONFINITE),
+        (any(name.startswith("nu") and "lower" in name for name in certificate.active_bounds), Status.DEGENERATE_VARIANCE),
+        (not finished and certificate.gradient_norm > GRADIENT_TOLERANCE, Status.STEP_LIMIT),
+        (certificate.gradient_norm > GRADIENT_TOLERANCE, Status.NOT_STATIONARY),
+        (certificate.smallest_eigenvalue < -CURVATURE_TOLERANCE, Status.SADDLE),
+        (bool(certificate.active_bounds), Status.AT_BOUND),
+        (certificate.smallest_share < DEAD_SHARE, Status.DEAD_ATOM),
+        (certificate.restart_spread > LOSS_SPREAD, Status.RESTARTS_DISAGREE),
+    ]
+    return next((status for applies, status in outcomes if applies), Status.CONVERGED)

@@ -1,0 +1,148 @@
+"""The compiled kernels: many fits, one after another, in one program whatever the sample sizes.
+
+A lane is one start on one sample. All samples of a call lie in one buffer of fixed capacity, so the same compiled
+program serves every sample size up to that capacity; each lane stops on its own and none waits for another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from moetheory.estimators import em_iteration, trust_region
+from moetheory.estimators.layout import Layout
+from moetheory.estimators.likelihood import CHUNK, Expansion, Rows, expand
+from moetheory.estimators.trust_region import Box
+from moetheory.sampling import Sample
+
+CAPACITIES = (2**14, 2**20, 2**24, 2**28)
+"""Rows of the buffer; a call uses the smallest that holds its samples."""
+LANES = 1024
+"""Lanes of one compiled call; more are split over several calls."""
+INTERLEAVE = 16
+"""Rows are stored so that the first n / 16 of them are every sixteenth row of the sample."""
+PILOT = 2**14
+"""From this sample size on, Newton first runs on the first sixteenth of the rows and goes on from there."""
+PILOT_TOLERANCE = 1e-5
+
+
+class Buffer(NamedTuple):
+    """Samples of equal size, back to back, each starting at a multiple of the chunk."""
+
+    x: np.ndarray
+    y: np.ndarray
+    first: np.ndarray
+    count: int
+
+
+class LaneResults(NamedTuple):
+    """End of every lane: packed point, total log-likelihood, mean gradient and Hessian of its negative, steps, done."""
+
+    point: np.ndarray
+    log_likelihood: np.ndarray
+    gradient: np.ndarray
+    hessian: np.ndarray
+    steps: np.ndarray
+    done: np.ndarray
+
+
+def padded(count: int) -> int:
+    """Rows a sample of ``count`` rows takes in a buffer."""
+    return -(-count // CHUNK) * CHUNK
+
+
+def fill(samples: Sequence[Sample]) -> Buffer:
+    """Put samples of equal size into one buffer."""
+    count, dimension = samples[0].x.shape
+    needed = padded(count) * len(samples)
+    capacity = next((c for c in CAPACITIES if c >= needed), needed)
+    x, y = np.zeros((dimension, capacity)), np.zeros(capacity)
+    order = np.concatenate([np.arange(start, count, INTERLEAVE) for start in range(min(INTERLEAVE, count))])
+    first = padded(count) * np.arange(len(samples))
+    for start, sample in zip(first, samples, strict=True):
+        x[:, start : start + count] = sample.x[order].T
+        y[start : start + count] = sample.y[order]
+    return Buffer(x, y, first, count)
+
+
+def newton_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps) -> LaneResults:
+    """Trust-region Newton from every start; see :mod:`moetheory.estimators.trust_region`."""
+    settings = (box.lower, box.upper, float(tolerance), int(max_steps))
+    return _run(partial(_newton_program, layout), buffer, sample_of_lane, starts, settings)
+
+
+def em_lanes(
+    layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps, gate_steps: int
+) -> LaneResults:
+    """EM from every start; see :mod:`moetheory.estimators.em_iteration`."""
+    settings = (box.lower, box.upper, float(tolerance), int(max_steps), int(gate_steps))
+    return _run(partial(_em_program, layout), buffer, sample_of_lane, starts, settings)
+
+
+def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> LaneResults:
+    x, y = jnp.asarray(buffer.x), jnp.asarray(buffer.y)
+    parts = []
+    for begin in range(0, len(starts), LANES):
+        batch = np.asarray(starts[begin : begin + LANES])
+        first = buffer.first[np.asarray(sample_of_lane[begin : begin + LANES])]
+        lanes = len(batch)
+        batch = np.pad(batch, ((0, LANES - lanes), (0, 0)))
+        first = np.pad(first, (0, LANES - lanes))
+        results = program(x, y, first, buffer.count, batch, lanes, *settings)
+        parts.append([np.asarray(part)[:lanes] for part in results])
+    return LaneResults(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+@partial(jax.jit, static_argnums=0)
+def _newton_program(layout, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
+    def fit(first, start):
+        def stage(index, state):
+            full = index == 1
+            rows = Rows(x, y, first, jnp.where(full, count, count // INTERLEAVE))
+            limit = jnp.where(full, max_steps, jnp.where(count >= PILOT, max_steps, 0))
+            stop = jnp.where(full, tolerance, PILOT_TOLERANCE)
+            objective = partial(expand, layout, rows=rows)
+            return trust_region.minimise(objective, state.point, Box(lower, upper), stop, limit)
+
+        nothing = Expansion(jnp.zeros(()), jnp.zeros(layout.size), jnp.zeros((layout.size, layout.size)))
+        unstarted = trust_region.State(start, nothing, jnp.ones(()), jnp.asarray(0), jnp.asarray(False))
+        end = lax.fori_loop(0, 2, stage, unstarted)
+        return end.point, end.at, end.steps, end.done
+
+    return _map_lanes(fit, count, first, starts, lanes)
+
+
+@partial(jax.jit, static_argnums=0)
+def _em_program(layout, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps, gate_steps):
+    def fit(first, start):
+        rows, box = Rows(x, y, first, count), Box(lower, upper)
+        end = em_iteration.iterate(layout, rows, start, box, tolerance, max_steps, gate_steps)
+        return end.point, expand(layout, end.point, rows), end.steps, end.done
+
+    return _map_lanes(fit, count, first, starts, lanes)
+
+
+def _map_lanes(fit, count, first, starts, lanes) -> LaneResults:
+    """Apply ``fit`` to the first ``lanes`` lanes, each running only as long as it needs."""
+    total, size = starts.shape
+    empty = LaneResults(
+        point=jnp.zeros((total, size)),
+        log_likelihood=jnp.zeros(total),
+        gradient=jnp.zeros((total, size)),
+        hessian=jnp.zeros((total, size, size)),
+        steps=jnp.zeros(total, dtype=int),
+        done=jnp.zeros(total, dtype=bool),
+    )
+
+    def one(lane, results):
+        point, at, steps, done = fit(first[lane], starts[lane])
+        row = LaneResults(point, -at.value * count, at.gradient, at.hessian, steps, done)
+        return LaneResults(*(column.at[lane].set(value) for column, value in zip(results, row, strict=True)))
+
+    return lax.fori_loop(0, lanes, one, empty)

@@ -1,0 +1,36 @@
+"""Voronoi losses, per-parameter errors and distances between densities; NumPy and SciPy only.
+
+Each loss is one file of this folder that defines ``loss(estimate, truth) -> float``; the folder is the
+register.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+
+
+def names() -> tuple[str, ...]:
+    """Names of all losses, in alphabetical order.
+
+    >>> "softmax_d2" in names()
+    True
+    """
+    modules = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(name for name in modules if hasattr(_module(name), "loss"))
+
+
+def by_name(name: str) -> Callable[..., float]:
+    """Return the loss of that name.
+
+    >>> by_name("softmax_d1").__module__
+    'moetheory.losses.softmax_d1'
+    """
+    if name not in names():
+        raise ValueError(f"loss {name!r} is unknown; choose one of {', '.join(names())}.")
+    return _module(name).loss
+
+
+def _module(name: str):
+    return importlib.import_module(f"{__name__}.{name}")

@@ -1,0 +1,205 @@
+"""Distances between conditional densities, by deterministic quadrature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.special import ndtr
+
+PANEL_EDGES = np.array([-9.0, -5.0, -3.0, -1.5, 0.0, 1.5, 3.0, 5.0, 9.0])
+ORDERS = (6, 12, 24, 48)
+RELATIVE_TOLERANCE = 1e-6
+ROUNDING = 1e-14
+CHUNK = 2_000_000
+ROOT_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Tabulated:
+    """Conditional Gaussian mixture at q nodes x.
+
+    Parameters
+    ----------
+    weights : (q, k) array
+        Gate weights, rows sum to one.
+    means : (q, k) array
+        Expert values.
+    variances : (k,) array, positive
+    """
+
+    weights: np.ndarray
+    means: np.ndarray
+    variances: np.ndarray
+
+    def __post_init__(self) -> None:
+        for name in ("weights", "means", "variances"):
+            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=float))
+        shapes = self.weights.shape, self.means.shape, self.variances.shape
+        if self.weights.ndim != 2 or shapes[0] != shapes[1] or shapes[2] != shapes[0][1:]:
+            raise ValueError(f"weights, means, variances have shapes {shapes}; pass (q, k), (q, k) and (k,).")
+        if not np.all(self.variances > 0):
+            raise ValueError(f"the smallest variance is {self.variances.min()}; pass variances > 0.")
+        if not np.allclose(self.weights.sum(axis=1), 1.0, rtol=0, atol=1e-9):
+            raise ValueError("the weights of a node do not sum to one: normalise the gate first.")
+
+
+@dataclass(frozen=True)
+class DensityDistances:
+    """Hellinger distance h (not squared), total variation V, largest relative change when last refined."""
+
+    hellinger: float
+    total_variation: float
+    relative_change: float
+
+
+def density_distances(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> DensityDistances:
+    r"""Hellinger distance and total variation of two conditional densities.
+
+    :math:`h^2 = \frac12 E_X \int (\sqrt p - \sqrt q)^2 dy` and :math:`V = \frac12 E_X \int |p - q| dy`. The
+    first integral is Gauss-Legendre between the points mean +- {0, 1.5, 3, 5, 9} standard deviations of all
+    components; the second is exact by the normal distribution function between the sign changes of p - q. The
+    order doubles until both change by less than 1e-6 relatively (or 1e-14), at most to 48.
+
+    Parameters
+    ----------
+    p, q : Tabulated
+        Densities at the same nodes.
+    node_probability : (q,) array
+        Probabilities of the nodes, sum one.
+
+    Returns
+    -------
+    DensityDistances
+
+    Raises
+    ------
+    ValueError
+        If the numbers of nodes differ or the probabilities do not sum to one.
+
+    References
+    ----------
+    arXiv 2305.03288, Proposition 2 (the density rate).
+
+    Examples
+    --------
+    >>> p = Tabulated([[1.0]], [[0.0]], [1.0])
+    >>> q = Tabulated([[1.0]], [[2.0]], [1.0])
+    >>> round(density_distances(p, q, [1.0]).hellinger ** 2, 9)
+    0.39346934
+    """
+    probability = _check_nodes(p, q, node_probability)
+    mixture = _Difference(
+        np.hstack([p.weights, q.weights]),
+        np.hstack([p.means, q.means]),
+        np.sqrt(np.concatenate([p.variances, q.variances])),
+        p.variances.size,
+    )
+    previous = _integrate(mixture, probability, ORDERS[0])
+    for order in ORDERS[1:]:
+        current = _integrate(mixture, probability, order)
+        gaps = np.abs(current - previous)
+        change = np.max(gaps / np.maximum(current, ROUNDING))
+        if np.all(gaps <= RELATIVE_TOLERANCE * current + ROUNDING):
+            break
+        previous = current
+    return DensityDistances(float(current[0]), float(current[1]), float(change))
+
+
+def hellinger(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> float:
+    """Hellinger distance h of :func:`density_distances`."""
+    return density_distances(p, q, node_probability).hellinger
+
+
+def total_variation(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> float:
+    """Total variation V of :func:`density_distances`."""
+    return density_distances(p, q, node_probability).total_variation
+
+
+@dataclass(frozen=True)
+class _Difference:
+    """Components of p (the first ``split``) and of q (the rest), at some nodes."""
+
+    weights: np.ndarray
+    means: np.ndarray
+    deviations: np.ndarray
+    split: int
+
+    def at(self, nodes: np.ndarray | slice) -> _Difference:
+        return _Difference(self.weights[nodes], self.means[nodes], self.deviations, self.split)
+
+    def densities(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """p and q at y, whose first axis runs over the nodes."""
+        sums = [np.zeros_like(y), np.zeros_like(y)]
+        for i, deviation in enumerate(self.deviations):
+            z = (y - _column(self.means[:, i], y)) / deviation
+            height = _column(self.weights[:, i], y) / (deviation * np.sqrt(2 * np.pi))
+            sums[i >= self.split] += height * np.exp(-0.5 * z * z)
+        return sums[0], sums[1]
+
+    def cumulative_and_slope(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Integral, value and derivative of p - q at one y per node."""
+        z = (y[:, None] - self.means) / self.deviations
+        signed = self.weights * np.where(np.arange(self.deviations.size) < self.split, 1.0, -1.0)
+        value = signed * np.exp(-0.5 * z * z) / (self.deviations * np.sqrt(2 * np.pi))
+        slope = -value * z / self.deviations
+        return np.sum(signed * ndtr(z), axis=1), value.sum(axis=1), slope.sum(axis=1)
+
+
+def _integrate(mixture: _Difference, probability: np.ndarray, order: int) -> np.ndarray:
+    """(h, V) with ``order`` points per panel."""
+    points_per_node = mixture.deviations.size * PANEL_EDGES.size * order
+    chunk = max(1, CHUNK // points_per_node)
+    sums = np.zeros(2)
+    for first in range(0, probability.size, chunk):
+        nodes = slice(first, first + chunk)
+        sums += _integrate_chunk(mixture.at(nodes), probability[nodes], order)
+    return np.array([np.sqrt(sums[0]), sums[1]])
+
+
+def _integrate_chunk(mixture: _Difference, probability: np.ndarray, order: int) -> np.ndarray:
+    """(h^2, V) of some nodes."""
+    edges = mixture.means[:, :, None] + mixture.deviations[:, None] * PANEL_EDGES
+    edges = np.sort(edges.reshape(probability.size, -1), axis=1)
+    abscissae, weights = np.polynomial.legendre.leggauss(order)
+    half = np.diff(edges)[:, :, None] / 2
+    y = (edges[:, :-1, None] + half * (1 + abscissae)).reshape(probability.size, -1)
+    p, q = mixture.densities(y)
+    difference, root_sum = p - q, np.sqrt(p) + np.sqrt(q)
+    ratio = np.divide(difference, root_sum, out=np.zeros_like(y), where=root_sum > 0)
+    inner = np.sum((half * weights).reshape(y.shape) * ratio**2, axis=1)
+    return np.array([probability @ inner / 2, _total_variation(mixture, probability, y, difference)])
+
+
+def _total_variation(
+    mixture: _Difference, probability: np.ndarray, y: np.ndarray, difference: np.ndarray
+) -> float:
+    """V = E_X sum of (P - Q)(root), plus where p - q falls through zero and minus where it rises."""
+    positive = difference > 0
+    node, left = np.nonzero(positive[:, 1:] != positive[:, :-1])
+    low, high = y[node, left], y[node, left + 1]
+    falling = np.where(positive[node, left], 1.0, -1.0)
+    at_roots = mixture.at(node)
+    roots = (low + high) / 2
+    for _ in range(ROOT_STEPS):
+        _, value, slope = at_roots.cumulative_and_slope(roots)
+        before = value * falling > 0
+        low, high = np.where(before, roots, low), np.where(before, high, roots)
+        newton = roots - np.divide(value, slope, out=np.zeros_like(value), where=slope != 0)
+        roots = np.where((low <= newton) & (newton <= high), newton, (low + high) / 2)
+    return float(np.sum(probability[node] * falling * at_roots.cumulative_and_slope(roots)[0]))
+
+
+def _column(values: np.ndarray, like: np.ndarray) -> np.ndarray:
+    return values.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def _check_nodes(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> np.ndarray:
+    probability = np.asarray(node_probability, dtype=float)
+    counts = len(p.weights), len(q.weights), probability.size
+    if len(set(counts)) > 1 or probability.ndim != 1:
+        raise ValueError(f"p, q and node_probability have {counts} nodes; use the same nodes for all.")
+    if not np.isclose(probability.sum(), 1.0, rtol=0, atol=1e-9):
+        raise ValueError(f"node_probability sums to {probability.sum()}; it must sum to 1: normalise it.")
+    return probability

@@ -1,0 +1,26 @@
+"""Convergence rates: the log-log slope with its Monte Carlo error, planning, and the verdict on a claim."""
+
+from moetheory.rates.planning import log_slope, plan_replicates, predicted_interval
+from moetheory.rates.slope import Slope, estimate_slope
+from moetheory.rates.verdict import (
+    Judgement,
+    Verdict,
+    judge_distribution,
+    judge_level,
+    judge_slope,
+    mean_median_disagree,
+)
+
+__all__ = [
+    "Judgement",
+    "Slope",
+    "Verdict",
+    "estimate_slope",
+    "judge_distribution",
+    "judge_level",
+    "judge_slope",
+    "log_slope",
+    "mean_median_disagree",
+    "plan_replicates",
+    "predicted_interval",
+]

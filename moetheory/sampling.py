@@ -1,0 +1,164 @@
+"""Input laws and samples drawn from a model."""
+
+from __future__ import annotations
+
+import abc
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+import jax
+import numpy as np
+
+from moetheory.models import MixtureOfExperts
+
+EVALUATION_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Inputs and responses of n observations.
+
+    Parameters
+    ----------
+    x : (n, d) array, real
+        Inputs.
+    y : (n,) array, real
+        Responses.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Sample(x=np.zeros((3, 1)), y=np.zeros(3)).size
+    3
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+
+    def __post_init__(self) -> None:
+        x, y = np.asarray(self.x, dtype=float), np.asarray(self.y, dtype=float)
+        if x.ndim != 2 or y.shape != x.shape[:1]:
+            raise ValueError(f"got x of shape {x.shape} and y of shape {y.shape}; need (n, d) and (n,).")
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            bad = int((~np.isfinite(x)).any(axis=1).sum() + (~np.isfinite(y)).sum())
+            raise ValueError(f"{bad} entries are NaN or infinite; need finite numbers: drop or impute those rows.")
+        object.__setattr__(self, "x", x)
+        object.__setattr__(self, "y", y)
+
+    @property
+    def size(self) -> int:
+        """Number of observations n."""
+        return len(self.y)
+
+
+class InputLaw(abc.ABC):
+    """Law of the inputs on a box."""
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @abc.abstractmethod
+    def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
+        """Inputs of a sample, (size, d)."""
+
+
+@final
+@dataclass(frozen=True)
+class Uniform(InputLaw):
+    """Independent inputs, uniform on the box from ``low`` to ``high``.
+
+    Examples
+    --------
+    >>> Uniform(low=(0.0,), high=(1.0,)).inputs(2, np.random.default_rng(0)).shape
+    (2, 1)
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.low) != len(self.high) or not all(a < b for a, b in zip(self.low, self.high, strict=False)):
+            raise ValueError(f"low={self.low} and high={self.high}; need as many lows as highs, each low < its high.")
+
+    def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
+        low, high = np.asarray(self.low), np.asarray(self.high)
+        return low + (high - low) * generator.random((size, len(self.low)))
+
+
+@final
+@dataclass(frozen=True)
+class Grid(InputLaw):
+    """Fixed inputs, one evenly spaced grid on an interval, ends included.
+
+    Examples
+    --------
+    >>> Grid(low=(0.0,), high=(1.0,)).inputs(3, np.random.default_rng(0)).ravel().tolist()
+    [0.0, 0.5, 1.0]
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.low) != 1 or len(self.high) != 1 or not self.low[0] < self.high[0]:
+            raise ValueError(f"low={self.low} and high={self.high}; a grid needs one input and low < high.")
+
+    def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
+        return np.linspace(self.low[0], self.high[0], size)[:, None]
+
+
+def draw(model: MixtureOfExperts, inputs: InputLaw, size: int, generator: np.random.Generator) -> Sample:
+    r"""Draw a sample: inputs, then an atom from the gate weights, then a normal response of that atom.
+
+    Parameters
+    ----------
+    model : MixtureOfExperts
+        The truth.
+    inputs : InputLaw
+        Law of the inputs; its dimension must be the model's.
+    size : int, positive
+        Sample size n.
+    generator : numpy.random.Generator
+        The only source of randomness.
+
+    Returns
+    -------
+    Sample
+        The same for the same generator state on one machine, whatever the backend of the fits: responses are always
+        computed on the CPU, in float64.
+
+    Examples
+    --------
+    >>> from moetheory import LinearExpert, MixtureOfExperts, SoftmaxGate
+    >>> model = MixtureOfExperts(SoftmaxGate.example(2, 1), LinearExpert.example(2, 1), variance=[0.1, 0.2])
+    >>> draw(model, Uniform((0.0,), (1.0,)), 5, np.random.default_rng(0)).y.shape
+    (5,)
+    """
+    if size < 1:
+        raise ValueError(f"size={size}; a sample needs at least one observation.")
+    if len(inputs.low) != model.dimension:
+        raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {model.dimension}; they must agree.")
+    x = inputs.inputs(size, generator)
+    uniform, normal = generator.random(size), generator.standard_normal(size)
+    weights, means = weights_and_means(model, x)
+    atom = (uniform[:, None] > np.cumsum(weights, axis=1)[:, :-1]).sum(axis=1)
+    y = means[np.arange(size), atom] + np.sqrt(model.variance)[atom] * normal
+    return Sample(x=x, y=y)
+
+
+def weights_and_means(model: MixtureOfExperts, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gate weights and expert means at many inputs, two (n, k) arrays, in one compiled program whatever n."""
+    size = len(x)
+    blocks = -(-size // EVALUATION_ROWS)
+    rows = np.zeros((blocks * EVALUATION_ROWS, x.shape[1]))
+    rows[:size] = x
+    with jax.default_device(jax.local_devices(backend="cpu")[0]):
+        parts = [_evaluate()(model, part) for part in np.split(rows, blocks)]
+    weights, means = (np.concatenate([np.asarray(part[i]) for part in parts])[:size] for i in (0, 1))
+    return weights, means
+
+
+@lru_cache
+def _evaluate():
+    return jax.jit(jax.vmap(lambda model, x: (model.weights(x), model.means(x)), in_axes=(None, 0)))

@@ -1,0 +1,110 @@
+"""Laws of the mixing measure."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from moetheory.mixing_measure import MixingMeasure
+
+SOFTMAX = ("log_mass", "beta_1")
+coordinates = st.floats(-5, 5).map(lambda value: round(value, 3))
+
+
+@st.composite
+def measures(draw):
+    k, d = draw(st.sampled_from([(1, 1), (2, 1), (3, 2)]))
+    atoms = {
+        name: draw(arrays(float, (k, size), elements=coordinates))
+        for name, size in (("beta_1", d), ("eta_0", 1))
+    }
+    atoms["nu"] = draw(arrays(float, (k, 1), elements=st.floats(0.01, 10)))
+    return MixingMeasure(draw(arrays(float, k, elements=coordinates)), atoms, SOFTMAX)
+
+
+def assert_same(left, right):
+    np.testing.assert_allclose(left.log_mass, right.log_mass, rtol=0, atol=1e-12)
+    assert list(left.atoms) == list(right.atoms)
+    for name, block in left.atoms.items():
+        np.testing.assert_allclose(block, right.atoms[name], rtol=0, atol=1e-12)
+
+
+@given(measures(), st.randoms())
+def test_canonical_forgets_order(measure, random):
+    order = random.sample(range(measure.num_atoms), measure.num_atoms)
+    assert_same(measure.permute(order).canonical(), measure.canonical())
+
+
+@given(measures(), coordinates, coordinates)
+def test_canonical_forgets_translation(measure, t1, t2):
+    separated = {**measure.atoms, "eta_0": np.arange(measure.num_atoms)[:, None]}
+    measure = MixingMeasure(measure.log_mass, separated, SOFTMAX)
+    assert_same(measure.translate(t1, t2).canonical(), measure.canonical())
+
+
+@given(measures())
+def test_canonical_representative(measure):
+    canonical = measure.canonical()
+    assert canonical.mass.sum() == pytest.approx(1)
+    np.testing.assert_allclose(canonical.atoms["beta_1"].mean(axis=0), 0, atol=1e-12)
+    assert np.all(np.diff(canonical.atoms["eta_0"][:, 0]) >= 0)
+    assert_same(canonical.canonical(), canonical)
+
+
+@given(measures(), coordinates, coordinates)
+def test_translation_moves_the_gate_only(measure, t1, t2):
+    moved = measure.translate(t1, t2)
+    np.testing.assert_allclose(moved.mass, np.exp(t1) * measure.mass)
+    np.testing.assert_array_equal(moved.atoms["beta_1"], measure.atoms["beta_1"] + t2)
+    np.testing.assert_array_equal(moved.atoms["eta_0"], measure.atoms["eta_0"])
+
+
+def test_untranslated_masses_stay():
+    measure = MixingMeasure([1.0, 2.0], {"eta_0": [[2.0], [1.0]]})
+    np.testing.assert_array_equal(measure.canonical().log_mass, [2.0, 1.0])
+
+
+def test_sorting_breaks_ties_by_the_gate():
+    measure = MixingMeasure([0.0, 0.0], {"beta_1": [[2.0], [1.0]], "eta_0": [[3.0], [3.0]]}, ("beta_1",))
+    np.testing.assert_array_equal(measure.canonical().atoms["beta_1"], [[-0.5], [0.5]])
+
+
+def test_arrays_are_private_and_read_only():
+    log_mass = np.zeros(1)
+    measure = MixingMeasure(log_mass, {"eta_0": [[1.0]]})
+    log_mass[0] = 5.0
+    assert measure.log_mass[0] == 0
+    with pytest.raises(ValueError, match="read-only"):
+        measure.atoms["eta_0"][0, 0] = 2.0
+    with pytest.raises(TypeError):
+        measure.atoms["nu"] = np.ones((1, 1))
+
+
+@pytest.mark.parametrize(
+    ("log_mass", "atoms", "translations", "message"),
+    [
+        ([], {}, (), "log_mass has shape"),
+        ([[0.0]], {}, (), "log_mass has shape"),
+        ([0.0], {"eta_0": [1.0]}, (), "'eta_0' has shape"),
+        ([0.0], {"eta_0": [[1.0], [2.0]]}, (), "'eta_0' has shape"),
+        ([np.nan], {}, (), "finite"),
+        ([0.0], {"eta_0": [[np.inf]]}, (), "finite"),
+        ([0.0], {"nu": [[0.0]]}, (), "positive"),
+        ([0.0], {"eta_0": [[1.0]]}, ("beta_1",), "translations"),
+        ([0.0], {"a": [[1.0]], "b": [[1.0]]}, ("a", "b"), "translations"),
+    ],
+)
+def test_wrong_input(log_mass, atoms, translations, message):
+    with pytest.raises(ValueError, match=message):
+        MixingMeasure(log_mass, atoms, translations)
+
+
+def test_undeclared_shifts_and_wrong_orders():
+    measure = MixingMeasure([0.0, 1.0], {"eta_0": [[1.0], [2.0]]}, ("log_mass",))
+    with pytest.raises(ValueError, match="translations"):
+        measure.translate(0.0, 1.0)
+    with pytest.raises(ValueError, match="translations"):
+        MixingMeasure([0.0], {}).translate(1.0)
+    with pytest.raises(ValueError, match="permutation"):
+        measure.permute([0, 0])

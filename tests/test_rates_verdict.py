@@ -1,0 +1,186 @@
+"""Verdicts on slopes, levels and distributions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import norm
+
+from moetheory.rates import (
+    Slope,
+    Verdict,
+    estimate_slope,
+    judge_distribution,
+    judge_level,
+    judge_slope,
+    mean_median_disagree,
+    predicted_interval,
+)
+
+GRID = np.geomspace(1e2, 1e5, 8)
+VARIATION = 0.76
+
+
+def lognormal_losses(rng, sizes=GRID, rate=0.5, replicates=40, variation=VARIATION):
+    """Lognormal losses with mean n^-rate and the given coefficient of variation."""
+    spread = np.sqrt(np.log1p(variation**2))
+    return [rng.lognormal(-rate * np.log(n) - spread**2 / 2, spread, replicates) for n in sizes]
+
+
+def exact_slope(rate=0.5, variation=VARIATION, replicates=40, sizes=GRID):
+    """A slope whose centres lie on n^-rate exactly."""
+    centre = sizes**-rate
+    error = variation * centre / np.sqrt(replicates)
+    return Slope(sizes, "mean", centre, error, np.full(sizes.size, replicates))
+
+
+def binomial_error(p, count):
+    return np.sqrt(p * (1 - p) / count)
+
+
+# Verdicts on slopes
+
+ROOT_N = predicted_interval(0.5, GRID, 0.5)
+
+
+def test_error_of_a_sample_mean_is_consistent_with_root_n():
+    rng = np.random.default_rng(0)
+    sizes = [100, 316, 1_000, 3_162]
+    losses = [np.abs(rng.standard_normal((100, n)).mean(axis=1)) for n in sizes]
+    line = estimate_slope(sizes, losses)
+    assert judge_slope(line, (-0.5, -0.5), [0.25]).verdict is Verdict.CONSISTENT
+    wrong = judge_slope(line, (-0.25, -0.25), [0.5], upper_bound=False)
+    assert wrong.verdict is Verdict.INCONSISTENT
+    assert "does not meet" in wrong.reason and wrong.needed is None
+
+
+def test_slower_than_the_bound_is_inconsistent_and_faster_is_not():
+    slow = judge_slope(exact_slope(0.25), ROOT_N, [0.25])
+    assert slow.verdict is Verdict.INCONSISTENT
+    fast = judge_slope(exact_slope(0.5), (-0.25, -0.2174), [0.5])
+    assert fast.verdict is Verdict.CONSISTENT and "faster" in fast.reason
+    sharp = judge_slope(exact_slope(0.5), (-0.25, -0.2174), [0.5], upper_bound=False)
+    assert sharp.verdict is Verdict.INCONSISTENT
+
+
+@pytest.mark.parametrize("published", [0.451, 0.46])
+def test_published_slopes_fit_the_log_form(published):
+    assert judge_slope(exact_slope(published), ROOT_N, [0.25]).verdict is Verdict.CONSISTENT
+
+
+@pytest.mark.parametrize("variation, share", [(VARIATION, 0.81), (2.0, 0.987)])
+def test_two_replicates_are_mostly_underpowered(variation, share):
+    rng = np.random.default_rng(0)
+    drawn = [lognormal_losses(rng, replicates=2, variation=variation) for _ in range(300)]
+    judged = [judge_slope(estimate_slope(GRID, losses), (-0.5, -0.4348), [0.25]) for losses in drawn]
+    underpowered = [each for each in judged if each.verdict is Verdict.UNDERPOWERED]
+    assert abs(len(underpowered) / 300 - share) < 3 * binomial_error(share, 300)
+    assert all("replicates per size instead of 2." in each.needed for each in underpowered)
+
+
+@given(st.floats(0, 2), st.sampled_from([0.25, 0.375, 0.125]))
+def test_power_is_decided_before_the_slope_is_seen(rate, rival):
+    noisy, precise = {"replicates": 2, "variation": 2.0}, {"replicates": 10_000}
+    seen = judge_slope(exact_slope(rate, **noisy), ROOT_N, [rival])
+    assert seen == judge_slope(exact_slope(0.5, **noisy), ROOT_N, [rival])
+    assert seen.verdict is Verdict.UNDERPOWERED
+    assert judge_slope(exact_slope(rate, **precise), ROOT_N, [rival]).verdict is not Verdict.UNDERPOWERED
+
+
+@given(st.floats(0.001, 0.2), st.lists(st.floats(0, 1), min_size=1, max_size=3))
+def test_underpowered_exactly_when_two_errors_exceed_half_the_distance(relative, rivals):
+    line = exact_slope(variation=relative * np.sqrt(40))
+    low, high = ROOT_N
+    distance = min(max(low + rate, -rate - high, 0) for rate in rivals)
+    judged = judge_slope(line, ROOT_N, rivals)
+    assert (judged.verdict is Verdict.UNDERPOWERED) == (2 * line.se > distance / 2)
+    assert (judged.needed is not None) == (judged.verdict is Verdict.UNDERPOWERED)
+
+
+def test_needed_replicates_give_power():
+    line = exact_slope(variation=2.0, replicates=20)
+    judged = judge_slope(line, ROOT_N, [0.25])
+    needed = int(judged.needed.split()[1])
+    assert judge_slope(exact_slope(variation=2.0, replicates=needed - 1), ROOT_N, [0.25]).needed is not None
+    assert judge_slope(exact_slope(variation=2.0, replicates=needed), ROOT_N, [0.25]).needed is None
+
+
+def test_half_width_stands_in_for_rivals_and_never_loosens_them():
+    line = exact_slope()
+    assert judge_slope(line, ROOT_N, [], half_width=0.04).verdict is Verdict.CONSISTENT
+    assert "half-width" in judge_slope(line, ROOT_N, [0.25], half_width=0.03).reason
+    assert judge_slope(line, ROOT_N, [0.4], half_width=1.0).verdict is Verdict.UNDERPOWERED
+
+
+def test_rival_inside_the_prediction_cannot_be_separated():
+    judged = judge_slope(exact_slope(), ROOT_N, [0.45])
+    assert judged.verdict is Verdict.UNDERPOWERED
+    assert judged.needed.startswith("No number of replicates")
+
+
+def test_one_large_loss_makes_mean_and_median_disagree():
+    rng = np.random.default_rng(4)
+    losses = lognormal_losses(rng, replicates=100, variation=0.1)
+    agree = [estimate_slope(GRID, losses, location=location) for location in ("mean", "median")]
+    assert mean_median_disagree(*agree) is False
+    rare = [np.append(values, np.full(10, 0.1)) for values in losses]
+    driven = [estimate_slope(GRID, rare, location=location) for location in ("mean", "median")]
+    assert mean_median_disagree(*driven) is True
+
+
+# Verdicts on levels and distributions
+
+
+def test_level_has_three_verdicts():
+    values = 0.5 + 0.1 * np.array([-1.0, 1.0] * 50)
+    assert judge_level(values, (0.4, 0.6)).verdict is Verdict.CONSISTENT
+    assert judge_level(values, (0.6, 0.7)).verdict is Verdict.INCONSISTENT
+    assert judge_level(values, (0.3, 0.47)).verdict is Verdict.INCONSISTENT
+    narrow = judge_level(values, (0.49, 0.51))
+    assert narrow.verdict is Verdict.UNDERPOWERED
+    assert narrow.needed == "About 405 values instead of 100."
+    assert judge_level(values, (0.5, 0.5)).needed.startswith("No number of values")
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, np.nan]])
+def test_level_of_fewer_than_two_values_is_underpowered(values):
+    assert judge_level(values, (0, 2)).verdict is Verdict.UNDERPOWERED
+
+
+def test_distribution_is_judged_by_kolmogorov_and_smirnov():
+    sample = np.append(np.random.default_rng(0).standard_normal(400), np.nan)
+    right = judge_distribution(sample, norm.cdf)
+    assert right.verdict is Verdict.CONSISTENT
+    assert "D = 0.0" in right.reason and "400 values" in right.reason and "p = " in right.reason
+    assert judge_distribution(sample + 0.5, norm.cdf).verdict is Verdict.INCONSISTENT
+    assert judge_distribution(sample, norm.cdf, level=0.9999).verdict is Verdict.INCONSISTENT
+    assert judge_distribution(sample[:99] + 9, norm.cdf).verdict is Verdict.UNDERPOWERED
+
+
+def test_distribution_distance_is_exact():
+    centred = (np.arange(200) + 0.5) / 200
+    assert judge_distribution(centred, lambda t: t).reason.startswith("D = 0.0025 on 200 values")
+
+
+# Wrong input
+
+
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (lambda: judge_slope(exact_slope(), (0.4, 0.5), [0.25]), ValueError, "negative slope"),
+        (lambda: judge_slope(exact_slope(), (-0.4, -0.5), [0.25]), ValueError, "low <= high"),
+        (lambda: judge_slope(exact_slope(), ROOT_N, [-0.25]), ValueError, "not negative"),
+        (lambda: judge_slope(exact_slope(), ROOT_N, []), ValueError, "rivals is empty"),
+        (lambda: judge_slope(exact_slope(), ROOT_N, [], half_width=0), ValueError, "half_width is 0"),
+        (lambda: judge_level([1, np.inf], (0, 1)), ValueError, "infinite"),
+        (lambda: judge_level([1, 2], (np.nan, 1)), ValueError, "finite with low <= high"),
+        (lambda: judge_distribution([1, 2], "norm"), TypeError, "'norm'"),
+        (lambda: judge_distribution([1, 2], norm.cdf, level=1), ValueError, "level is 1"),
+    ],
+)
+def test_wrong_input_is_named(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
