@@ -30,6 +30,8 @@ _HOME = {
     "RandomStarts": "moetheory.estimators",
     "Fit": "moetheory.estimators",
     "Status": "moetheory.estimators",
+    "estimate_slope": "moetheory.rates",
+    "sweep": "moetheory.study.sweep",
 }
 
 __all__ = list(_HOME)

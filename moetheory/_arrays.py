@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import moetheory._config  # noqa: F401  (configures JAX before its first use)
 import jax
 import numpy as np
+
+import moetheory._config  # noqa: F401  (configures JAX before its first use)
 
 
 def as_floats(value: Any) -> Any:

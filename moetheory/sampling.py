@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import final
 
 import jax
@@ -149,16 +148,31 @@ def draw(model: MixtureOfExperts, inputs: InputLaw, size: int, generator: np.ran
 
 def weights_and_means(model: MixtureOfExperts, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gate weights and expert means at many inputs, two (n, k) arrays, in one compiled program whatever n."""
-    size = len(x)
-    blocks = -(-size // EVALUATION_ROWS)
-    rows = np.zeros((blocks * EVALUATION_ROWS, x.shape[1]))
-    rows[:size] = x
+    return _by_rows(_weights_and_means, model, x)
+
+
+def log_likelihood(model: MixtureOfExperts, sample: Sample) -> float:
+    """Total log-likelihood of a model on a sample, in nats."""
+    (densities,) = _by_rows(_log_densities, model, np.column_stack([sample.x, sample.y]))
+    return float(densities.sum())
+
+
+def _by_rows(program, model: MixtureOfExperts, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Apply a compiled program to a table of rows, in parts of fixed size."""
+    size = len(rows)
+    parts = -(-size // EVALUATION_ROWS)
+    table = np.zeros((parts * EVALUATION_ROWS, rows.shape[1]))
+    table[:size] = rows
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        parts = [_evaluate()(model, part) for part in np.split(rows, blocks)]
-    weights, means = (np.concatenate([np.asarray(part[i]) for part in parts])[:size] for i in (0, 1))
-    return weights, means
+        results = [program(model, part) for part in np.split(table, parts)]
+    return tuple(np.concatenate([np.asarray(part) for part in column])[:size] for column in zip(*results, strict=True))
 
 
-@lru_cache
-def _evaluate():
-    return jax.jit(jax.vmap(lambda model, x: (model.weights(x), model.means(x)), in_axes=(None, 0)))
+@jax.jit
+def _weights_and_means(model: MixtureOfExperts, x):
+    return jax.vmap(model.weights)(x), jax.vmap(model.means)(x)
+
+
+@jax.jit
+def _log_densities(model: MixtureOfExperts, rows):
+    return (jax.vmap(model.log_density)(rows[:, :-1], rows[:, -1]),)

@@ -15,7 +15,15 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from moetheory.estimators.layout import Layout
-from moetheory.estimators.likelihood import Rows, feature_products, linear, over_chunks, predictors, product_index, split
+from moetheory.estimators.likelihood import (
+    Rows,
+    feature_products,
+    linear,
+    over_chunks,
+    predictors,
+    product_index,
+    split,
+)
 from moetheory.estimators.trust_region import Box, free_coordinates
 
 RIDGE = 1e-12

@@ -59,9 +59,9 @@ class Layout:
     def names(self) -> list[str]:
         """Name of every coordinate, in the symbols of the mixing measure (atoms and inputs count from 1)."""
         k, d = self.num_experts, self.dimension
-        gate = [_names("beta", atom, d) for atom in range(1, k)]
-        expert = [_names("eta", atom, d) for atom in range(1, k + 1)]
-        return [*sum(gate + expert, []), *(f"nu[{atom}]" for atom in range(1, k + 1))]
+        gate = [name for atom in range(1, k) for name in _names("beta", atom, d)]
+        expert = [name for atom in range(1, k + 1) for name in _names("eta", atom, d)]
+        return [*gate, *expert, *(f"nu[{atom}]" for atom in range(1, k + 1))]
 
 
 def _names(symbol: str, atom: int, dimension: int) -> list[str]:

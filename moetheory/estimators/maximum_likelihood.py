@@ -42,7 +42,7 @@ class MaximumLikelihood(AbstractEstimator):
     --------
     >>> import numpy as np
     >>> from moetheory import LinearExpert, MaximumLikelihood, MixtureOfExperts, RandomStarts, SoftmaxGate, Uniform, draw
-    >>> truth = MixtureOfExperts(SoftmaxGate([-4.0, 0.0], [[8.0], [0.0]]), LinearExpert([[-3.0], [3.0]], [2.0, 0.0]), [0.1, 0.2])
+    >>> truth = MixtureOfExperts(SoftmaxGate([-2.0, 0.0], [[4.0], [0.0]]), LinearExpert([[-3.0], [3.0]], [2.0, 0.0]), [0.1, 0.2])
     >>> sample = draw(truth, Uniform((0.0,), (1.0,)), 500, np.random.default_rng(0))
     >>> fit = MaximumLikelihood((RandomStarts(5),)).fit(sample, 2, np.random.default_rng(1))
     >>> fit.status.value, fit.certificate.gradient_norm < 1e-8

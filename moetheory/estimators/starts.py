@@ -24,6 +24,7 @@ SMALLEST_VARIANCE_SHARE = 1e-3
 class StartRule(abc.ABC):
     """A rule that proposes starting points."""
 
+    count: int
     needs_truth: ClassVar[bool]
     em_steps: ClassVar[int] = 0
     """EM steps taken before Newton starts: far from a maximum EM is the steadier guide."""
@@ -33,6 +34,10 @@ class StartRule(abc.ABC):
         self, layout: Layout, sample: Sample, truth: MixtureOfExperts | None, generator: np.random.Generator
     ) -> np.ndarray:
         """Packed starting points, (number of starts, p)."""
+
+    def number(self, fitted: int, true: int) -> int:
+        """Number of starting points for ``fitted`` atoms when the truth has ``true``."""
+        return self.count
 
 
 @final
@@ -77,6 +82,9 @@ class Splits(StartRule):
         extra = layout.num_experts - truth.num_experts
         atoms = range(truth.num_experts) if extra else ()
         return np.array([self._split(layout, truth, atom, extra) for atom in atoms]).reshape(-1, layout.size)
+
+    def number(self, fitted: int, true: int) -> int:
+        return true if fitted > true else 0
 
     def _split(self, layout, truth, atom, extra):
         labels = [*range(truth.num_experts), *((atom + step) % truth.num_experts for step in range(extra))]

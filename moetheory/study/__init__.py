@@ -1,0 +1,32 @@
+"""Claims, the engine that runs them, and the store; the names below load on first use."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_HOME = {
+    "Claim": "claims",
+    "Simulation": "claims",
+    "Evidence": "claims",
+    "Rate": "claims",
+    "Level": "claims",
+    "ChiSquared": "claims",
+    "Gap": "claims",
+    "Fibre": "claims",
+    "log_spaced": "claims",
+    "Store": "store",
+    "StoreError": "store",
+    "Settings": "run",
+    "run_simulations": "run",
+    "evaluate_claims": "evaluate",
+    "standard_truth": "sweep",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'moetheory.study' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"moetheory.study.{_HOME[name]}"), name)

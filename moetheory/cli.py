@@ -1,0 +1,212 @@
+"""The command line: run, list, status, replay, report, figure."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+EXAMPLES = """\
+examples:
+  moetheory list simulations                         what is claimed, by whom, and how it is checked
+  moetheory run simulations                          run the quick preset of every simulation (minutes)
+  moetheory run simulations/softmax_exact.py --preset standard --jobs 2
+  moetheory run simulations/softmax_exact.py --sizes 100,1000 --reps 20 --seed 1
+  moetheory status --preset standard                 what the store holds of it
+  moetheory replay softmax_exact/ours/1000/7         one replicate again, beside its stored row
+  moetheory report --preset standard                 verdicts, figures and report from the stored rows
+  moetheory figure --preset standard --out figures   the figures alone
+
+Ctrl-C or kill a run and start it again: it computes only what is missing.
+"""
+PRESETS = ("quick", "standard", "paper")
+DEFAULT_STORE = "results/store"
+EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code."""
+    parsed = build_parser().parse_args(arguments)
+    from moetheory.study.store import StoreError
+
+    try:
+        return parsed.command(parsed)
+    except KeyboardInterrupt:
+        print("\nstopped; finished blocks are stored: run the same command again to go on.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except (StoreError, OSError) as error:
+        print(f"moetheory: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except Exception as error:
+        if type(error).__name__ not in ("SimulationError", "ReplayError"):
+            raise
+        print(f"moetheory: {error}", file=sys.stderr)
+        return EXIT_USAGE
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Parser of the six commands."""
+    parser = argparse.ArgumentParser(
+        prog="moetheory",
+        description="Check convergence-rate theorems for mixtures of experts by certified simulation.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_run(commands)
+    _add(commands, "list", _list, "list claims, sources and checks", paths=True)
+    status = _add(commands, "status", _status, "show how much of a preset is stored", paths=True, store=True, preset=True)
+    _add_overrides(status)
+    replay = _add(commands, "replay", _replay, "compute one replicate again and compare it with its stored row", store=True)
+    replay.add_argument("name", help="simulation/claim/n/replicate, such as softmax_exact/ours/1000/7")
+    replay.add_argument("--simulations", nargs="+", default=["simulations"], help="files or folders of simulations")
+    replay.add_argument("--seed", type=_natural, default=0)
+    for name, command, words in (
+        ("report", _report, "write verdicts, figures and report from stored rows"),
+        ("figure", _figure, "draw the figures from stored rows"),
+    ):
+        parser_of = _add(commands, name, command, words, store=True, preset=True)
+        parser_of.add_argument("simulations", nargs="*", help="names of simulations (default: all stored)")
+        parser_of.add_argument("--out", type=Path, help="folder for what is written (default: results/PRESET)")
+    return parser
+
+
+def _add_run(commands) -> None:
+    words = "run simulations, then write verdicts, figures and report"
+    run = _add(commands, "run", _run, words, paths=True, store=True, preset=True)
+    _add_overrides(run)
+    run.add_argument("--jobs", type=_positive, help="processes (default: all cores)")
+    run.add_argument("--out", type=Path, help="folder for figures and report (default: results/PRESET)")
+
+
+def _add_overrides(parser) -> None:
+    parser.add_argument("--reps", type=_positive, help="replicates instead of the preset's")
+    parser.add_argument("--sizes", type=_sizes, help="sample sizes instead of the preset's, such as 100,1000")
+    parser.add_argument("--seed", type=_natural, default=0, help="seed of the study (default 0)")
+
+
+def _add(commands, name, command, words, paths=False, store=False, preset=False):
+    parser = commands.add_parser(
+        name, help=words, description=words, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(command=command)
+    if paths:
+        parser.add_argument("paths", nargs="*", default=["simulations"], help="files or folders of simulations")
+    if store:
+        parser.add_argument("--store", default=DEFAULT_STORE, help=f"folder of stored rows (default {DEFAULT_STORE})")
+    if preset:
+        parser.add_argument("--preset", choices=PRESETS, default="quick")
+    return parser
+
+
+def _natural(text: str) -> int:
+    return _integer(text, 0)
+
+
+def _positive(text: str) -> int:
+    return _integer(text, 1)
+
+
+def _integer(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least {least}")
+    return int(text)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    sizes = tuple(_positive(part) for part in text.replace("_", "").split(","))
+    if len(set(sizes)) != len(sizes):
+        raise argparse.ArgumentTypeError(f"{text!r} names a sample size twice")
+    return sizes
+
+
+def _settings(parsed):
+    from moetheory.study.run import Settings
+
+    return Settings(preset=parsed.preset, seed=parsed.seed, sizes=parsed.sizes, replicates=parsed.reps)
+
+
+def _run(parsed) -> int:
+    from moetheory.study.discovery import load
+    from moetheory.study.run import run_simulations
+    from moetheory.study.store import Store
+
+    simulations = load(parsed.paths)
+    blocks = run_simulations(simulations, Store(parsed.store), _settings(parsed), parsed.jobs)
+    if not blocks:
+        print("nothing to compute: all rows are stored.", file=sys.stderr)
+    return _write(parsed, [simulation.name for simulation in simulations], report=True)
+
+
+def _list(parsed) -> int:
+    from moetheory.study.discovery import load
+
+    for simulation in load(parsed.paths):
+        print(f"{simulation.name}: {simulation.title} (arXiv {simulation.paper})")
+        for claim in simulation.claims:
+            print(f"  {claim.name} [{claim.evidence}, {claim.variant}] {claim.title}")
+            print(f"    {claim.statement}")
+            print(f"    source: {claim.source}")
+            print(f"    checks: {', '.join(check.name for check in claim.checks)}")
+    return 0
+
+
+def _status(parsed) -> int:
+    from moetheory.study.discovery import load
+    from moetheory.study.run import missing_blocks, wanted_cells
+    from moetheory.study.store import Store
+
+    store, settings = Store(parsed.store), _settings(parsed)
+    for simulation in load(parsed.paths):
+        cells = wanted_cells([simulation], settings)
+        missing = missing_blocks(cells, store)
+        fits = sum(len(block.replicates) for block in missing if not block.stored)
+        total = sum(cell.replicates for cell in cells)
+        print(f"{simulation.name}: {total - fits} of {total} fits stored; {len(missing)} blocks to compute")
+    return 0
+
+
+def _replay(parsed) -> int:
+    from moetheory.study.discovery import load
+    from moetheory.study.replay import cell_of, replay
+    from moetheory.study.store import Store
+
+    claim, cell, replicate = cell_of(load(parsed.simulations), parsed.name, parsed.seed)
+    table = replay(Store(parsed.store), claim, cell, replicate)
+    print(table.to_string(index=False))
+    if table["agree"].isna().all():
+        print("no stored row of that name; nothing to compare with.")
+        return 0
+    differing = table.loc[table["agree"] == False, "quantity"].tolist()  # noqa: E712  (None means not stored)
+    print("the replayed row equals the stored one." if not differing else f"differing: {', '.join(differing)}")
+    return EXIT_FAILED if differing else 0
+
+
+def _report(parsed) -> int:
+    return _write(parsed, parsed.simulations or None, report=True)
+
+
+def _figure(parsed) -> int:
+    return _write(parsed, parsed.simulations or None, report=False)
+
+
+def _write(parsed, simulations: list[str] | None, report: bool) -> int:
+    from moetheory.plotting import save_all
+    from moetheory.report import format_table, verdict_table, write_report
+    from moetheory.study.evaluate import evaluate_claims
+    from moetheory.study.store import Store
+
+    folder = parsed.out or Path("results") / parsed.preset
+    claims = evaluate_claims(Store(parsed.store), parsed.preset, simulations)
+    figures = save_all(claims, folder)
+    if report:
+        markdown, html = write_report(claims, folder, figures)
+        print(format_table(verdict_table(claims)))
+        print(f"\nreport:  {markdown}\n         {html}")
+    print(f"figures: {folder} ({len(figures)} figures, each with its table and provenance)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

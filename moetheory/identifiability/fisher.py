@@ -1,0 +1,204 @@
+"""Fisher information of a model and the Cramer-Rao bound, by quadrature."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from moetheory.estimators.layout import Layout
+from moetheory.losses.distances import PANEL_EDGES
+from moetheory.losses.quadrature import gauss_legendre_nodes
+from moetheory.models import MixtureOfExperts
+from moetheory.sampling import InputLaw, weights_and_means
+
+PIECES = 8
+"""Pieces of a single input, each with its own nodes: gates may be steep."""
+RESPONSE_ORDER = 16
+"""Gauss-Legendre points per panel of the response."""
+CHUNK = 2**13
+"""Points (x, y) whose scores are computed at once."""
+SINGULAR = 1e-10
+"""Smallest over largest eigenvalue of the information, scaled to unit diagonal, below which it counts as singular."""
+TOUCHED = 1e-6
+"""Part of a unit null direction on a coordinate from which that coordinate counts as unbounded."""
+
+
+class SingularInformationWarning(UserWarning):
+    """The Fisher information is singular, so some coordinates have no finite Cramer-Rao bound."""
+
+
+@dataclass(frozen=True)
+class CramerRao:
+    r"""Cramer-Rao bound of a model.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The p coordinates: gates relative to the last atom, experts, variances (not their logarithms).
+    covariance : (p, p) array
+        Smallest asymptotic covariance of :math:`\sqrt n (\hat\theta - \theta)`; the diagonal is infinite, and the rest
+        of the row and column NaN, where a coordinate has no finite bound.
+    singular : bool
+        Whether the information is singular.
+    smallest_eigenvalue : float
+        Smallest over largest eigenvalue of the information scaled to unit diagonal; free of units.
+    """
+
+    names: tuple[str, ...]
+    covariance: np.ndarray
+    singular: bool
+    smallest_eigenvalue: float
+
+
+def fisher_information(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 64) -> np.ndarray:
+    r"""Expected information of one observation about the packed parameter vector.
+
+    .. math:: I(\theta) = E_X \int s_\theta(X, y) s_\theta(X, y)^\top p_\theta(y \mid X) dy, \qquad
+              s_\theta = \nabla_\theta \log p_\theta.
+
+    The scores are automatic derivatives; the response is integrated by Gauss-Legendre rules between the points mean
+    +- {0, 1.5, 3, 5, 9} standard deviations of every component.
+
+    Parameters
+    ----------
+    model : MixtureOfExperts
+        The truth.
+    inputs : InputLaw
+        Law of the inputs. A grid counts as the uniform law on its interval, which is its limit.
+    nodes : int, positive
+        Nodes per eighth of the interval for d = 1 and per input for d = 2; for d > 2 its square is the number of all
+        nodes, and the rule is much rougher. Compare with twice as many when gates or experts are very steep.
+
+    Returns
+    -------
+    (p, p) array
+        In the order of :meth:`moetheory.estimators.layout.Layout.names`, but with log variances: gates with the last
+        atom pinned at zero, experts, log variances.
+
+    Raises
+    ------
+    ValueError
+        If the inputs and the model differ in dimension, or nodes < 1.
+
+    References
+    ----------
+    A. W. van der Vaart (1998), Asymptotic Statistics, section 5.5.
+
+    Examples
+    --------
+    >>> from moetheory import LinearExpert, MixtureOfExperts, SoftmaxGate, Uniform
+    >>> line = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), LinearExpert([[1.0]], [0.0]), [0.5])
+    >>> fisher_information(line, Uniform((-1.0,), (1.0,))).diagonal().round(9).tolist()
+    [2.0, 0.666666667, 0.5]
+    """
+    if len(inputs.low) != model.dimension:
+        raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {model.dimension}; they must agree.")
+    pieces = np.linspace(inputs.low[0], inputs.high[0], PIECES + 1)[1:-1] if model.dimension == 1 else ()
+    count = nodes if model.dimension <= 2 else nodes**2
+    x, probability = gauss_legendre_nodes(inputs.low, inputs.high, count, pieces)
+    size = Layout(model.num_experts, model.dimension).size
+    return sum((np.asarray(_information()(model, *part)) for part in _points(model, x, probability)), np.zeros((size, size)))
+
+
+def cramer_rao(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 64) -> CramerRao:
+    r"""Cramer-Rao bound, :math:`J I(\theta)^{-1} J` with :math:`J = \mathrm{diag}(1, \ldots, 1, \nu)`.
+
+    The factor J turns the bound for log variances into the one for the variances :math:`\nu` (delta method). Where the
+    information is singular a warning is given: coordinates that take part in a null direction cannot be estimated at
+    the rate n^-1/2 and get an infinite bound; for the others the pseudo-inverse is the exact bound.
+
+    Parameters
+    ----------
+    model : MixtureOfExperts
+        The truth.
+    inputs : InputLaw
+        Law of the inputs.
+    nodes : int, positive
+        See :func:`fisher_information`.
+
+    Returns
+    -------
+    CramerRao
+
+    Raises
+    ------
+    ValueError
+        If the inputs and the model differ in dimension, or nodes < 1.
+
+    References
+    ----------
+    A. W. van der Vaart (1998), Asymptotic Statistics, section 8.6.
+
+    Examples
+    --------
+    >>> from moetheory import LinearExpert, MixtureOfExperts, SoftmaxGate, Uniform
+    >>> line = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), LinearExpert([[1.0]], [0.0]), [0.5])
+    >>> bound = cramer_rao(line, Uniform((-1.0,), (1.0,)))
+    >>> dict(zip(bound.names, bound.covariance.diagonal().round(9).tolist()))
+    {'eta_0[1]': 0.5, 'eta_1[1]': 1.5, 'nu[1]': 0.5}
+    """
+    layout = Layout(model.num_experts, model.dimension)
+    information = fisher_information(model, inputs, nodes)
+    scale = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    null = values < SINGULAR * values[-1]
+    inverse = vectors[:, ~null] / values[~null] @ vectors[:, ~null].T
+    jacobian = np.concatenate([np.ones(layout.size - layout.num_experts), np.asarray(model.variance)])
+    covariance = inverse * np.outer(jacobian / scale, jacobian / scale)
+    unbounded = np.linalg.norm(vectors[:, null], axis=1) > TOUCHED
+    covariance[unbounded, :] = covariance[:, unbounded] = np.nan
+    covariance[unbounded, unbounded] = np.inf
+    names = np.array(layout.names())
+    if null.any():
+        warnings.warn(_singular_message(int(null.sum()), names[unbounded]), SingularInformationWarning, stacklevel=2)
+    return CramerRao(tuple(names.tolist()), covariance, bool(null.any()), float(values[0] / values[-1]))
+
+
+def _points(model: MixtureOfExperts, x: np.ndarray, probability: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    """Chunks of points (x, y) with weights: probability of the node times length element of the response."""
+    deviations = np.sqrt(np.asarray(model.variance))
+    edges = weights_and_means(model, x)[1][:, :, None] + deviations[:, None] * PANEL_EDGES
+    edges = np.sort(edges.reshape(len(x), -1), axis=1)
+    abscissae, weights = np.polynomial.legendre.leggauss(RESPONSE_ORDER)
+    half = np.diff(edges)[:, :, None] / 2
+    y = (edges[:, :-1, None] + half * (1 + abscissae)).reshape(len(x), -1)
+    weight = (half * weights).reshape(y.shape) * probability[:, None]
+    x_rows = np.repeat(x, y.shape[1], axis=0)
+    padding = -y.size % CHUNK
+    rows = np.pad(x_rows, ((0, padding), (0, 0))), np.pad(y.ravel(), (0, padding)), np.pad(weight.ravel(), (0, padding))
+    for start in range(0, y.size, CHUNK):
+        yield tuple(column[start : start + CHUNK] for column in rows)
+
+
+@lru_cache
+def _information():
+    """Compiled sum of weight * density * score score' over a chunk of points."""
+
+    def chunk_sum(model, x, y, weight):
+        log_density, gradient = jax.vmap(jax.value_and_grad(MixtureOfExperts.log_density), (None, 0, 0))(model, x, y)
+        score = _packed(gradient, model.variance)
+        return (score.T * (weight * jnp.exp(log_density))) @ score
+
+    return jax.jit(chunk_sum)
+
+
+def _packed(gradient: MixtureOfExperts, variance) -> jax.Array:
+    """Derivatives in the packed coordinates, (points, p), from those in the fields of the model."""
+    gate = jnp.concatenate([gradient.gate.intercept[..., None], gradient.gate.slope], axis=-1)[:, :-1]
+    expert = jnp.concatenate([gradient.expert.intercept[..., None], gradient.expert.slope], axis=-1)
+    parts = [gate, expert, gradient.variance * variance]
+    return jnp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+
+
+def _singular_message(null_directions: int, names: np.ndarray) -> str:
+    return (
+        f"the Fisher information has {null_directions} null direction(s), relative eigenvalue below {SINGULAR:g}, so"
+        f" {', '.join(names)} cannot be estimated at the rate n^-1/2 and get an infinite bound. Look for equal or"
+        " massless atoms, or an input that does not vary; standard errors do not exist for these coordinates."
+    )

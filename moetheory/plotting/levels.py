@@ -1,0 +1,181 @@
+"""Figures of quantities that are not rates: levels and gaps, distributions, and fibres."""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.stats import chi2, kstwo
+
+from moetheory.plotting.numerals import interval
+from moetheory.plotting.style import BLACK, BLUE, GREY, VERMILION, label_axes, legend_below, panels, styled
+from moetheory.plotting.summary import finite_values, largest_size, size_table
+from moetheory.study.results import CheckResult, ClaimResult
+
+KS_LEVEL = 0.001
+FIBRE_UNIT = 100
+
+
+@styled
+def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
+    """Mean of a quantity at each sample size, with bars of 2 standard errors, against its predicted interval.
+
+    Bars are ``mean -+ 2 s / sqrt(R)``.
+
+    Parameters
+    ----------
+    claim : ClaimResult
+        The claim, for the title.
+    check : CheckResult
+        Of kind ``level`` or ``gap``; predicted ends that are not finite are not drawn.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Free of pyplot's state; needs no closing.
+
+    Examples
+    --------
+    >>> from moetheory.plotting.example import example_claim
+    >>> claim = example_claim("level")
+    >>> level_figure(claim, claim.checks[0]).axes[0].get_ylabel()
+    'efficiency ratio'
+    """
+    figure, (axes,) = panels(claim, check)
+    table = size_table(check)
+    label_axes(axes, check, table["n"])
+    axes.margins(y=0.15)
+    shown = table[table["replicates"] > 0]
+    _predicted_band(axes, check.predicted)
+    if not shown.empty:
+        least, most = shown["replicates"].min(), shown["replicates"].max()
+        count = f"{least}" if least == most else f"{least} to {most}"
+        axes.errorbar(
+            shown["n"],
+            shown["mean"],
+            yerr=2 * shown["mean_se"].fillna(0),
+            marker="o",
+            markersize=5,
+            color=BLUE,
+            linewidth=1,
+            label=f"mean of {count} replicates ± 2 SE",
+        )
+    legend_below(figure, axes)
+    return figure
+
+
+def _predicted_band(axes: Axes, predicted: tuple[float, float]) -> None:
+    low, high = predicted
+    ends = [end for end in dict.fromkeys(predicted) if np.isfinite(end)]
+    if len(ends) == 2:
+        axes.axhspan(low, high, color=GREY, alpha=0.15, linewidth=0)
+    for index, end in enumerate(ends):
+        label = f"predicted {interval(low, high)}" if index == 0 else None
+        axes.axhline(end, linestyle="--", color=BLACK, linewidth=1.2, label=label)
+
+
+@styled
+def distribution_figure(claim: ClaimResult, check: CheckResult) -> Figure:
+    """Distribution of a statistic at the largest sample size against its limiting law, with its quantiles.
+
+    The band is ``F(t) -+ d``, d the critical value of the two-sided Kolmogorov-Smirnov test at level 0.001:
+    the empirical distribution leaves it exactly if the test rejects.
+
+    Parameters
+    ----------
+    claim : ClaimResult
+        The claim, for the title.
+    check : CheckResult
+        Of kind ``distribution``; without ``degrees`` no law is drawn.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Free of pyplot's state; needs no closing.
+
+    References
+    ----------
+    Kolmogorov's theorem on D; no theorem of a paper is used.
+
+    Examples
+    --------
+    >>> from moetheory.plotting.example import example_claim
+    >>> claim = example_claim("distribution")
+    >>> len(distribution_figure(claim, claim.checks[0]).axes)
+    2
+    """
+    n = largest_size(check)
+    values = np.sort(finite_values(check, n))
+    drawn = check.degrees > 0 and values.size > 0
+    figure, axes = panels(claim, check, 2 if drawn else 1)
+    axes[0].set(xlabel=textwrap.fill(check.label, 42), ylabel="distribution function", ylim=(-0.02, 1.02))
+    if values.size:
+        label = f"{values.size} replicates, n = {n}"
+        axes[0].ecdf(values, color=BLUE, zorder=3, label=label)
+    if drawn:
+        _law(axes[0], values, check)
+        _quantiles(axes[1], values, check)
+    legend_below(figure, axes[0])
+    return figure
+
+
+def _law(axes: Axes, values: NDArray[np.float64], check: CheckResult) -> None:
+    law, half = chi2(check.degrees), kstwo.ppf(1 - KS_LEVEL, values.size)
+    points = np.linspace(min(0.0, values[0]), max(law.ppf(0.999), values[-1]), 300)
+    height = law.cdf(points)
+    lower, upper = np.maximum(height - half, 0), np.minimum(height + half, 1)
+    label = f"Kolmogorov-Smirnov band, level {KS_LEVEL:g}"
+    axes.fill_between(points, lower, upper, color=GREY, alpha=0.3, linewidth=0, label=label)
+    axes.plot(points, height, "--", color=BLACK, linewidth=1.2, zorder=4, label=check.reference)
+
+
+def _quantiles(axes: Axes, values: NDArray[np.float64], check: CheckResult) -> None:
+    law, half = chi2(check.degrees), kstwo.ppf(1 - KS_LEVEL, values.size)
+    heights = (np.arange(values.size) + 0.5) / values.size
+    expected = law.ppf(heights)
+    axes.set(xlabel="predicted quantile", ylabel="observed quantile")
+    lower, upper = law.ppf(np.maximum(heights - half, 0)), law.ppf(np.minimum(heights + half, 1))
+    bounded = np.isfinite(upper)
+    axes.fill_between(expected[bounded], lower[bounded], upper[bounded], color=GREY, alpha=0.3, linewidth=0)
+    axes.plot(expected, expected, "--", color=BLACK, linewidth=1.2, zorder=4)
+    axes.plot(expected, values, "o", color=BLUE, markersize=3, markeredgewidth=0, rasterized=True, zorder=3)
+    axes.set_ylim(min(0.0, values[0]), 1.05 * max(values[-1], expected[-1]))
+
+
+@styled
+def fibre_figure(claim: ClaimResult, check: CheckResult) -> Figure:
+    """Log-log figure of a quantity along a curve of parameters, against the distance u moved along it.
+
+    Parameters
+    ----------
+    claim : ClaimResult
+        The claim, for the title.
+    check : CheckResult
+        Of kind ``fibre``; its column ``n`` is the integer 100 u. Values that are not positive are left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Free of pyplot's state; needs no closing.
+
+    Examples
+    --------
+    >>> from moetheory.plotting.example import example_claim
+    >>> claim = example_claim("fibre")
+    >>> fibre_figure(claim, claim.checks[0]).axes[0].get_xlabel()
+    'distance u along the fibre'
+    """
+    figure, (axes,) = panels(claim, check)
+    axes.set(xscale="log", yscale="log", xlabel="distance u along the fibre")
+    axes.set_ylabel(textwrap.fill(check.label, 42))
+    rows = check.values.sort_values("n")
+    shown = rows[np.isfinite(rows["value"]) & (rows["value"] > 0) & (rows["n"] > 0)]
+    if not shown.empty:
+        distance = shown["n"] / FIBRE_UNIT
+        axes.plot(distance, shown["value"], "-o", color=VERMILION, markersize=4, label=check.label)
+        _predicted_band(axes, check.predicted)
+    legend_below(figure, axes)
+    return figure

@@ -1,0 +1,140 @@
+"""The figure of a convergence rate: replicates, their location, the fitted line and the predicted slopes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from moetheory.plotting.numerals import interval, plus_minus, signed
+from moetheory.plotting.style import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILION, label_axes, legend_below, panels, styled
+from moetheory.plotting.summary import size_table
+from moetheory.rates import Slope
+from moetheory.study.results import CheckResult, ClaimResult
+
+DOTS_PER_SIZE = 200
+_MARKS = {
+    "mean": {"color": BLUE, "marker": "o"},
+    "median": {"color": VERMILION, "marker": "D", "markerfacecolor": "white"},
+    "trimmed_mean": {"color": PURPLE, "marker": "s", "markerfacecolor": "white"},
+}
+
+
+@styled
+def rate_figure(claim: ClaimResult, check: CheckResult) -> Figure:
+    """Log-log figure of a loss against the sample size, with the fitted and the predicted slope.
+
+    Locations have bars ``m exp(-+ 2 SE / m)``, symmetric on the log scale; guides ``m_J (n / n_J)^slope`` end
+    on the fitted line at the largest size n_J.
+
+    Parameters
+    ----------
+    claim : ClaimResult
+        The claim, for the title.
+    check : CheckResult
+        Of kind ``slope``; its first slope is the line drawn. Values that are not positive are left out.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Free of pyplot's state; needs no closing.
+
+    Examples
+    --------
+    >>> from moetheory.plotting.example import example_claim
+    >>> claim = example_claim("slope")
+    >>> rate_figure(claim, claim.checks[0]).axes[0].get_yscale()
+    'log'
+    """
+    figure, (axes,) = panels(claim, check)
+    table = size_table(check)
+    label_axes(axes, check, table["n"])
+    axes.set_yscale("log")
+    own = next(iter(check.slopes.values()), None)
+    _replicates(axes, check.values)
+    for location in dict.fromkeys([own.location if own else "mean", "mean", "median"]):
+        _location(axes, table, location, check.slopes.get(location))
+    if own is not None:
+        _fitted_line(axes, own)
+    _guides(axes, table, check, own)
+    legend_below(figure, axes)
+    return figure
+
+
+def _replicates(axes: Axes, values: pd.DataFrame) -> None:
+    """At most DOTS_PER_SIZE replicates at each size, the first ones, spread a little sideways."""
+    positive = values[np.isfinite(values["value"]) & (values["value"] > 0)]
+    shown = positive.sort_values(["n", "replicate"]).groupby("n").head(DOTS_PER_SIZE)
+    if shown.empty:
+        return
+    sizes = np.unique(shown["n"])
+    width = 0.15 * np.diff(np.log(sizes)).min() if sizes.size > 1 else 0.1
+    spread = np.random.default_rng(0).uniform(-width, width, len(shown))
+    axes.plot(
+        shown["n"] * np.exp(spread),
+        shown["value"],
+        ".",
+        color=GREY,
+        alpha=0.5,
+        markersize=4,
+        markeredgewidth=0,
+        rasterized=True,
+        zorder=1,
+        label="replicates" if len(shown) == len(positive) else f"replicates (first {DOTS_PER_SIZE} per n)",
+    )
+
+
+def _location(axes: Axes, table: pd.DataFrame, location: str, slope: Slope | None) -> None:
+    shown = table[table[location] > 0]
+    if shown.empty:
+        return
+    centre = shown[location]
+    factor = np.exp(2 * shown[f"{location}_se"].fillna(0) / centre)
+    crowding = min(1.0, math.sqrt(20 / len(shown)))
+    name = location.replace("_", " ")
+    found = f": slope {plus_minus(slope.slope, slope.se)} (SE)" if slope else ""
+    axes.errorbar(
+        shown["n"],
+        centre,
+        yerr=[centre - centre / factor, centre * factor - centre],
+        linestyle="none",
+        markersize=4.8 * crowding,
+        linewidth=1.2 * crowding,
+        capsize=2.5 * crowding,
+        zorder=4 if crowding == 1 else 1.5,
+        label=f"{name} ± 2 SE{found}",
+        **_MARKS[location],
+    )
+
+
+def _fitted_line(axes: Axes, slope: Slope) -> None:
+    n = np.geomspace(slope.sizes[0], slope.sizes[-1], 100)
+    fit, lower, upper = slope.line(n)
+    colour = _MARKS[slope.location]["color"]
+    axes.fill_between(n, lower, upper, color=colour, alpha=0.25, linewidth=0, zorder=2)
+    label = f"line fitted to the {slope.location.replace('_', ' ')}, 95% band"
+    axes.plot(n, fit, color=colour, linewidth=2, zorder=3, label=label)
+
+
+def _guides(axes: Axes, table: pd.DataFrame, check: CheckResult, own: Slope | None) -> None:
+    """Predicted slopes, dashed, and rivals, dotted, through the end of the fitted line (or of the means)."""
+    shown = table[table["mean"] > 0]
+    if len(shown) < 2:
+        return
+    n = shown["n"].to_numpy(np.float64)
+    end = own.line(n[-1])[0] if own else shown["mean"].iloc[-1]
+    log_factor = (np.log(n) / np.log(n[-1])) ** (own.log_power if own and own.log_power else 0)
+    ends = dict.fromkeys(slope for slope in check.predicted if np.isfinite(slope))
+    dashed = [("--", BLACK, slope) for slope in ends]
+    dotted = [(":", GREEN, -rate) for rate in check.rivals]
+    labels = {
+        "--": f"predicted slope {interval(*check.predicted)}",
+        ":": f"rival slope {', '.join(signed(0 - rate) for rate in check.rivals)}",
+    }
+    for linestyle, colour, slope in dashed + dotted:
+        guide = end * (n / n[-1]) ** slope * log_factor
+        label = labels.pop(linestyle, None)
+        axes.plot(n, guide, linestyle, color=colour, linewidth=1.1, zorder=3.5, label=label)

@@ -1,0 +1,74 @@
+"""The look of all figures: Okabe and Ito's colours for the colour-blind, marks that survive greyscale."""
+
+from __future__ import annotations
+
+import textwrap
+
+import matplotlib.style
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import ErrorbarContainer
+from matplotlib.figure import Figure
+
+from moetheory.study.results import CheckResult, ClaimResult
+
+BLACK, GREY = "#000000", "#8C8C8C"
+BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+DOTS_PER_INCH = 180
+
+styled = matplotlib.style.context(
+    [
+        "default",
+        {
+            "axes.grid": True,
+            "axes.labelsize": 10,
+            "axes.spines.right": False,
+            "axes.spines.top": False,
+            "axes.axisbelow": True,
+            "errorbar.capsize": 2.5,
+            "font.size": 9,
+            "grid.color": "#E4E4E4",
+            "grid.linewidth": 0.6,
+            "legend.fontsize": 8.5,
+            "legend.frameon": False,
+            "legend.handlelength": 2.6,
+            "lines.linewidth": 1.5,
+            "svg.hashsalt": "moetheory",
+        },
+    ]
+)
+
+
+def panels(claim: ClaimResult, check: CheckResult, count: int = 1) -> tuple[Figure, list[Axes]]:
+    """Figure of 6.5 x 4.5 inches with `count` axes side by side and the claim's title and verdict above."""
+    figure = Figure(figsize=(6.5, 4.5), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(textwrap.fill(claim.title, 68), x=0.015, ha="left", fontsize=11, fontweight="bold")
+    body = figure.subfigures()
+    body.suptitle(textwrap.fill(_outcome(check), 88), x=0.015, ha="left", fontsize=9.5)
+    return figure, list(body.subplots(1, count, squeeze=False)[0])
+
+
+def _outcome(check: CheckResult) -> str:
+    if check.judgement is None:
+        return f"{check.label}: shown without a verdict"
+    return f"{check.label}: {check.judgement.verdict}"
+
+
+def label_axes(axes: Axes, check: CheckResult, sizes: pd.Series) -> None:
+    """Sample sizes along, the quantity up, with room on either side even of a single size."""
+    axes.set(xscale="log", xlabel="sample size n", ylabel=textwrap.fill(check.label, 42))
+    if sizes.size:
+        axes.set_xlim(sizes.min() / 1.5, sizes.max() * 1.5)
+
+
+def legend_below(figure: Figure, axes: Axes) -> None:
+    """Legend under the axes, where it covers nothing, error bars first; a note if nothing was drawn."""
+    entries = list(zip(*axes.get_legend_handles_labels(), strict=True))
+    if not entries:
+        centred = {"ha": "center", "va": "center", "transform": axes.transAxes}
+        axes.text(0.5, 0.5, "no value to draw", color=GREY, **centred)
+        return
+    entries.sort(key=lambda entry: not isinstance(entry[0], ErrorbarContainer))
+    figure.legend(*zip(*entries, strict=True), loc="outside lower center", ncols=2)

@@ -1,0 +1,79 @@
+"""Location and spread of a measured quantity at each sample size: the table beside a figure."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from moetheory.rates.slope import LOCATIONS, RESAMPLES
+from moetheory.study.results import CheckResult
+
+COLUMNS = ("n", "replicates", "missing", *(f"{name}{end}" for name in LOCATIONS for end in ("", "_se")))
+
+
+def size_table(check: CheckResult) -> pd.DataFrame:
+    """Mean, median and trimmed mean of a check at each sample size, with Monte Carlo standard errors.
+
+    The mean has ``s / sqrt(R)``; the others the standard deviation over the bootstrap resamples of
+    `moetheory.rates.estimate_slope`.
+
+    Parameters
+    ----------
+    check : CheckResult
+        Its ``values`` are used; a value that is not finite counts as missing.
+
+    Returns
+    -------
+    DataFrame
+        By increasing n, columns ``n, replicates, missing, mean, mean_se, median, median_se, trimmed_mean,
+        trimmed_mean_se, share_converged``; NaN where there are too few values.
+
+    References
+    ----------
+    Bootstrap standard error; no theorem of a paper is used.
+
+    Examples
+    --------
+    >>> from moetheory.plotting.example import example_claim
+    >>> size_table(example_claim("slope").checks[0])[["n", "replicates", "share_converged"]].head(2)
+         n  replicates  share_converged
+    0  100          60              1.0
+    1  268          60              1.0
+    """
+    rows = [
+        {"n": int(n), **_located(rows["value"].to_numpy(np.float64), int(n))}
+        | {"share_converged": float((rows["status"] == "converged").mean())}
+        for n, rows in check.values.groupby("n")
+    ]
+    return pd.DataFrame(rows, columns=[*COLUMNS, "share_converged"])
+
+
+def finite_values(check: CheckResult, n: int) -> NDArray[np.float64]:
+    """Values at one sample size without those that are not finite."""
+    values = check.values.loc[check.values["n"] == n, "value"].to_numpy(np.float64)
+    return values[np.isfinite(values)]
+
+
+def largest_size(check: CheckResult) -> int:
+    """Largest sample size with a finite value, 0 if there is none."""
+    finite = check.values.loc[np.isfinite(check.values["value"].to_numpy(np.float64)), "n"]
+    return int(finite.max()) if finite.size else 0
+
+
+def _located(values: NDArray[np.float64], n: int) -> dict[str, float]:
+    kept = values[np.isfinite(values)]
+    row: dict[str, float] = {"replicates": kept.size, "missing": values.size - kept.size}
+    for name, locate in LOCATIONS.items():
+        row[name] = float(locate(kept)) if kept.size else math.nan
+        row[f"{name}_se"] = _error(kept, n, name) if kept.size > 1 else math.nan
+    return row
+
+
+def _error(values: NDArray[np.float64], n: int, name: str) -> float:
+    if name == "mean":
+        return float(values.std(ddof=1) / np.sqrt(values.size))
+    resamples = np.random.default_rng((0, n)).choice(values, (RESAMPLES, values.size))
+    return float(LOCATIONS[name](resamples, axis=-1).std(ddof=1))

@@ -1,0 +1,157 @@
+"""Blocks: the unit of work that is drawn, fitted, measured and stored at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from moetheory.estimators import AbstractEstimator, Fit
+from moetheory.estimators.lanes import CAPACITIES, padded
+from moetheory.estimators.layout import Layout
+from moetheory.models import MixtureOfExperts
+from moetheory.sampling import InputLaw, Sample, draw, log_likelihood
+from moetheory.study import quantities
+from moetheory.study.identity import Stream, content_id, generator
+
+TARGET_COST = 2e6
+"""Rows times starts times experts of one block: a few seconds of work."""
+FIXED_COST = 2000
+"""Cost of a replicate that does not depend on n, in rows."""
+MOST_REPLICATES = 250
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Truth, inputs, sample size and fit: replicates of one cell differ only in their random numbers."""
+
+    truth: MixtureOfExperts
+    inputs: InputLaw
+    size: int
+    num_experts: int
+    estimator: AbstractEstimator
+    seed: int
+
+    @property
+    def data_id(self) -> str:
+        """Name of the data; the fit has no part in it."""
+        return content_id(self.truth, self.inputs, int(self.size))
+
+    @property
+    def fit_id(self) -> str:
+        """Name of the fit; the data have no part in it."""
+        return content_id(self.num_experts, self.estimator)
+
+    @property
+    def replicate_cost(self) -> float:
+        """Cost of one replicate, in rows times starts times experts."""
+        starts = sum(rule.number(self.num_experts, self.truth.num_experts) for rule in self.estimator.starts)
+        return (self.size + FIXED_COST) * starts * self.num_experts
+
+    def keys(self, replicate: int) -> dict[str, Any]:
+        """Key columns of a stored row."""
+        names = {"data_id": self.data_id, "fit_id": self.fit_id}
+        return {**names, "n": int(self.size), "seed": self.seed, "replicate": int(replicate)}
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some replicates of one cell and what to measure on them.
+
+    ``stored`` holds the parameters of replicates that are fitted already and only lack quantities.
+    """
+
+    cell: Cell
+    replicates: tuple[int, ...]
+    quantities: tuple[str, ...]
+    stored: tuple[tuple[float, ...], ...] = ()
+
+    @property
+    def cost(self) -> float:
+        """Cost of the block; measuring alone counts as much as a tiny fit."""
+        each = FIXED_COST if self.stored else self.cell.replicate_cost
+        return each * len(self.replicates)
+
+    @property
+    def name(self) -> str:
+        """Name of its chunks in the store."""
+        first, last = self.replicates[0], self.replicates[-1]
+        kind = "measure" if self.stored else "fit"
+        return f"{kind}-{self.cell.data_id}-{self.cell.fit_id}-n{self.cell.size}-r{first}-{last}"
+
+
+@dataclass(frozen=True)
+class BlockRows:
+    """Rows of one block, ready for the store."""
+
+    block: Block
+    fits: list[dict[str, Any]]
+    measures: list[dict[str, Any]]
+
+
+def capacity(cell: Cell) -> int:
+    """Replicates per block: as many as make a few seconds of work and fit into one buffer."""
+    by_cost = int(TARGET_COST / cell.replicate_cost)
+    by_rows = CAPACITIES[1] // padded(cell.size)
+    return max(1, min(by_cost, by_rows, MOST_REPLICATES))
+
+
+def sample_of(cell: Cell, replicate: int) -> Sample:
+    """The sample of one replicate, from its name alone."""
+    return draw(cell.truth, cell.inputs, cell.size, generator(cell.seed, cell.data_id, replicate, Stream.DATA))
+
+
+def fits_of(cell: Cell, samples: Sequence[Sample], replicates: Sequence[int]) -> list[Fit]:
+    """Fits of replicates whose samples are at hand."""
+    starts = [generator(cell.seed, cell.data_id, replicate, Stream.START) for replicate in replicates]
+    needs_truth = any(rule.needs_truth for rule in cell.estimator.starts)
+    return cell.estimator.fit_batch(samples, cell.num_experts, starts, cell.truth if needs_truth else None)
+
+
+def run_block(block: Block) -> BlockRows:
+    """Draw, fit and measure a block; the same rows whatever the process, the order and the other blocks."""
+    cell = block.cell
+    if block.stored:
+        layout = Layout(cell.num_experts, cell.truth.dimension)
+        models = [layout.unpack(np.array(vector)) for vector in block.stored]
+        return BlockRows(block, [], _measure_rows(block, models))
+    begin = time.perf_counter()
+    samples = [sample_of(cell, replicate) for replicate in block.replicates]
+    fits = fits_of(cell, samples, block.replicates)
+    seconds = (time.perf_counter() - begin) / len(fits)
+    rows = [
+        cell.keys(replicate) | fit_columns(cell, sample, fit) | {"seconds": seconds}
+        for replicate, sample, fit in zip(block.replicates, samples, fits, strict=True)
+    ]
+    return BlockRows(block, rows, _measure_rows(block, [fit.model for fit in fits]))
+
+
+def fit_columns(cell: Cell, sample: Sample, fit: Fit) -> dict[str, Any]:
+    """Columns of the table of fits that describe one fit."""
+    certificate = fit.certificate
+    return {
+        "status": fit.status.value,
+        "log_likelihood": fit.log_likelihood,
+        "log_likelihood_truth": log_likelihood(cell.truth, sample),
+        "gradient_norm": certificate.gradient_norm,
+        "smallest_eigenvalue": certificate.smallest_eigenvalue,
+        "steps": fit.steps,
+        "best_start": fit.best_start,
+        "starts_agreeing": certificate.starts_agreeing,
+        "restart_spread": certificate.restart_spread,
+        "smallest_share": certificate.smallest_share,
+        "active_bounds": "; ".join(certificate.active_bounds),
+        "cell_pattern": quantities.pattern(cell.truth, fit.model),
+        "parameters": [float(value) for value in fit.parameters],
+    }
+
+
+def _measure_rows(block: Block, models: Sequence[MixtureOfExperts]) -> list[dict[str, Any]]:
+    cell, rows = block.cell, []
+    for replicate, model in zip(block.replicates, models, strict=True):
+        values = quantities.measure(cell.truth, cell.inputs, cell.size, model, block.quantities)
+        rows += [cell.keys(replicate) | {"quantity": name, "value": value} for name, value in values.items()]
+    return rows

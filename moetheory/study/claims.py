@@ -1,0 +1,245 @@
+"""Claims as data: what is said, by whom, about which truth and fit, and what is measured to check it."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from moetheory.rates import predicted_interval
+from moetheory.study.identity import content_id
+
+PRESETS = ("quick", "standard", "paper")
+
+
+class Evidence(enum.StrEnum):
+    """How far a statement is vouched for."""
+
+    PUBLISHED = "published"
+    DERIVED = "derived"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something measured for a claim.
+
+    Parameters
+    ----------
+    quantity : str
+        What is measured: a loss by its file name in ``moetheory/losses``, ``hellinger``, ``total_variation``, a
+        per-parameter error such as ``e2.eta_0.split``, ``efficiency.<coordinate>`` or ``likelihood_ratio``.
+    label : str
+        Its name on axes and in tables.
+    """
+
+    quantity: str
+    label: str
+    kind: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """Identifier inside the claim and in file names."""
+        return self.quantity.replace(".", "-").replace("[", "").replace("]", "")
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        """Interval predicted for the slope or level on these sizes."""
+        return (-np.inf, np.inf)
+
+
+@final
+@dataclass(frozen=True)
+class Rate(Check):
+    r"""The quantity falls like :math:`n^{-a} (\log n)^{b}` with :math:`b` between 0 and ``log_power``.
+
+    Parameters
+    ----------
+    exponents : (float, float)
+        Smallest and largest predicted exponent a; equal if one is predicted.
+    rivals : tuple of float
+        Exponents that the check must be able to tell apart from the predicted ones.
+    log_power : float
+        Largest power of the logarithm that the statement allows.
+    upper_bound : bool
+        Whether the statement bounds the error from above only, so that a faster decay contradicts nothing.
+    location : str
+        ``mean``, ``median`` or ``trimmed_mean``.
+    half_width : float, optional
+        Largest half-width of the 95% interval of the slope for a verdict.
+    """
+
+    exponents: tuple[float, float]
+    rivals: tuple[float, ...]
+    log_power: float = 0.0
+    upper_bound: bool = True
+    location: str = "mean"
+    half_width: float | None = None
+    kind: ClassVar[str] = "slope"
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        ends = [predicted_interval(exponent, sizes, self.log_power) for exponent in self.exponents]
+        return (min(low for low, _ in ends), max(high for _, high in ends))
+
+
+@final
+@dataclass(frozen=True)
+class Level(Check):
+    """The mean of the quantity lies in an interval at the largest sample size."""
+
+    low: float
+    high: float
+    kind: ClassVar[str] = "level"
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        return (self.low, self.high)
+
+
+@final
+@dataclass(frozen=True)
+class ChiSquared(Check):
+    """The quantity follows a chi-squared law at the largest sample size, by a Kolmogorov-Smirnov test."""
+
+    degrees: int
+    significance: float = 0.001
+    kind: ClassVar[str] = "distribution"
+
+
+@final
+@dataclass(frozen=True)
+class Gap(Check):
+    """The log-likelihood that another claim's fit gains on the same samples, in nats: no verdict, only its size."""
+
+    against: str
+    kind: ClassVar[str] = "gap"
+
+
+@final
+@dataclass(frozen=True)
+class Fibre(Check):
+    """The quantity along the common-factor fibre of the truth, by computation, without data.
+
+    Parameters
+    ----------
+    shifts : tuple of float
+        Lengths of the shift u of the slopes of the two copies of every atom.
+    low, high : float
+        Interval that every value must lie in.
+    """
+
+    shifts: tuple[float, ...]
+    low: float
+    high: float
+    kind: ClassVar[str] = "fibre"
+
+    @property
+    def name(self) -> str:
+        return f"fibre-{self.quantity}"
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        return (self.low, self.high)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement to check: its source, its setting and what is measured.
+
+    Parameters
+    ----------
+    name : str
+        Identifier inside the simulation.
+    title, statement : str
+        In words.
+    source : str
+        arXiv id and theorem, figure or section.
+    evidence : Evidence
+        Whether the statement is published, derived by us or unconfirmed.
+    variant : str
+        ``printed`` for the literal published setting, ``ours`` for the corrected one.
+    truth : MixtureOfExperts
+        The truth.
+    inputs : InputLaw
+        Law of the inputs.
+    num_experts : int
+        Number k of fitted atoms.
+    estimator : AbstractEstimator
+        How it is fitted.
+    sizes, replicates : mapping
+        Per preset: sample sizes and number of replicates.
+    checks : tuple of Check
+        What is measured.
+    deviations : str
+        How the setting deviates from the published one and why.
+    """
+
+    name: str
+    title: str
+    statement: str
+    source: str
+    evidence: Evidence
+    variant: str
+    truth: Any
+    inputs: Any
+    num_experts: int
+    estimator: Any
+    sizes: Mapping[str, tuple[int, ...]]
+    replicates: Mapping[str, int]
+    checks: tuple[Check, ...]
+    deviations: str
+
+    def __post_init__(self) -> None:
+        for field_name in ("sizes", "replicates"):
+            missing = [preset for preset in PRESETS if preset not in getattr(self, field_name)]
+            if missing:
+                raise ValueError(f"claim {self.name!r}: {field_name} lacks the presets {missing}; need {list(PRESETS)}.")
+        if self.variant not in ("printed", "ours"):
+            raise ValueError(f"claim {self.name!r}: variant={self.variant!r}; need 'printed' or 'ours'.")
+        quantities = [check.name for check in self.checks]
+        if len(set(quantities)) != len(quantities):
+            raise ValueError(f"claim {self.name!r} measures {quantities}; every quantity may occur once.")
+
+    def data_id(self, size: int) -> str:
+        """Name of the cell of sample size n: truth, inputs and size, nothing else."""
+        return content_id(self.truth, self.inputs, int(size))
+
+    def fit_id(self) -> str:
+        """Name of the fit: number of experts and estimator with its settings."""
+        return content_id(self.num_experts, self.estimator)
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """The claims of one file in ``simulations/``; the file name is its identifier.
+
+    Parameters
+    ----------
+    title : str
+        What the simulation is about.
+    paper : str
+        arXiv id.
+    claims : tuple of Claim
+        In the order of the report.
+    """
+
+    title: str
+    paper: str
+    claims: tuple[Claim, ...]
+    name: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        names = [claim.name for claim in self.claims]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"simulation {self.title!r} has claims {names}; need at least one and no name twice.")
+
+
+def log_spaced(low: float, high: float, count: int) -> tuple[int, ...]:
+    """Rounded sample sizes, evenly spaced in the logarithm.
+
+    Examples
+    --------
+    >>> log_spaced(100, 10_000, 3)
+    (100, 1000, 10000)
+    """
+    return tuple(round(float(size)) for size in np.geomspace(low, high, count))

@@ -1,0 +1,78 @@
+"""Simulation files: Python files with a ``SIMULATION``, found by path."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from moetheory.study.claims import Simulation
+from moetheory.study.quantities import check_name
+
+
+class SimulationError(Exception):
+    """A simulation file cannot be used; the message says which, why and what to do."""
+
+
+def load(paths: Sequence[str | Path]) -> list[Simulation]:
+    """Simulations of the given files and folders, by name; a folder stands for its ``*.py`` files.
+
+    Raises
+    ------
+    SimulationError
+        If a path does not exist, a file has an error in it or no ``SIMULATION``, or two files share a name.
+    """
+    files = sorted({file.resolve() for path in paths for file in _files(Path(path))}, key=lambda file: file.stem)
+    names = [file.stem for file in files]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SimulationError(f"several files are called {twice}; the file name is the simulation's identifier: rename one.")
+    return [_load_file(file) for file in files]
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = [file for file in sorted(path.glob("*.py")) if not file.name.startswith("_")]
+        if not found:
+            raise SimulationError(f"folder {path} holds no simulation files (*.py); name another folder or a file.")
+        return found
+    if not path.is_file():
+        raise SimulationError(f"no such file or folder: {path}; name a simulation file or a folder of them.")
+    return [path]
+
+
+def _load_file(file: Path) -> Simulation:
+    name = f"moetheory_simulation_{file.stem}"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise SimulationError(f"{file} is not a Python file; simulations are *.py files with a SIMULATION.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        line = _line_in(file, error)
+        raise SimulationError(f"{file}{line}: {type(error).__name__}: {error}; mend the file and run again.") from error
+    simulation = getattr(module, "SIMULATION", None)
+    if not isinstance(simulation, Simulation):
+        raise SimulationError(f"{file} defines no SIMULATION; end it with SIMULATION = Simulation(...).")
+    for claim in simulation.claims:
+        for check in claim.checks:
+            try:
+                check_name(check.quantity)
+            except ValueError as error:
+                raise SimulationError(f"{file}, claim {claim.name!r}: {error}") from error
+    return replace(simulation, name=file.stem)
+
+
+def _line_in(file: Path, error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f", line {error.lineno}"
+    trace, line = error.__traceback__, None
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(file):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return f", line {line}" if line else ""

@@ -1,0 +1,151 @@
+"""From stored rows to verdicts, without models and without JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from moetheory.rates import Judgement, Slope, Verdict, estimate_slope, judge_distribution, judge_level, judge_slope
+from moetheory.study.results import CheckResult, ClaimResult
+from moetheory.study.store import Store, StoreError
+
+CERTIFIED = "converged"
+LOCATIONS = ("mean", "median", "trimmed_mean")
+
+
+def evaluate_claims(store: Store, preset: str, simulations: Sequence[str] | None = None) -> list[ClaimResult]:
+    """Results of all claims run under a preset, in the order of the simulations' names and of their claims.
+
+    Raises
+    ------
+    StoreError
+        If the store holds no claim of this preset, or is damaged.
+    """
+    documents = list(store.documents(f"claim-{preset}-").values())
+    documents = [one for one in documents if simulations is None or one["simulation"] in simulations]
+    if not documents:
+        held = sorted({one["preset"] for one in store.documents("claim-").values()})
+        raise StoreError(f"{store.path} holds no claims of preset {preset!r} (it holds {held}); run them first.")
+    ids = sorted({name for one in documents for name in one["cells"].values()})
+    fits, measures = store.read("fits", ids), store.read("measures", ids)
+    runs = list(store.documents("run-").values())
+    documents.sort(key=lambda one: (one["simulation"], one["order"]))
+    return [_claim(one, fits, measures, runs) for one in documents]
+
+
+def _claim(document: Mapping[str, Any], fits: pd.DataFrame, measures: pd.DataFrame, runs) -> ClaimResult:
+    mine = _rows_of(document, fits, document["fit_id"])
+    measured = _rows_of(document, measures, document["fit_id"])
+    status = mine[["n", "replicate", "status"]]
+    checks = tuple(_check(check, document, mine, measured, status, fits) for check in document["checks"])
+    return ClaimResult(
+        simulation=document["simulation"],
+        claim=document["claim"],
+        title=document["title"],
+        statement=document["statement"],
+        source=document["source"],
+        evidence=document["evidence"],
+        variant=document["variant"],
+        setting=document["setting"],
+        deviations=document["deviations"],
+        statuses=_shares(mine, "status"),
+        patterns=_shares(mine, "cell_pattern"),
+        checks=checks,
+        provenance=_provenance(document, mine, runs),
+    )
+
+
+def _rows_of(document: Mapping[str, Any], rows: pd.DataFrame, fit_id: str) -> pd.DataFrame:
+    chosen = rows["data_id"].isin(document["cells"].values()) & (rows["fit_id"] == fit_id)
+    chosen &= (rows["seed"] == document["seed"]) & (rows["replicate"] < document["replicates"])
+    return rows[chosen].sort_values(["n", "replicate"]).reset_index(drop=True)
+
+
+def _shares(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    counts = rows.groupby(["n", column]).size().rename("count").reset_index()
+    counts["share"] = counts["count"] / counts.groupby("n")["count"].transform("sum")
+    return counts
+
+
+def _provenance(document: Mapping[str, Any], rows: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    last = max(runs, key=lambda run: run["utc"], default={})
+    facts = {name: last.get(name) for name in ("versions", "platform", "device", "git_revision", "git_dirty")}
+    own = {name: document[name] for name in ("preset", "seed", "replicates", "fit_id", "cells", "paper")}
+    return own | {"fits": len(rows), "fitting_seconds": round(float(rows["seconds"].sum()), 1), "last_run": facts}
+
+
+def _check(check, document, fits, measures, status, all_fits) -> CheckResult:
+    values = _values(check, document, fits, measures, all_fits)
+    if check["kind"] != "fibre":
+        values = values.merge(status, on=["n", "replicate"], how="left")
+    low, high = (np.nan if end is None else end for end in check["predicted"])
+    slopes = _slopes(check, values) if check["kind"] == "slope" else {}
+    certified = values if check["kind"] == "fibre" else values[values["status"] == CERTIFIED]
+    return CheckResult(
+        name=check["name"],
+        kind=check["kind"],
+        label=check["label"],
+        predicted=(low, high),
+        rivals=tuple(check["rivals"]),
+        judgement=_judge(check, values, slopes, (low, high)),
+        converged=_judge(check, certified, _slopes(check, certified) if slopes else {}, (low, high)),
+        slopes=slopes,
+        values=values,
+        reference=f"chi-squared, {check['degrees']} degrees of freedom" if "degrees" in check else "",
+        degrees=check.get("degrees", 0),
+    )
+
+
+def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fits: pd.DataFrame) -> pd.DataFrame:
+    if check["kind"] == "fibre":
+        shifts, values = zip(*check["fibre"], strict=True)
+        rows = {"n": [round(100 * shift) for shift in shifts], "replicate": 0, "value": values, "status": ""}
+        return pd.DataFrame(rows)
+    if check["kind"] == "gap":
+        other = _rows_of(document, all_fits, check["against_fit_id"])
+        pairs = fits.merge(other, on=["data_id", "seed", "replicate", "n"], suffixes=("", "_other"))
+        return pairs[["n", "replicate"]].assign(value=pairs["log_likelihood_other"] - pairs["log_likelihood"])
+    if check["quantity"] == "likelihood_ratio":
+        return fits[["n", "replicate"]].assign(value=2 * (fits["log_likelihood"] - fits["log_likelihood_truth"]))
+    return measures.loc[measures["quantity"] == check["quantity"], ["n", "replicate", "value"]]
+
+
+def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
+    """Slopes by location, the claim's own first; empty if too few sizes have usable values."""
+    order = [check["location"], *(location for location in LOCATIONS if location != check["location"])]
+    usable = {n: group["value"].dropna().to_numpy() for n, group in values.groupby("n")}
+    usable = {n: group for n, group in usable.items() if len(group) > 1 and np.median(group) > 0}
+    if len(usable) < 2:
+        return {}
+    return {place: estimate_slope(list(usable), list(usable.values()), location=place) for place in order}
+
+
+def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted) -> Judgement | None:
+    if check["kind"] == "gap":
+        return None
+    if check["kind"] == "fibre":
+        return _judge_fibre(values["value"].to_numpy(), predicted)
+    if check["kind"] == "slope":
+        if not slopes:
+            return Judgement(Verdict.UNDERPOWERED, "Fewer than two sample sizes have at least two usable values.")
+        slope = slopes[check["location"]]
+        options = {"upper_bound": check["upper_bound"], "half_width": check["half_width"]}
+        return judge_slope(slope, predicted, check["rivals"], **options)
+    largest = values[values["n"] == values["n"].max()]["value"].dropna().to_numpy()
+    if len(largest) < 2:
+        return Judgement(Verdict.UNDERPOWERED, f"Only {len(largest)} usable values at the largest sample size.")
+    if check["kind"] == "level":
+        return judge_level(largest, predicted)
+    return judge_distribution(largest, chi2(check["degrees"]).cdf, check["significance"])
+
+
+def _judge_fibre(values: np.ndarray, predicted) -> Judgement:
+    low, high = (-np.inf if np.isnan(predicted[0]) else predicted[0]), (np.inf if np.isnan(predicted[1]) else predicted[1])
+    inside = bool(np.all((values >= low) & (values <= high)))
+    verdict = Verdict.CONSISTENT if inside else Verdict.INCONSISTENT
+    reason = f"Computed values {values.min():.3g} to {values.max():.3g} against [{low:g}, {high:g}], no Monte Carlo error."
+    return Judgement(verdict, reason)

@@ -1,0 +1,75 @@
+"""One replicate again, from its name, beside its stored row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from moetheory.study.block import Cell, fit_columns, fits_of, sample_of
+from moetheory.study.claims import Claim, Simulation
+from moetheory.study.quantities import FROM_LIKELIHOODS, measure
+from moetheory.study.store import Store
+
+RELATIVE_TOLERANCE = 1e-9
+
+
+class ReplayError(Exception):
+    """The name of a replicate does not fit the simulations or the store."""
+
+
+def cell_of(simulations: Iterable[Simulation], name: str, seed: int) -> tuple[Claim, Cell, int]:
+    """Claim, cell and replicate number of a name ``simulation/claim/n/replicate``."""
+    try:
+        simulation_name, claim_name, size, replicate = name.split("/")
+        size, replicate = int(size), int(replicate)
+    except ValueError as error:
+        form = "simulation/claim/n/replicate, such as softmax_exact/ours/1000/7"
+        raise ReplayError(f"{name!r} names no replicate; write {form}.") from error
+    claims = {(simulation.name, claim.name): claim for simulation in simulations for claim in simulation.claims}
+    if (simulation_name, claim_name) not in claims:
+        known = ", ".join("/".join(key) for key in claims)
+        raise ReplayError(f"no claim {simulation_name}/{claim_name}; known are {known}.")
+    if size < 1 or replicate < 0:
+        raise ReplayError(f"n={size}, replicate={replicate}; need n >= 1 and replicate >= 0.")
+    claim = claims[simulation_name, claim_name]
+    cell = Cell(claim.truth, claim.inputs, size, claim.num_experts, claim.estimator, seed)
+    return claim, cell, replicate
+
+
+def replay(store: Store, claim: Claim, cell: Cell, replicate: int) -> pd.DataFrame:
+    """Table of every column and quantity: stored value, replayed value, whether they agree.
+
+    Numbers agree to a relative 1e-9; a missing stored row leaves the column empty.
+    """
+    sample = sample_of(cell, replicate)
+    fit = fits_of(cell, [sample], [replicate])[0]
+    columns = fit_columns(cell, sample, fit)
+    replayed = {name: value for name, value in columns.items() if name != "parameters"}
+    names = {check.quantity for check in claim.checks if check.kind not in ("gap", "fibre")} - set(FROM_LIKELIHOODS)
+    replayed |= measure(cell.truth, cell.inputs, cell.size, fit.model, sorted(names))
+    stored = _stored(store, cell, replicate)
+    rows = [(name, stored.get(name), value, _agree(stored.get(name), value)) for name, value in replayed.items()]
+    return pd.DataFrame(rows, columns=["quantity", "stored", "replayed", "agree"])
+
+
+def _stored(store: Store, cell: Cell, replicate: int) -> dict[str, Any]:
+    found = {}
+    for table in ("fits", "measures"):
+        rows = store.read(table, [cell.data_id])
+        mine = (rows["fit_id"] == cell.fit_id) & (rows["seed"] == cell.seed) & (rows["replicate"] == replicate)
+        if table == "fits":
+            found |= {name: value for row in rows[mine].to_dict("records") for name, value in row.items()}
+        else:
+            found |= dict(zip(rows.loc[mine, "quantity"], rows.loc[mine, "value"], strict=True))
+    return found
+
+
+def _agree(stored: Any, value: Any) -> bool | None:
+    if stored is None:
+        return None
+    if isinstance(value, float):
+        both_missing = stored != stored and value != value
+        return bool(both_missing or abs(stored - value) <= RELATIVE_TOLERANCE * max(1.0, abs(stored), abs(value)))
+    return stored == value

@@ -1,0 +1,174 @@
+"""Plan what is missing, compute it in blocks, store every block as it comes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import joblib
+import pandas as pd
+from joblib.externals.loky import get_reusable_executor
+
+from moetheory._config import single_threaded_workers
+from moetheory.study.block import Block, BlockRows, Cell, capacity, run_block
+from moetheory.study.claims import Claim, Simulation
+from moetheory.study.describe import describe, document_name
+from moetheory.study.manifest import document_name as run_name
+from moetheory.study.manifest import manifest
+from moetheory.study.progress import Progress
+from moetheory.study.quantities import FROM_LIKELIHOODS
+from moetheory.study.store import Store
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command line may override.
+
+    Parameters
+    ----------
+    preset : str
+        ``quick``, ``standard`` or ``paper``.
+    seed : int
+        Seed of the study.
+    sizes : tuple of int, optional
+        Sample sizes instead of the preset's.
+    replicates : int, optional
+        Replicates instead of the preset's.
+    """
+
+    preset: str = "quick"
+    seed: int = 0
+    sizes: tuple[int, ...] | None = None
+    replicates: int | None = None
+
+    def sizes_of(self, claim: Claim) -> tuple[int, ...]:
+        """Sample sizes of a claim."""
+        return self.sizes or tuple(claim.sizes[self.preset])
+
+    def replicates_of(self, claim: Claim) -> int:
+        """Replicates of a claim."""
+        return self.replicates or claim.replicates[self.preset]
+
+
+@dataclass
+class Wanted:
+    """Replicates and quantities wanted of one cell, over all claims."""
+
+    cell: Cell
+    replicates: int = 0
+    quantities: set[str] = field(default_factory=set)
+
+
+def wanted_cells(simulations: Iterable[Simulation], settings: Settings) -> list[Wanted]:
+    """Cells of all claims; claims that share data and fit share the cell."""
+    wanted: dict[tuple[str, str], Wanted] = {}
+    for simulation in simulations:
+        for claim in simulation.claims:
+            for size in settings.sizes_of(claim):
+                cell = Cell(claim.truth, claim.inputs, size, claim.num_experts, claim.estimator, settings.seed)
+                entry = wanted.setdefault((cell.data_id, cell.fit_id), Wanted(cell))
+                entry.replicates = max(entry.replicates, settings.replicates_of(claim))
+                entry.quantities |= {c.quantity for c in claim.checks if c.kind not in ("gap", "fibre")}
+                entry.quantities -= set(FROM_LIKELIHOODS)
+    return list(wanted.values())
+
+
+def missing_blocks(wanted: Sequence[Wanted], store: Store) -> list[Block]:
+    """Blocks that the store lacks: fits not made yet, and quantities not measured yet on fits that are."""
+    ids = sorted({entry.cell.data_id for entry in wanted})
+    fits, measures = store.read("fits", ids), store.read("measures", ids)
+    keys = ["data_id", "fit_id", "seed"]
+    fits_by_cell = dict(iter(fits.groupby(keys)))
+    measures_by_cell = dict(iter(measures.groupby(keys)))
+    blocks = []
+    for entry in wanted:
+        key = (entry.cell.data_id, entry.cell.fit_id, entry.cell.seed)
+        have, measured = fits_by_cell.get(key), measures_by_cell.get(key)
+        blocks += _fit_blocks(entry, have)
+        if have is not None:
+            blocks += _measure_blocks(entry, have, measured)
+    return sorted(blocks, key=lambda block: -block.cost)
+
+
+def _fit_blocks(entry: Wanted, have: pd.DataFrame | None) -> list[Block]:
+    done = set() if have is None else set(have["replicate"])
+    todo = [replicate for replicate in range(entry.replicates) if replicate not in done]
+    return _in_blocks(entry, todo, tuple(sorted(entry.quantities)))
+
+
+def _measure_blocks(entry: Wanted, have: pd.DataFrame, measured: pd.DataFrame | None) -> list[Block]:
+    rows = have[have["replicate"] < entry.replicates].set_index("replicate")["parameters"]
+    blocks = []
+    for quantity in sorted(entry.quantities):
+        done = set() if measured is None else set(measured.loc[measured["quantity"] == quantity, "replicate"])
+        todo = [replicate for replicate in rows.index if replicate not in done]
+        blocks += [
+            replace(block, stored=tuple(tuple(rows[replicate]) for replicate in block.replicates))
+            for block in _in_blocks(entry, todo, (quantity,))
+        ]
+    return blocks
+
+
+def _in_blocks(entry: Wanted, todo: Sequence[int], quantities: tuple[str, ...]) -> list[Block]:
+    size = capacity(entry.cell)
+    parts = [tuple(todo[begin : begin + size]) for begin in range(0, len(todo), size)]
+    return [Block(entry.cell, tuple(int(replicate) for replicate in part), quantities) for part in parts]
+
+
+def compute(blocks: Sequence[Block], store: Store, jobs: int, label: str, log_path: Path | None = None) -> None:
+    """Compute blocks on ``jobs`` processes and store each as soon as it is done; the store must be locked."""
+    total = sum(block.cost for block in blocks)
+    with Progress(total, label, blocks=len(blocks), log_path=log_path) as progress:
+        for rows in _results(blocks, jobs):
+            keep(rows, store)
+            progress.advance(rows.block.cost)
+
+
+def keep(rows: BlockRows, store: Store) -> None:
+    """Store the rows of a block, its fits last: a stored fit has its quantities stored."""
+    if rows.measures:
+        store.append("measures", pd.DataFrame(rows.measures), rows.block.name)
+    if rows.fits:
+        store.append("fits", pd.DataFrame(rows.fits), rows.block.name)
+
+
+def _results(blocks: Sequence[Block], jobs: int):
+    if jobs == 1 or len(blocks) == 1:
+        yield from map(run_block, blocks)
+        return
+    single_threaded_workers()
+    try:
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+        yield from parallel(joblib.delayed(run_block)(block) for block in blocks)
+    except (KeyboardInterrupt, GeneratorExit):
+        get_reusable_executor().shutdown(wait=False, kill_workers=True)
+        raise
+
+
+def run_simulations(
+    simulations: Sequence[Simulation], store: Store, settings: Settings, jobs: int | None = None
+) -> int:
+    """Compute what the store lacks for these simulations; returns the number of blocks computed."""
+    jobs = jobs or joblib.cpu_count()
+    with store.write_lock():
+        _record(simulations, store, settings, jobs)
+        blocks = missing_blocks(wanted_cells(simulations, settings), store)
+        if blocks:
+            label = simulations[0].name if len(simulations) == 1 else f"{len(simulations)} simulations"
+            compute(blocks, store, jobs, label, Path(store.path) / "run.log")
+    return len(blocks)
+
+
+def _record(simulations: Sequence[Simulation], store: Store, settings: Settings, jobs: int) -> None:
+    import jax
+
+    facts = manifest()
+    device = f"{jax.devices()[0].platform}: {jax.devices()[0].device_kind}"
+    details = {"device": device, "preset": settings.preset, "seed": settings.seed, "jobs": jobs, "cores": os.cpu_count()}
+    store.put_document(run_name(facts), facts | details)
+    for simulation in simulations:
+        for order, claim in enumerate(simulation.claims):
+            document = describe(simulation, claim, order, settings)
+            store.put_document(document_name(simulation.name, claim.name, settings.preset), document)

@@ -1,0 +1,186 @@
+"""Parameter sweeps: any factors, crossed or listed, replicated, with the keys, store and resume of the simulations."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from moetheory.estimators import (
+    AbstractEstimator,
+    ExpectationMaximisation,
+    MaximumLikelihood,
+    NearTruth,
+    ParameterBox,
+    RandomStarts,
+    StartRule,
+)
+from moetheory.experts import LinearExpert
+from moetheory.gating import SoftmaxGate
+from moetheory.models import MixtureOfExperts
+from moetheory.sampling import InputLaw, Uniform
+from moetheory.study.block import Cell
+from moetheory.study.quantities import FROM_LIKELIHOODS, check_name
+from moetheory.study.run import Wanted, compute, missing_blocks
+from moetheory.study.store import Store
+
+TRUTH_FACTORS = ("k_true", "d", "noise", "separation", "gate_scale")
+FIT_FACTORS = ("n", "k", "estimator", "start")
+BOX = ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0))
+STARTS: dict[str, tuple[StartRule, ...]] = {"near": (NearTruth(0.05),), "random": (RandomStarts(10),)}
+
+
+def standard_truth(
+    k_true: int = 2, d: int = 1, noise: float = 0.3, separation: float = 1.0, gate_scale: float = 4.0
+) -> MixtureOfExperts:
+    r"""A family of truths for sweeps, on inputs in [-1, 1]^d.
+
+    Parameters
+    ----------
+    k_true, d : int, positive
+        Number of atoms and of inputs.
+    noise : float, positive
+        Standard deviation of every atom, in units of the response.
+    separation : float, positive
+        Distance between the intercepts of neighbouring experts; their slopes alternate in sign with this size.
+    gate_scale : float
+        Length of the gate slopes, which point to directions spread over the circle (d = 1: over an interval).
+
+    Examples
+    --------
+    >>> standard_truth(k_true=3, d=2).num_experts
+    3
+    """
+    atom = np.arange(k_true)
+    position = (atom - (k_true - 1) / 2) / max(1, (k_true - 1) / 2)
+    direction = np.cos(np.outer(position, np.ones(d)) * np.pi / 2 + np.pi * np.arange(d) / 2 - np.pi / 2)
+    sign = np.where(atom % 2 == 0, 1.0, -1.0)
+    return MixtureOfExperts(
+        gate=SoftmaxGate(intercept=np.zeros(k_true), slope=gate_scale * direction),
+        expert=LinearExpert(slope=separation * sign[:, None] / np.arange(1, d + 1), intercept=separation * atom),
+        variance=np.full(k_true, noise**2),
+    )
+
+
+def sweep(
+    factors: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]],
+    quantities: Sequence[str] = ("softmax_d1",),
+    replicates: int = 10,
+    seed: int = 0,
+    store: str | Path = "results/sweeps",
+    jobs: int = 1,
+    truth: Callable[..., MixtureOfExperts] = standard_truth,
+    inputs: InputLaw | None = None,
+) -> pd.DataFrame:
+    """Fit replicates of every combination of factors and return one tidy table.
+
+    Parameters
+    ----------
+    factors : mapping of str to sequence, or sequence of mappings
+        A mapping is crossed; a sequence lists the combinations. ``n`` is needed; ``k`` (fitted atoms, default the true
+        number), ``estimator`` (``"mle"``, ``"em"``, ``"published"`` or an estimator), ``start`` (``"near"``,
+        ``"random"`` or a tuple of start rules) and the arguments of ``truth`` may be given.
+    quantities : sequence of str
+        What to measure, by the names that claims use.
+    replicates : int, positive
+        Replicates per combination.
+    seed : int
+        Seed of the study.
+    store : path
+        Folder of the rows; the same call again computes only what is missing.
+    jobs : int
+        Processes.
+    truth : callable
+        Makes the truth from the remaining factors.
+    inputs : InputLaw, optional
+        Uniform on [-1, 1]^d by default.
+
+    Returns
+    -------
+    DataFrame
+        One row per combination, replicate and quantity: the factors, ``replicate, status, log_likelihood, quantity,
+        value``. Unsuccessful fits are rows with their status.
+
+    Raises
+    ------
+    ValueError
+        If a factor, a quantity or an estimator is unknown, or ``n`` is missing.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> folder = tempfile.mkdtemp()
+    >>> table = sweep({"n": [100, 200], "noise": [0.2, 0.4]}, replicates=2, store=folder)
+    >>> len(table), sorted(set(table["n"]))
+    (8, [100, 200])
+    """
+    combinations = _combinations(factors)
+    for quantity in quantities:
+        check_name(quantity)
+    if replicates < 1:
+        raise ValueError(f"replicates={replicates}; need at least one.")
+    cells = [_cell(combination, truth, inputs, seed) for combination in combinations]
+    measured = set(quantities) - set(FROM_LIKELIHOODS)
+    wanted = {(c.data_id, c.fit_id): Wanted(c, replicates, measured) for c in cells}
+    rows = Store(store)
+    with rows.write_lock():
+        blocks = missing_blocks(list(wanted.values()), rows)
+        if blocks:
+            compute(blocks, rows, jobs, "sweep")
+    return _table(combinations, cells, rows, quantities, replicates)
+
+
+def _combinations(factors) -> list[dict[str, Any]]:
+    if isinstance(factors, Mapping):
+        listed = [dict(zip(factors, values, strict=True)) for values in itertools.product(*factors.values())]
+    else:
+        listed = [dict(combination) for combination in factors]
+    if not listed or any("n" not in combination for combination in listed):
+        raise ValueError(f"factors={factors}; every combination needs a sample size 'n'.")
+    return listed
+
+
+def _cell(combination: Mapping[str, Any], make_truth, inputs: InputLaw | None, seed: int) -> Cell:
+    arguments = {name: value for name, value in combination.items() if name not in FIT_FACTORS}
+    if make_truth is standard_truth and set(arguments) - set(TRUTH_FACTORS):
+        raise ValueError(f"unknown factors {sorted(set(arguments) - set(TRUTH_FACTORS))}; known are {[*FIT_FACTORS, *TRUTH_FACTORS]}.")
+    truth = make_truth(**arguments)
+    law = inputs or Uniform(low=(-1.0,) * truth.dimension, high=(1.0,) * truth.dimension)
+    estimator = _estimator(combination.get("estimator", "mle"), combination.get("start", "near"))
+    return Cell(truth, law, int(combination["n"]), int(combination.get("k", truth.num_experts)), estimator, seed)
+
+
+def _estimator(estimator: str | AbstractEstimator, start: str | tuple[StartRule, ...]) -> AbstractEstimator:
+    if isinstance(estimator, AbstractEstimator):
+        return estimator
+    if isinstance(start, str) and start not in STARTS:
+        raise ValueError(f"start={start!r}; known are {list(STARTS)}, or give a tuple of start rules.")
+    starts = STARTS[start] if isinstance(start, str) else tuple(start)
+    if estimator == "mle":
+        return MaximumLikelihood(starts=starts, box=BOX)
+    if estimator == "em":
+        return ExpectationMaximisation(starts=starts, box=BOX, tolerance=1e-12, max_steps=20_000)
+    if estimator == "published":
+        return ExpectationMaximisation.as_published(box=BOX)
+    raise ValueError(f"estimator={estimator!r}; known are 'mle', 'em', 'published', or give an estimator.")
+
+
+def _table(combinations, cells: Sequence[Cell], store: Store, quantities: Sequence[str], replicates: int) -> pd.DataFrame:
+    ids = sorted({cell.data_id for cell in cells})
+    fits = store.read("fits", ids)
+    fits["likelihood_ratio"] = 2 * (fits["log_likelihood"] - fits["log_likelihood_truth"])
+    measures = store.read("measures", ids)
+    keys = ["data_id", "fit_id", "seed", "n", "replicate"]
+    direct = fits.melt(keys, list(FROM_LIKELIHOODS), var_name="quantity")
+    values = pd.concat([measures, direct]).merge(fits[[*keys, "status"]], on=keys)
+    values = values[values["quantity"].isin(quantities) & (values["replicate"] < replicates)]
+    values = values.merge(fits[[*keys, "log_likelihood"]], on=keys)
+    pairs = zip(combinations, cells, strict=True)
+    names = pd.DataFrame([{**given, "data_id": c.data_id, "fit_id": c.fit_id, "seed": c.seed} for given, c in pairs])
+    table = names.merge(values.drop(columns="n"), on=["data_id", "fit_id", "seed"])
+    order = [*combinations[0], "replicate", "status", "log_likelihood", "quantity", "value"]
+    return table[order].sort_values(["n", "replicate", "quantity"], kind="stable").reset_index(drop=True)

@@ -1,0 +1,22 @@
+"""Laws that gates, experts, models, estimators and losses obey, and Hypothesis strategies to test them on.
+
+A property test of one's own part takes five lines::
+
+    @given(truth=truths(num_experts=2, dimension=1), data=st.data())
+    def test_my_estimator(truth, data):
+        sample = data.draw(samples(truth))
+        check_estimator(MyEstimator(starts=(NearTruth(0.05),)), sample, truth)
+"""
+
+from moetheory.testing.discovery import concrete_classes as concrete_classes
+from moetheory.testing.estimators import check_estimator as check_estimator
+from moetheory.testing.losses import check_loss as check_loss
+from moetheory.testing.models import check_model as check_model
+from moetheory.testing.parts import check_expert as check_expert
+from moetheory.testing.parts import check_gate as check_gate
+from moetheory.testing.strategies import SHAPES as SHAPES
+from moetheory.testing.strategies import arbitrary_samples as arbitrary_samples
+from moetheory.testing.strategies import mixing_measures as mixing_measures
+from moetheory.testing.strategies import samples as samples
+from moetheory.testing.strategies import seeds as seeds
+from moetheory.testing.strategies import truths as truths
