@@ -1,4 +1,4 @@
-"""Every expert family in the folder obeys the laws of experts, and the laws catch families that break them."""
+"""Every expert family in the folder obeys the laws of experts; families that break them are caught."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -11,7 +11,6 @@ from moetheory.rates.slope import LOCATIONS
 from moetheory.study.results import CheckResult, ClaimResult
 
 SIZES = np.geomspace(100, 100_000, 8).round().astype(int)
-NO_PREDICTION = (float("nan"), float("nan"))
 
 
 def example_claim(kind: str) -> ClaimResult:
@@ -88,13 +87,15 @@ def _distribution() -> CheckResult:
     values = np.random.default_rng(2).chisquare(8, 1_000)
     judgement = judge_distribution(values, chi2(8).cdf)
     law, label = "chi-squared, 8 degrees of freedom", "likelihood-ratio statistic"
-    table = _table({10_000: values})
-    return CheckResult("quantity", "distribution", label, NO_PREDICTION, (), judgement, judgement, {}, table, law, 8)
+    table, open_interval = _table({10_000: values}), (float("nan"), float("nan"))
+    judgements = (judgement, judgement)
+    return CheckResult("quantity", "distribution", label, open_interval, (), *judgements, {}, table, law, 8)
 
 
 def _fibre() -> CheckResult:
     samples = {int(100 * u): np.array([float(u) ** 4]) for u in (0.02, 0.05, 0.1, 0.2, 0.5, 1)}
-    return CheckResult("quantity", "fibre", "loss D2", NO_PREDICTION, (), None, None, {}, _table(samples))
+    at_most = (float("nan"), 1.5)
+    return CheckResult("quantity", "fibre", "loss D2", at_most, (), None, None, {}, _table(samples))
 
 
 _CHECKS = {"slope": _slope, "level": _level, "gap": _gap, "distribution": _distribution, "fibre": _fibre}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import chi2, kstwo
 
 from moetheory.plotting.numerals import interval
-from moetheory.plotting.style import BLACK, BLUE, GREY, VERMILION, label_axes, legend_below, panels, styled
+from moetheory.plotting.style import BLACK, BLUE, GREY, LABEL_WIDTH, VERMILION, label_axes, legend_below, panels, styled
 from moetheory.plotting.summary import finite_values, largest_size, size_table
 from moetheory.study.results import CheckResult, ClaimResult
 
@@ -111,7 +111,7 @@ def distribution_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     values = np.sort(finite_values(check, n))
     drawn = check.degrees > 0 and values.size > 0
     figure, axes = panels(claim, check, 2 if drawn else 1)
-    axes[0].set(xlabel=textwrap.fill(check.label, 42), ylabel="distribution function", ylim=(-0.02, 1.02))
+    axes[0].set(xlabel=textwrap.fill(check.label, LABEL_WIDTH), ylabel="distribution function", ylim=(-0.02, 1.02))
     if values.size:
         label = f"{values.size} replicates, n = {n}"
         axes[0].ecdf(values, color=BLUE, zorder=3, label=label)
@@ -170,12 +170,13 @@ def fibre_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     """
     figure, (axes,) = panels(claim, check)
     axes.set(xscale="log", yscale="log", xlabel="distance u along the fibre")
-    axes.set_ylabel(textwrap.fill(check.label, 42))
+    axes.set_ylabel(textwrap.fill(check.label, LABEL_WIDTH))
     rows = check.values.sort_values("n")
     shown = rows[np.isfinite(rows["value"]) & (rows["value"] > 0) & (rows["n"] > 0)]
     if not shown.empty:
         distance = shown["n"] / FIBRE_UNIT
         axes.plot(distance, shown["value"], "-o", color=VERMILION, markersize=4, label=check.label)
-        _predicted_band(axes, check.predicted)
+        low, high = (end if end > 0 else np.nan for end in check.predicted)
+        _predicted_band(axes, (low, high))
     legend_below(figure, axes)
     return figure

@@ -10,7 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from moetheory.plotting.numerals import interval, plus_minus, signed
-from moetheory.plotting.style import BLACK, BLUE, GREEN, GREY, PURPLE, VERMILION, label_axes, legend_below, panels, styled
+from moetheory.plotting.style import (
+    BLACK,
+    BLUE,
+    GREEN,
+    GREY,
+    PURPLE,
+    VERMILION,
+    label_axes,
+    legend_below,
+    panels,
+    styled,
+)
 from moetheory.plotting.summary import size_table
 from moetheory.rates import Slope
 from moetheory.study.results import CheckResult, ClaimResult

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ def save(figure: Figure, claim: ClaimResult, check: CheckResult, folder: Path) -
     ['level-quantity.png', 'level-quantity.svg', 'level-quantity.csv', 'level-quantity.json']
     """
     for name in (claim.simulation, claim.claim, check.name):
-        if Path(name).name != name:
+        if not re.fullmatch(r"\w[\w.,=+-]*", name):
             raise ValueError(f"name is {name!r}: it must serve as a file name; use letters, digits, _ and -.")
     stem = Path(folder) / claim.simulation / f"{claim.claim}-{check.name}"
     contents = {
@@ -128,7 +129,7 @@ def _record(claim: ClaimResult, check: CheckResult) -> dict[str, Any]:
 
 
 def _slope_record(slope: Slope) -> dict[str, Any]:
-    names = ("sizes", "log_power", "slope", "se", "interval", "residual_interval", "curvature", "curvature_se")
+    names = ("sizes", "log_power", "slope", "se", "interval", "residual_interval", "curvature")
     return {name: getattr(slope, name) for name in names}
 
 

@@ -16,6 +16,7 @@ from moetheory.study.results import CheckResult, ClaimResult
 BLACK, GREY = "#000000", "#8C8C8C"
 BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 DOTS_PER_INCH = 180
+LABEL_WIDTH = 32
 
 styled = matplotlib.style.context(
     [
@@ -58,7 +59,7 @@ def _outcome(check: CheckResult) -> str:
 
 def label_axes(axes: Axes, check: CheckResult, sizes: pd.Series) -> None:
     """Sample sizes along, the quantity up, with room on either side even of a single size."""
-    axes.set(xscale="log", xlabel="sample size n", ylabel=textwrap.fill(check.label, 42))
+    axes.set(xscale="log", xlabel="sample size n", ylabel=textwrap.fill(check.label, LABEL_WIDTH))
     if sizes.size:
         axes.set_xlim(sizes.min() / 1.5, sizes.max() * 1.5)
 

@@ -1,11 +1,16 @@
 """Laws that gates, experts, models, estimators and losses obey, and Hypothesis strategies to test them on.
 
-A property test of one's own part takes five lines::
+Needs Hypothesis: install the extra ``testing``. A property test of one's own part takes five lines.
 
-    @given(truth=truths(num_experts=2, dimension=1), data=st.data())
-    def test_my_estimator(truth, data):
-        sample = data.draw(samples(truth))
-        check_estimator(MyEstimator(starts=(NearTruth(0.05),)), sample, truth)
+Examples
+--------
+>>> from hypothesis import given, settings, strategies as st
+>>> from moetheory import MaximumLikelihood, NearTruth
+>>> @settings(max_examples=2, deadline=None)
+... @given(truth=truths(num_experts=2, dimension=1), data=st.data())
+... def test_my_estimator(truth, data):
+...     check_estimator(MaximumLikelihood((NearTruth(0.05),)), data.draw(samples(truth)), truth)
+>>> test_my_estimator()
 """
 
 from moetheory.testing.discovery import concrete_classes as concrete_classes

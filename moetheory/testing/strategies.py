@@ -41,7 +41,7 @@ def seeds() -> st.SearchStrategy[int]:
 
 
 @st.composite
-def truths(draw_value, num_experts: int = 2, dimension: int = 1, separated: bool = True) -> MixtureOfExperts:
+def truths(_pick, num_experts: int = 2, dimension: int = 1, separated: bool = True) -> MixtureOfExperts:
     r"""Softmax-gated mixtures of linear experts, the last gate pinned at zero.
 
     Parameters
@@ -70,20 +70,20 @@ def truths(draw_value, num_experts: int = 2, dimension: int = 1, separated: bool
     """
     gate, expert, variance = (1.0, 1.0, (0.2, 0.6)) if separated else (4.0, 10.0, (0.02, 20.0))
     width = 1 + dimension
-    gates = draw_value(_numbers((num_experts, width), -gate, gate))
+    gates = _pick(_numbers((num_experts, width), -gate, gate))
     gates[-1] = 0.0
-    experts = draw_value(_numbers((num_experts, width), -expert, expert))
+    experts = _pick(_numbers((num_experts, width), -expert, expert))
     if separated:
         experts[:, 0] = SPACING * (np.arange(num_experts) - (num_experts - 1) / 2)
     return MixtureOfExperts(
         gate=SoftmaxGate(intercept=gates[:, 0], slope=gates[:, 1:]),
         expert=LinearExpert(slope=experts[:, 1:], intercept=experts[:, 0]),
-        variance=draw_value(_numbers(num_experts, *variance)),
+        variance=_pick(_numbers(num_experts, *variance)),
     )
 
 
 @st.composite
-def samples(draw_value, truth: MixtureOfExperts, sizes: Sequence[int] = (100, 400)) -> Sample:
+def samples(_pick, truth: MixtureOfExperts, sizes: Sequence[int] = (100, 400)) -> Sample:
     r"""Samples of a truth, with inputs uniform on :math:`[-1, 1]^d`.
 
     Parameters
@@ -106,13 +106,13 @@ def samples(draw_value, truth: MixtureOfExperts, sizes: Sequence[int] = (100, 40
     ...     assert sample.size == 10
     >>> law()
     """
-    generator = np.random.default_rng(draw_value(seeds()))
+    generator = np.random.default_rng(_pick(seeds()))
     box = Uniform(low=(-1.0,) * truth.dimension, high=(1.0,) * truth.dimension)
-    return draw(truth, box, draw_value(st.sampled_from(sizes)), generator)
+    return draw(truth, box, _pick(st.sampled_from(sizes)), generator)
 
 
 @st.composite
-def arbitrary_samples(draw_value, dimension: int = 1, sizes: Sequence[int] = (1, 5, 30)) -> Sample:
+def arbitrary_samples(_pick, dimension: int = 1, sizes: Sequence[int] = (1, 5, 30)) -> Sample:
     """Samples that no model drew: repeated rows, constant columns and outliers are common among them.
 
     Parameters
@@ -135,13 +135,13 @@ def arbitrary_samples(draw_value, dimension: int = 1, sizes: Sequence[int] = (1,
     ...     assert sample.x.shape == (4, 3)
     >>> law()
     """
-    size = draw_value(st.sampled_from(sizes))
-    rows = draw_value(_numbers((size, dimension + 1), -10.0, 10.0))
+    size = _pick(st.sampled_from(sizes))
+    rows = _pick(_numbers((size, dimension + 1), -10.0, 10.0))
     return Sample(x=rows[:, :-1], y=rows[:, -1])
 
 
 @st.composite
-def mixing_measures(draw_value, num_atoms: int = 2, dimension: int = 1) -> MixingMeasure:
+def mixing_measures(_pick, num_atoms: int = 2, dimension: int = 1) -> MixingMeasure:
     """Mixing measures of softmax-gated mixtures of linear experts, their atoms distinct.
 
     Parameters
@@ -165,12 +165,12 @@ def mixing_measures(draw_value, num_atoms: int = 2, dimension: int = 1) -> Mixin
     >>> law()
     """
     blocks = {
-        "beta_1": draw_value(_numbers((num_atoms, dimension), -4.0, 4.0)),
-        "eta_1": draw_value(_numbers((num_atoms, dimension), -4.0, 4.0)),
-        "eta_0": 3.0 * np.arange(num_atoms)[:, None] + draw_value(_numbers((num_atoms, 1), -1.0, 1.0)),
-        "nu": draw_value(_numbers((num_atoms, 1), 0.05, 4.0)),
+        "beta_1": _pick(_numbers((num_atoms, dimension), -4.0, 4.0)),
+        "eta_1": _pick(_numbers((num_atoms, dimension), -4.0, 4.0)),
+        "eta_0": 3.0 * np.arange(num_atoms)[:, None] + _pick(_numbers((num_atoms, 1), -1.0, 1.0)),
+        "nu": _pick(_numbers((num_atoms, 1), 0.05, 4.0)),
     }
-    return MixingMeasure(draw_value(_numbers(num_atoms, -3.0, 3.0)), blocks, SoftmaxGate.translations)
+    return MixingMeasure(_pick(_numbers(num_atoms, -3.0, 3.0)), blocks, SoftmaxGate.translations)
 
 
 def _numbers(shape, low: float, high: float) -> st.SearchStrategy[np.ndarray]:

@@ -1,0 +1,59 @@
+"""Blocks as Markdown of the GitHub flavour, with links relative to the page."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from functools import singledispatch
+from pathlib import Path
+from urllib.parse import quote
+
+from moetheory.report.document import Block, Contents, Heading, Paragraph, Picture, Table
+
+
+def render_markdown(blocks: Sequence[Block], folder: Path) -> str:
+    """A Markdown page that will lie in `folder`."""
+    return "\n\n".join(_render(block, folder) for block in blocks) + "\n"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return re.sub(r"([\\`*\[\]<>|#~$])", r"\\\1", " ".join(text.split()))
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
+
+
+@singledispatch
+def _render(block: Block, folder: Path) -> str:
+    raise TypeError(f"block is {block!r}: it must be a part of a page; use those of moetheory.report.document.")
+
+
+@_render.register
+def _(block: Heading, folder: Path) -> str:
+    return f'<a id="{quote(block.anchor)}"></a>\n\n{"#" * block.level} {_plain(block.text)}'
+
+
+@_render.register
+def _(block: Paragraph, folder: Path) -> str:
+    lead = f"**{_plain(block.lead)}.** " if block.lead else ""
+    text = _plain(block.text)
+    return lead + (f"[{text}]({block.address})" if block.address else text)
+
+
+@_render.register
+def _(block: Table, folder: Path) -> str:
+    return "\n".join([_row(block.header), _row(["---"] * len(block.header)), *map(_row, block.rows)])
+
+
+@_render.register
+def _(block: Picture, folder: Path) -> str:
+    relative = os.path.relpath(block.path, folder).replace(os.sep, "/")
+    return f"![{_plain(block.words)}]({quote(relative)})"
+
+
+@_render.register
+def _(block: Contents, folder: Path) -> str:
+    return "\n".join(f"- [{_plain(heading.text)}](#{quote(heading.anchor)})" for heading in block.headings)

@@ -1,0 +1,68 @@
+"""The report: a Markdown page for the repository and an HTML page to send to somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from moetheory.plotting.files import write_atomically
+from moetheory.report.document import Block, Contents, Heading, Paragraph, Table
+from moetheory.report.html import render_html
+from moetheory.report.markdown import render_markdown
+from moetheory.report.sections import Figures, anchor, claim_blocks
+from moetheory.report.verdicts import verdict_table
+from moetheory.study.results import ClaimResult
+
+TITLE = "Convergence rates: claims, simulations, verdicts"
+
+
+def write_report(claims: Sequence[ClaimResult], folder: Path, figures: Figures) -> tuple[Path, Path]:
+    """Write ``report.md``, which links to the figures, and ``report.html``, which contains them.
+
+    Parameters
+    ----------
+    claims : sequence of ClaimResult
+        In the order of the report; those of one simulation next to each other.
+    folder : Path
+        Made if it does not exist.
+    figures : mapping of (simulation, claim, check) to Path
+        Picture files; a check without one has no picture.
+
+    Returns
+    -------
+    (Path, Path)
+        The Markdown and the HTML page.
+
+    Raises
+    ------
+    OSError
+        A picture cannot be read or the folder not be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from moetheory.plotting.example import example_claim
+    >>> pages = write_report([example_claim("slope")], Path(tempfile.mkdtemp()), {})
+    >>> [page.name for page in pages]
+    ['report.md', 'report.html']
+    """
+    folder = Path(folder)
+    blocks = list(_blocks(claims, figures))
+    html = render_html(blocks, TITLE).encode()
+    markdown = render_markdown(blocks, folder).encode()
+    return write_atomically(folder / "report.md", markdown), write_atomically(folder / "report.html", html)
+
+
+def _blocks(claims: Sequence[ClaimResult], figures: Figures) -> Iterator[Block]:
+    verdicts = verdict_table(claims)
+    counts = verdicts["verdict"].value_counts()
+    yield Heading(1, TITLE, "top")
+    yield Paragraph(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no claims", "Verdicts")
+    yield Table(list(verdicts.columns), verdicts.to_numpy().tolist())
+    yield Heading(2, "Contents", "contents")
+    yield Contents([Heading(3, claim.title, anchor(claim)) for claim in claims])
+    for simulation, group in groupby(claims, key=lambda claim: claim.simulation):
+        yield Heading(2, simulation, simulation)
+        for claim in group:
+            yield from claim_blocks(claim, figures)

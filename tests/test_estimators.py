@@ -1,0 +1,439 @@
+"""Certified maximum likelihood and EM: laws, independent optimisers as oracles, honest statuses."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+from sklearn.mixture import GaussianMixture
+
+from moetheory import (
+    ExpectationMaximisation,
+    LinearExpert,
+    MaximumLikelihood,
+    MixtureOfExperts,
+    NearTruth,
+    ParameterBox,
+    PublishedNearTruth,
+    RandomStarts,
+    Sample,
+    SoftmaxGate,
+    Splits,
+    Status,
+    Uniform,
+    draw,
+)
+from moetheory.estimators import StartRule, lanes
+from moetheory.estimators.layout import Layout
+from moetheory.testing import arbitrary_samples, check_estimator, samples, seeds, truths
+
+LAYOUT = Layout(2, 1)
+TRUTH = MixtureOfExperts(
+    gate=SoftmaxGate(intercept=[np.log(2), 0.0], slope=[[3.0], [0.0]]),
+    expert=LinearExpert(slope=[[-2.0], [2.0]], intercept=[1.0, -1.0]),
+    variance=[0.25, 0.5],
+)
+INPUTS = Uniform((-1.0,), (1.0,))
+NEAR = (NearTruth(0.1),)
+EXHAUSTIVE = {"tolerance": 1e-15, "max_steps": 20_000}
+
+
+def sample_of(seed=0, size=500, truth=TRUTH):
+    return draw(truth, INPUTS, size, np.random.default_rng(seed))
+
+
+def fit(estimator, sample, k=2, seed=0, truth=TRUTH):
+    return estimator.fit(sample, k, np.random.default_rng(seed), truth)
+
+
+@dataclass(frozen=True)
+class At(StartRule):
+    """Start at given packed vectors."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    needs_truth: ClassVar[bool] = False
+
+    def points(self, layout, sample, truth, generator):
+        return np.array(self.vectors)
+
+
+def at(*vectors):
+    return (At(tuple(map(tuple, vectors))),)
+
+
+# Laws
+
+
+@pytest.mark.parametrize(
+    "estimator", [MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR)], ids=["mle", "em"]
+)
+@pytest.mark.parametrize("separated", [True, False])
+@settings(max_examples=10)
+@given(data=st.data(), seed=seeds())
+def test_laws(estimator, separated, data, seed):
+    truth = data.draw(truths(2, 1, separated))
+    check_estimator(estimator, data.draw(samples(truth)), truth, seed=seed)
+
+
+@settings(max_examples=5)
+@given(data=st.data(), estimator=st.sampled_from([MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR)]))
+def test_laws_over_specified(data, estimator):
+    truth = data.draw(truths(2, 1))
+    check_estimator(estimator, data.draw(samples(truth)), truth, num_experts=3)
+
+
+@settings(max_examples=10)
+@given(truth=truths(2, 1), seed=seeds())
+def test_regular_fits_are_certified(truth, seed):
+    found = fit(MaximumLikelihood(NEAR), sample_of(seed, 1000, truth), truth=truth)
+    assert found.status is Status.CONVERGED
+    assert found.certificate.gradient_norm <= 1e-8
+    assert found.certificate.smallest_eigenvalue > 0
+
+
+@settings(max_examples=15)
+@given(sample=arbitrary_samples(sizes=(1, 5, 30)), seed=seeds())
+def test_arbitrary_samples_end_with_a_status_inside_the_box(sample, seed):
+    estimator = MaximumLikelihood((RandomStarts(3),))
+    found = estimator.fit(sample, 2, np.random.default_rng(seed))
+    lower, upper = estimator.box.bounds(LAYOUT)
+    assert isinstance(found.status, Status)
+    assert np.isfinite(found.log_likelihood)
+    assert np.all((found.parameters >= lower) & (found.parameters <= upper))
+
+
+@settings(max_examples=6)
+@given(seed=seeds(), start=seeds())
+def test_em_never_decreases_the_log_likelihood(seed, start):
+    vector = np.random.default_rng(start).normal(0, 1, LAYOUT.size)
+    values = []
+    for steps in range(25):
+        estimator = ExpectationMaximisation(at(vector), tolerance=0.0, max_steps=steps)
+        found = fit(estimator, sample_of(seed, 200))
+        assert found.steps <= steps
+        values.append(found.log_likelihood)
+    values = np.array(values)
+    assert np.all(np.diff(values) >= -64 * np.finfo(float).eps * (1 + np.abs(values[:-1])))
+    assert values[-1] > values[0]
+
+
+@settings(max_examples=5)
+@given(seed=seeds(), gate=st.floats(0.1, 4), expert=st.floats(0.1, 2), floor=st.floats(0.3, 1))
+def test_fits_stay_in_the_box_and_name_their_bounds(seed, gate, expert, floor):
+    box = ParameterBox(gate, expert, (floor, 2 * floor))
+    for estimator in (MaximumLikelihood(NEAR, box), ExpectationMaximisation(NEAR, box)):
+        found = fit(estimator, sample_of(seed))
+        lower, upper = box.bounds(LAYOUT)
+        assert np.all((found.parameters >= lower) & (found.parameters <= upper))
+        touching = np.array(LAYOUT.names())[(found.parameters == lower) | (found.parameters == upper)]
+        assert {name.split()[0] for name in found.certificate.active_bounds} == set(touching)
+        assert found.status is not Status.CONVERGED or not len(touching)
+
+
+# Oracles
+
+
+@partial(jax.jit, static_argnums=0)
+def objective(layout, vector, x, y):
+    """Mean negative log-density and its gradient, written from the formula."""
+    k, width = layout.num_experts, layout.width
+    gate, expert, log_variance = jnp.split(vector, [(k - 1) * width, (2 * k - 1) * width])
+    gate = jnp.concatenate([gate, jnp.zeros(width)]).reshape(k, width)
+
+    def mean_negative(gate, expert, log_variance):
+        design = jnp.column_stack([jnp.ones(len(x)), x])
+        normal = jax.scipy.stats.norm.logpdf(y[:, None], design @ expert.T, jnp.exp(log_variance / 2))
+        return -jnp.mean(jax.nn.logsumexp(jax.nn.log_softmax(design @ gate.T) + normal, axis=1))
+
+    value, parts = jax.value_and_grad(mean_negative, (0, 1, 2))(gate, expert.reshape(k, width), log_variance)
+    return value, jnp.concatenate([parts[0][:-1].ravel(), parts[1].ravel(), parts[2]])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_newton_and_em_reach_the_optimum_of_scipy(seed):
+    sample, start = sample_of(seed), LAYOUT.pack(TRUTH)
+    lower, upper = ParameterBox().bounds(LAYOUT)
+    oracle = minimize(
+        lambda vector: tuple(map(np.asarray, objective(LAYOUT, vector, sample.x, sample.y))),
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=list(zip(lower, upper, strict=True)),
+        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 2000},
+    )
+    for estimator in (MaximumLikelihood(at(start)), ExpectationMaximisation(at(start), **EXHAUSTIVE)):
+        found = fit(estimator, sample)
+        assert found.log_likelihood == pytest.approx(-oracle.fun * sample.size, rel=1e-10)
+        np.testing.assert_allclose(found.parameters, oracle.x, rtol=1e-4, atol=1e-4)
+
+
+def test_one_expert_is_least_squares():
+    generator = np.random.default_rng(4)
+    x = generator.uniform(-1, 1, (200, 2))
+    y = x @ [1.0, -2.0] + 0.5 + generator.normal(0, 0.7, 200)
+    design = np.column_stack([np.ones(200), x])
+    coefficients, (squares,), *_ = np.linalg.lstsq(design, y)
+    variance = squares / 200
+    for estimator in (MaximumLikelihood((RandomStarts(1),)), ExpectationMaximisation((RandomStarts(1),))):
+        found = estimator.fit(Sample(x, y), 1, generator)
+        assert found.status is Status.CONVERGED
+        np.testing.assert_allclose(found.parameters, [*coefficients, np.log(variance)], rtol=1e-9)
+        assert found.log_likelihood == pytest.approx(-100 * (np.log(2 * np.pi * variance) + 1), rel=1e-12)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_constant_inputs_are_a_gaussian_mixture(seed):
+    """At x = 0 slopes have no effect and the model is a mixture of two normals."""
+    y = sample_of(seed).y + 3 * (np.arange(500) % 2)
+    oracle = GaussianMixture(2, tol=1e-14, max_iter=5000, reg_covar=0.0, random_state=0).fit(y[:, None])
+    start = LAYOUT.pack(
+        MixtureOfExperts(
+            SoftmaxGate(np.log(oracle.weights_), np.zeros((2, 1))),
+            LinearExpert(np.zeros((2, 1)), oracle.means_[:, 0]),
+            oracle.covariances_[:, 0, 0],
+        )
+    )
+    found = fit(MaximumLikelihood(at(start + 0.1)), Sample(np.zeros((500, 1)), y))
+    assert found.log_likelihood == pytest.approx(500 * oracle.score(y[:, None]), rel=1e-9)
+    assert found.status is Status.CONVERGED
+    np.testing.assert_allclose(found.model.expert.intercept, oracle.means_[:, 0], rtol=1e-4, atol=1e-4)
+
+
+@settings(max_examples=10)
+@given(seed=seeds(), place=st.integers(0, 5))
+def test_the_best_start_is_reported_and_a_failed_one_ignored(seed, place):
+    sample, generator = sample_of(1, 100), np.random.default_rng(seed)
+    vectors = generator.normal(0, 2, (5, LAYOUT.size))
+    failed = np.full(LAYOUT.size, np.nan)
+    for estimator in (MaximumLikelihood, ExpectationMaximisation):
+        values = [fit(estimator(at(vector)), sample).log_likelihood for vector in vectors]
+        values.insert(place, -np.inf)
+        found = fit(estimator(at(*np.insert(vectors, place, failed, axis=0))), sample)
+        assert found.certificate.starts == 6
+        tie = 1e-10 * (1 + abs(max(values)))
+        assert found.log_likelihood >= max(values) - tie
+        assert found.best_start == next(i for i, value in enumerate(values) if value >= max(values) - tie)
+
+
+# Statuses
+
+
+def with_outliers():
+    """Two parallel bands of rows, the second of which holds four rows in ten thousand."""
+    generator = np.random.default_rng(2)
+    x = np.concatenate([generator.uniform(-1, 1, 10_000), [-1.0, -0.4, 0.3, 1.0]])
+    y = np.concatenate([generator.normal(0, 1, 10_000), [14.0, 16.0, 14.5, 15.5]])
+    start = [np.log(2500), 0.0, 0.0, 0.0, 15.0, 0.0, 0.0, np.log(0.5)]
+    return Sample(x[:, None], y), start
+
+
+def single_line(sample):
+    """The best single line, as two equal atoms: a saddle of the likelihood where EM stays."""
+    (slope, intercept), (squares, *_), *_ = np.polyfit(sample.x[:, 0], sample.y, 1, full=True)
+    return [0.0, 0.0, intercept, slope, intercept, slope, *[np.log(squares / sample.size)] * 2]
+
+
+def test_status_converged():
+    assert fit(MaximumLikelihood(NEAR), sample_of()).status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("estimator", [MaximumLikelihood, ExpectationMaximisation])
+def test_status_nonfinite(estimator):
+    sample = sample_of()
+    found = fit(estimator(at(LAYOUT.pack(TRUTH))), Sample(sample.x, 1e200 * sample.y))
+    assert found.status is Status.NONFINITE
+    assert not np.isfinite(found.log_likelihood)
+
+
+@pytest.mark.xfail(raises=ValueError, strict=True, reason="a start that is NaN has no model to report")
+@pytest.mark.parametrize("estimator", [MaximumLikelihood, ExpectationMaximisation])
+def test_status_nonfinite_when_every_start_is(estimator):
+    assert fit(estimator(at([np.nan] * LAYOUT.size)), sample_of()).status is Status.NONFINITE
+
+
+@pytest.mark.parametrize("estimator", [MaximumLikelihood, ExpectationMaximisation])
+def test_status_step_limit(estimator):
+    found = fit(estimator(NEAR, max_steps=1), sample_of())
+    assert found.status is Status.STEP_LIMIT
+    assert found.steps == 1
+
+
+def test_status_not_stationary():
+    published, certified = (
+        fit(estimator, sample_of()) for estimator in (ExpectationMaximisation(NEAR), MaximumLikelihood(NEAR))
+    )
+    assert published.status is Status.NOT_STATIONARY
+    assert published.certificate.gradient_norm > 1e-6
+    assert published.log_likelihood < certified.log_likelihood
+
+
+def test_status_saddle():
+    sample = sample_of()
+    start = at(single_line(sample))
+    found = fit(ExpectationMaximisation(start, **EXHAUSTIVE), sample)
+    assert found.status is Status.SADDLE
+    assert found.certificate.smallest_eigenvalue < -1e-3
+    assert fit(MaximumLikelihood(start), sample).log_likelihood > found.log_likelihood + 10
+
+
+def test_status_degenerate_variance():
+    sample = sample_of(size=100)
+    repeated = Sample(
+        np.vstack([sample.x, np.full((30, 1), 0.5)]), np.concatenate([sample.y, np.full(30, 4.0)])
+    )
+    found = MaximumLikelihood((RandomStarts(20),)).fit(repeated, 2, np.random.default_rng(0))
+    assert found.status is Status.DEGENERATE_VARIANCE
+    assert np.min(found.model.variance) == pytest.approx(0.01)
+
+
+def test_status_at_bound():
+    found = fit(MaximumLikelihood(NEAR, ParameterBox(gate=0.5)), sample_of())
+    assert found.status is Status.AT_BOUND
+    assert any(name.startswith("beta_1[1] at its") for name in found.certificate.active_bounds)
+    assert found.certificate.gradient_norm <= 1e-8
+
+
+def test_status_dead_atom():
+    sample, start = with_outliers()
+    found = fit(MaximumLikelihood(at(start)), sample)
+    assert found.status is Status.DEAD_ATOM
+    assert found.certificate.smallest_share == pytest.approx(4 / 10_004, rel=1e-3)
+
+
+def test_status_restarts_disagree():
+    """At x = 0 the slopes are not identified: every start keeps its own."""
+    sample = sample_of()
+    found = fit(MaximumLikelihood((NearTruth(0.5, count=4),)), Sample(0 * sample.x, sample.y))
+    assert found.status is Status.RESTARTS_DISAGREE
+    assert found.certificate.starts_agreeing > 1
+
+
+def test_every_status_is_tested_and_advises():
+    assert all(f"test_status_{status}" in globals() for status in Status)
+    assert len({status.advice for status in Status}) == len(Status)
+
+
+# Batches and compilations
+
+
+@pytest.mark.parametrize(
+    "estimator", [MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR)], ids=["mle", "em"]
+)
+def test_fits_do_not_depend_on_their_batch(estimator):
+    batch = [sample_of(seed, 300) for seed in range(4)]
+
+    def together(order):
+        generators = [np.random.default_rng(i) for i in order]
+        return dict(
+            zip(order, estimator.fit_batch([batch[i] for i in order], 2, generators, TRUTH), strict=True)
+        )
+
+    alone = {i: together([i])[i] for i in range(4)}
+    for order in ([0, 1, 2, 3], [3, 1], [2, 0, 1]):
+        for i, found in together(order).items():
+            np.testing.assert_allclose(found.parameters, alone[i].parameters, rtol=1e-9)
+            assert found.log_likelihood == pytest.approx(alone[i].log_likelihood, rel=1e-9)
+            assert found.status is alone[i].status
+
+
+def test_a_new_sample_size_needs_no_compilation():
+    programs = (lanes._newton_program, lanes._em_program)
+    estimators = (MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR))
+    for estimator in estimators:
+        fit(estimator, sample_of(0, 100))
+    before = [program._cache_size() for program in programs]
+    for size in (50, 777, 16_000):
+        for estimator in estimators:
+            fit(estimator, sample_of(0, size))
+    fit(
+        MaximumLikelihood((RandomStarts(7),), ParameterBox(4.0), tolerance=1e-7, max_steps=9),
+        sample_of(0, 99),
+    )
+    fit(
+        ExpectationMaximisation((RandomStarts(7),), tolerance=1e-9, max_steps=9, gate_steps=3),
+        sample_of(0, 99),
+    )
+    assert [program._cache_size() for program in programs] == before
+
+
+def test_large_samples_start_on_a_part_of_their_rows():
+    sample = sample_of(3, lanes.PILOT)
+    found = fit(MaximumLikelihood(NEAR), sample)
+    assert found.status is Status.CONVERGED
+    value, gradient = objective(LAYOUT, found.parameters, sample.x, sample.y)
+    assert found.log_likelihood == pytest.approx(-float(value) * sample.size, rel=1e-12)
+    assert np.abs(gradient).max() < 1e-8
+
+
+# Starts and boundary errors
+
+
+@settings(max_examples=10)
+@given(truth=truths(2, 1), seed=seeds())
+def test_copies_in_near_truth_starts_keep_the_density(truth, seed):
+    sample, layout = sample_of(0, 50, truth), Layout(3, 1)
+    (start,) = NearTruth(0.0).points(layout, sample, truth, np.random.default_rng(seed))
+    value = objective(layout, start, sample.x, sample.y)[0]
+    assert float(value) == pytest.approx(float(objective(LAYOUT, LAYOUT.pack(truth), sample.x, sample.y)[0]))
+
+
+def test_splits_move_one_atom_apart():
+    layout, sample = Layout(3, 1), sample_of(0, 10)
+    starts = [layout.unpack(point) for point in Splits(0.2).points(layout, sample, TRUTH, None)]
+    assert len(starts) == 2
+    for atom, model in enumerate(starts):
+        intercepts = np.sort(np.asarray(model.expert.intercept))
+        others = np.delete(np.asarray(TRUTH.expert.intercept), atom)
+        expected = np.sort([*others, TRUTH.expert.intercept[atom] - 0.2, TRUTH.expert.intercept[atom] + 0.2])
+        np.testing.assert_allclose(intercepts, expected)
+        np.testing.assert_allclose(np.min(model.variance), [0.21, 0.25][atom])
+    assert Splits(0.2).points(LAYOUT, sample, TRUTH, None).shape == (0, LAYOUT.size)
+
+
+def test_published_starts_keep_their_quirk():
+    sample, generator = sample_of(0, 1000), np.random.default_rng(0)
+    starts = PublishedNearTruth(200).points(LAYOUT, sample, TRUTH, generator)
+    deviations = np.sqrt(TRUTH.variance)
+    assert np.all(np.exp(starts[:, -1]) >= deviations[1])
+    np.testing.assert_allclose(np.exp(starts[:, -2:]).mean(axis=0), deviations, atol=0.002)
+    moves = starts[:, :2] - LAYOUT.pack(TRUTH)[:2]
+    np.testing.assert_allclose(moves[:, 0], moves[:, 1], atol=1e-12)
+    assert moves[:, 0].std() == pytest.approx(0.005 * 1000**-0.083, rel=0.2)
+
+
+def test_random_starts_ignore_the_truth():
+    sample, rule = sample_of(), RandomStarts(4)
+    with_truth, without = (
+        rule.points(LAYOUT, sample, truth, np.random.default_rng(1)) for truth in (TRUTH, None)
+    )
+    np.testing.assert_array_equal(with_truth, without)
+    assert len(np.unique(with_truth, axis=0)) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_experts": 0}, "num_experts=0; need at least one expert"),
+        ({"samples": [sample_of(0, 9), sample_of(0, 8)]}, r"shapes \[\(8, 1\), \(9, 1\)\]; one batch needs"),
+        ({"truth": None}, r"\['NearTruth'\] start near the truth, but no truth was given; use RandomStarts"),
+        ({"num_experts": 1}, "1 fitted atoms cannot cover 2 true ones"),
+    ],
+)
+def test_boundary_errors(arguments, message):
+    usual = {"samples": [sample_of(0, 9)] * 2, "num_experts": 2, "generators": [np.random.default_rng(0)] * 2}
+    with pytest.raises(ValueError, match=message):
+        MaximumLikelihood(NEAR).fit_batch(**usual | {"truth": TRUTH} | arguments)
+
+
+@pytest.mark.parametrize(
+    "box", [{"gate": 0.0}, {"expert": -1.0}, {"variance": (0.0, 1.0)}, {"variance": (2.0, 1.0)}]
+)
+def test_boxes_are_checked(box):
+    with pytest.raises(ValueError, match="need gate > 0, expert > 0 and 0 < smallest variance < largest"):
+        ParameterBox(**box)
