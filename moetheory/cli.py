@@ -22,27 +22,25 @@ Ctrl-C or kill a run and start it again: it computes only what is missing.
 """
 PRESETS = ("quick", "standard", "paper")
 DEFAULT_STORE = "results/store"
+LARGEST = 2**63 - 1
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_OF_ERROR = {"StoreError": EXIT_FAILED, "SimulationError": EXIT_USAGE, "ReplayError": EXIT_USAGE}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     parsed = build_parser().parse_args(arguments)
-    from moetheory.study.store import StoreError
-
     try:
         return parsed.command(parsed)
     except KeyboardInterrupt:
         print("\nstopped; finished blocks are stored: run the same command again to go on.", file=sys.stderr)
         return EXIT_INTERRUPTED
-    except (StoreError, OSError) as error:
-        print(f"moetheory: {error}", file=sys.stderr)
-        return EXIT_FAILED
     except Exception as error:
-        if type(error).__name__ not in ("SimulationError", "ReplayError"):
+        code = EXIT_FAILED if isinstance(error, OSError) else EXIT_OF_ERROR.get(type(error).__name__)
+        if code is None:
             raise
         print(f"moetheory: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return code
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -109,13 +107,13 @@ def _positive(text: str) -> int:
 
 
 def _integer(text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer of at least {least}")
+    if not text.isdecimal() or not least <= int(text) <= LARGEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {least} to 2^63 - 1")
     return int(text)
 
 
 def _sizes(text: str) -> tuple[int, ...]:
-    sizes = tuple(_positive(part) for part in text.replace("_", "").split(","))
+    sizes = tuple(_integer(part, 2) for part in text.replace("_", "").split(","))
     if len(set(sizes)) != len(sizes):
         raise argparse.ArgumentTypeError(f"{text!r} names a sample size twice")
     return sizes

@@ -139,25 +139,30 @@ def draw(model: MixtureOfExperts, inputs: InputLaw, size: int, generator: np.ran
     if len(inputs.low) != model.dimension:
         raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {model.dimension}; they must agree.")
     x = inputs.inputs(size, generator)
+    return Sample(x=x, y=respond(model, x, generator))
+
+
+def respond(model: MixtureOfExperts, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Responses (n,) drawn at given inputs (n, d): an atom from the gate weights, then its normal response."""
+    size = len(x)
     uniform, normal = generator.random(size), generator.standard_normal(size)
     weights, means = weights_and_means(model, x)
     atom = (uniform[:, None] > np.cumsum(weights, axis=1)[:, :-1]).sum(axis=1)
-    y = means[np.arange(size), atom] + np.sqrt(model.variance)[atom] * normal
-    return Sample(x=x, y=y)
+    return means[np.arange(size), atom] + np.sqrt(model.variance)[atom] * normal
 
 
 def weights_and_means(model: MixtureOfExperts, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gate weights and expert means at many inputs, two (n, k) arrays, in one compiled program whatever n."""
-    return _by_rows(_weights_and_means, model, x)
+    return by_rows(_weights_and_means, model, x)
 
 
 def log_likelihood(model: MixtureOfExperts, sample: Sample) -> float:
     """Total log-likelihood of a model on a sample, in nats."""
-    (densities,) = _by_rows(_log_densities, model, np.column_stack([sample.x, sample.y]))
+    (densities,) = by_rows(_log_densities, model, np.column_stack([sample.x, sample.y]))
     return float(densities.sum())
 
 
-def _by_rows(program, model: MixtureOfExperts, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+def by_rows(program, model: MixtureOfExperts, rows: np.ndarray) -> tuple[np.ndarray, ...]:
     """Apply a compiled program to a table of rows, in parts of fixed size."""
     size = len(rows)
     parts = -(-size // EVALUATION_ROWS)

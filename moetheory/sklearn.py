@@ -26,7 +26,7 @@ from moetheory.estimators import (
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import Sample, _by_rows, weights_and_means
+from moetheory.sampling import Sample, by_rows, respond, weights_and_means
 
 GATES = ("softmax",)
 EXPERTS = ("linear",)
@@ -224,11 +224,9 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         (n,) array
             Responses.
         """
-        weights, means = self._weights_and_means(X)
-        generator = _generator(random_state)
-        uniform, normal = generator.random((len(means), 1)), generator.standard_normal(len(means))
-        atom = (uniform > np.cumsum(weights, axis=1)[:, :-1]).sum(axis=1)
-        return means[np.arange(len(means)), atom] + np.sqrt(self.model_.variance)[atom] * normal
+        check_is_fitted(self)
+        rows = validate_data(self, X, reset=False, dtype=np.float64)
+        return respond(self.model_, rows, _generator(random_state))
 
     def __sklearn_tags__(self) -> Tags:
         """Tags of a density estimator; see the notes of the class."""
@@ -243,7 +241,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
     def _densities_and_responsibilities(self, X: ArrayLike, y: ArrayLike) -> tuple[np.ndarray, ...]:
         check_is_fitted(self)
         rows = np.column_stack(self._rows(X, y, reset=False))
-        return _by_rows(_densities_and_responsibilities, self.model_, rows)
+        return by_rows(_densities_and_responsibilities, self.model_, rows)
 
     def _rows(self, X: ArrayLike, y: ArrayLike, reset: bool) -> tuple[np.ndarray, np.ndarray]:
         X, y = validate_data(self, X, y, reset=reset, dtype=np.float64, y_numeric=True)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 from sklearn.mixture import GaussianMixture
@@ -20,11 +20,9 @@ from moetheory import (
     MixtureOfExperts,
     NearTruth,
     ParameterBox,
-    PublishedNearTruth,
     RandomStarts,
     Sample,
     SoftmaxGate,
-    Splits,
     Status,
     Uniform,
     draw,
@@ -108,14 +106,18 @@ def test_arbitrary_samples_end_with_a_status_inside_the_box(sample, seed):
     assert np.all((found.parameters >= lower) & (found.parameters <= upper))
 
 
-@settings(max_examples=6)
-@given(seed=seeds(), start=seeds())
-def test_em_never_decreases_the_log_likelihood(seed, start):
-    vector = np.random.default_rng(start).normal(0, 1, LAYOUT.size)
+@settings(max_examples=5)
+@given(seed=seeds())
+@example(seed=12)
+@example(seed=17)
+def test_em_never_decreases_the_log_likelihood(seed):
+    """Gates that all but separate the inputs; for the explicit seeds full gate steps overshoot."""
+    truth = MixtureOfExperts(SoftmaxGate([0.0, 0.0], [[20.0], [0.0]]), TRUTH.expert, TRUTH.variance)
+    start = np.random.default_rng(seed).normal(0, 1, LAYOUT.size) * np.repeat([6.0, 1.0], [2, 6])
     values = []
-    for steps in range(25):
-        estimator = ExpectationMaximisation(at(vector), tolerance=0.0, max_steps=steps)
-        found = fit(estimator, sample_of(seed, 200))
+    for steps in range(15):
+        estimator = ExpectationMaximisation(at(start), ParameterBox(100.0), tolerance=0.0, max_steps=steps)
+        found = fit(estimator, sample_of(seed, 200, truth))
         assert found.steps <= steps
         values.append(found.log_likelihood)
     values = np.array(values)
@@ -369,71 +371,3 @@ def test_large_samples_start_on_a_part_of_their_rows():
     value, gradient = objective(LAYOUT, found.parameters, sample.x, sample.y)
     assert found.log_likelihood == pytest.approx(-float(value) * sample.size, rel=1e-12)
     assert np.abs(gradient).max() < 1e-8
-
-
-# Starts and boundary errors
-
-
-@settings(max_examples=10)
-@given(truth=truths(2, 1), seed=seeds())
-def test_copies_in_near_truth_starts_keep_the_density(truth, seed):
-    sample, layout = sample_of(0, 50, truth), Layout(3, 1)
-    (start,) = NearTruth(0.0).points(layout, sample, truth, np.random.default_rng(seed))
-    value = objective(layout, start, sample.x, sample.y)[0]
-    assert float(value) == pytest.approx(float(objective(LAYOUT, LAYOUT.pack(truth), sample.x, sample.y)[0]))
-
-
-def test_splits_move_one_atom_apart():
-    layout, sample = Layout(3, 1), sample_of(0, 10)
-    starts = [layout.unpack(point) for point in Splits(0.2).points(layout, sample, TRUTH, None)]
-    assert len(starts) == 2
-    for atom, model in enumerate(starts):
-        intercepts = np.sort(np.asarray(model.expert.intercept))
-        others = np.delete(np.asarray(TRUTH.expert.intercept), atom)
-        expected = np.sort([*others, TRUTH.expert.intercept[atom] - 0.2, TRUTH.expert.intercept[atom] + 0.2])
-        np.testing.assert_allclose(intercepts, expected)
-        np.testing.assert_allclose(np.min(model.variance), [0.21, 0.25][atom])
-    assert Splits(0.2).points(LAYOUT, sample, TRUTH, None).shape == (0, LAYOUT.size)
-
-
-def test_published_starts_keep_their_quirk():
-    sample, generator = sample_of(0, 1000), np.random.default_rng(0)
-    starts = PublishedNearTruth(200).points(LAYOUT, sample, TRUTH, generator)
-    deviations = np.sqrt(TRUTH.variance)
-    assert np.all(np.exp(starts[:, -1]) >= deviations[1])
-    np.testing.assert_allclose(np.exp(starts[:, -2:]).mean(axis=0), deviations, atol=0.002)
-    moves = starts[:, :2] - LAYOUT.pack(TRUTH)[:2]
-    np.testing.assert_allclose(moves[:, 0], moves[:, 1], atol=1e-12)
-    assert moves[:, 0].std() == pytest.approx(0.005 * 1000**-0.083, rel=0.2)
-
-
-def test_random_starts_ignore_the_truth():
-    sample, rule = sample_of(), RandomStarts(4)
-    with_truth, without = (
-        rule.points(LAYOUT, sample, truth, np.random.default_rng(1)) for truth in (TRUTH, None)
-    )
-    np.testing.assert_array_equal(with_truth, without)
-    assert len(np.unique(with_truth, axis=0)) == 4
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"num_experts": 0}, "num_experts=0; need at least one expert"),
-        ({"samples": [sample_of(0, 9), sample_of(0, 8)]}, r"shapes \[\(8, 1\), \(9, 1\)\]; one batch needs"),
-        ({"truth": None}, r"\['NearTruth'\] start near the truth, but no truth was given; use RandomStarts"),
-        ({"num_experts": 1}, "1 fitted atoms cannot cover 2 true ones"),
-    ],
-)
-def test_boundary_errors(arguments, message):
-    usual = {"samples": [sample_of(0, 9)] * 2, "num_experts": 2, "generators": [np.random.default_rng(0)] * 2}
-    with pytest.raises(ValueError, match=message):
-        MaximumLikelihood(NEAR).fit_batch(**usual | {"truth": TRUTH} | arguments)
-
-
-@pytest.mark.parametrize(
-    "box", [{"gate": 0.0}, {"expert": -1.0}, {"variance": (0.0, 1.0)}, {"variance": (2.0, 1.0)}]
-)
-def test_boxes_are_checked(box):
-    with pytest.raises(ValueError, match="need gate > 0, expert > 0 and 0 < smallest variance < largest"):
-        ParameterBox(**box)

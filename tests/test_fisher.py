@@ -18,12 +18,8 @@ from moetheory.identifiability import SingularInformationWarning, cramer_rao, fi
 from moetheory.sampling import Grid
 
 UNIT = Uniform((0.0,), (1.0,))
-STEEP = MixtureOfExperts(
-    SoftmaxGate([-8.0, 0.0], [[25.0], [0.0]]), LinearExpert([[-20.0], [20.0]], [15.0, -5.0]), [0.09, 0.16]
-)
-OVERLAPPING = MixtureOfExperts(
-    SoftmaxGate([0.5, 0.0], [[1.0], [0.0]]), LinearExpert([[1.0], [-1.0]], [0.0, 1.5]), [0.3, 0.5]
-)
+STEEP = MixtureOfExperts(SoftmaxGate([-8.0, 0.0], [[25.0], [0.0]]), LinearExpert([[-20.0], [20.0]], [15.0, -5.0]), [0.09, 0.16])
+OVERLAPPING = MixtureOfExperts(SoftmaxGate([0.5, 0.0], [[1.0], [0.0]]), LinearExpert([[1.0], [-1.0]], [0.0, 1.5]), [0.3, 0.5])
 
 
 def expansion(model, sample):
@@ -41,8 +37,7 @@ def scores_by_differences(model, sample, step=1e-5):
     centre = layout.pack(model)
     moves = step * np.eye(layout.size)
     columns = [
-        (log_density(layout, centre + move, sample) - log_density(layout, centre - move, sample)) / (2 * step)
-        for move in moves
+        (log_density(layout, centre + move, sample) - log_density(layout, centre - move, sample)) / (2 * step) for move in moves
     ]
     return np.stack(columns, axis=1)
 
@@ -55,9 +50,7 @@ def log_density(layout, vector, sample):
     return np.logaddexp.reduce(affinity + normal, axis=1) - np.logaddexp.reduce(affinity, axis=1)
 
 
-@given(
-    low=st.floats(-3, 3), width=st.floats(0.1, 5), slope=st.floats(-5, 5), variance=st.floats(0.01, 10)
-)
+@given(low=st.floats(-3, 3), width=st.floats(0.1, 5), slope=st.floats(-5, 5), variance=st.floats(0.01, 10))
 def test_one_line_has_the_closed_form_of_linear_regression(low, width, slope, variance):
     model = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), LinearExpert([[slope]], [1.0]), [variance])
     first, second = low + width / 2, (low**2 + low * (low + width) + (low + width) ** 2) / 3
@@ -125,7 +118,8 @@ def test_bound_inverts_the_information_in_the_variance_coordinate(model):
     product = fisher_information(model, UNIT) / np.outer(jacobian, jacobian) @ bound.covariance
     np.testing.assert_allclose(product, np.eye(8), atol=1e-8)
     assert not bound.singular
-    assert bound.names[0] == "beta_0[1]" and bound.names[-1] == "nu[2]"
+    assert bound.names[0] == "beta_0[1]"
+    assert bound.names[-1] == "nu[2]"
 
 
 def test_well_separated_variance_has_the_bound_of_its_share():
@@ -158,7 +152,8 @@ def test_duplicated_atom_is_singular_and_the_other_atom_keeps_its_bound():
     )
     with pytest.warns(SingularInformationWarning, match=r"eta_0\[1\].*infinite bound"):
         bound = cramer_rao(model, UNIT)
-    assert bound.singular and abs(bound.smallest_eigenvalue) < 1e-10
+    assert bound.singular
+    assert abs(bound.smallest_eigenvalue) < 1e-10
     variance = dict(zip(bound.names, np.diag(bound.covariance), strict=True))
     infinite = {name for name, value in variance.items() if np.isinf(value)}
     assert infinite == {name for name in bound.names if "[3]" not in name}
@@ -172,9 +167,7 @@ def test_duplicated_atom_is_singular_and_the_other_atom_keeps_its_bound():
 
 
 def test_atom_without_mass_is_singular():
-    model = MixtureOfExperts(
-        SoftmaxGate([-2000.0, 0.0], [[1.0], [0.0]]), LinearExpert([[1.0], [-1.0]], [0.0, 1.5]), [0.3, 0.5]
-    )
+    model = MixtureOfExperts(SoftmaxGate([-2000.0, 0.0], [[1.0], [0.0]]), LinearExpert([[1.0], [-1.0]], [0.0, 1.5]), [0.3, 0.5])
     with pytest.warns(SingularInformationWarning):
         bound = cramer_rao(model, UNIT)
     finite = [name for name, value in zip(bound.names, np.diag(bound.covariance), strict=True) if np.isfinite(value)]

@@ -53,6 +53,12 @@ def artist(axes, start):
     raise AssertionError(f"nothing is labelled {start!r}")
 
 
+def bars(axes, start):
+    """Lower and upper ends of the error bars whose label begins so."""
+    (container,) = [each for each in axes.containers if each.get_label().startswith(start)]
+    return np.array([segment[:, 1] for segment in container[2][0].get_segments()]).T
+
+
 def words(figure):
     """All text of a figure's titles and legend."""
     parts = [figure, *figure.subfigs]
@@ -75,6 +81,21 @@ def test_rate_figure_shows_fit_locations_and_guides():
         wanted = end * (mean.sizes / mean.sizes[-1]) ** slope
         alike = [each for each in axes.lines if each.get_linestyle() == linestyle]
         assert any(np.allclose(each.get_ydata(), wanted) for each in alike if len(each.get_ydata()) == len(wanted))
+
+
+def test_bars_are_two_standard_errors_either_side():
+    claim, check = slope_check()
+    mean = check.slopes["mean"]
+    ends = bars(draw(claim, check).axes[0], "mean")
+    np.testing.assert_allclose(ends, [mean.centre - 2 * mean.centre_se, mean.centre + 2 * mean.centre_se])
+
+
+def test_a_location_far_below_its_error_is_drawn():
+    samples = {100: [-1.0, 1e-12, 1.0], 1_000: [-1.0, 1e-13, 1.5]}
+    claim, check = slope_check(values=table(samples), slopes={}, judgement=None)
+    figure = draw(claim, check)
+    figure.canvas.draw()
+    assert artist(figure.axes[0], "median").get_ydata(orig=False).tolist() == [1e-12, 1e-13]
 
 
 def test_title_and_legend_state_verdict_slope_prediction_and_rival():
@@ -146,6 +167,8 @@ def test_level_figure_shows_means_against_the_predicted_interval(kind):
     (axes,) = draw(claim, check).axes
     means = check.values.groupby("n")["value"].mean()
     np.testing.assert_allclose(artist(axes, "mean of 2000 replicates").get_ydata(orig=False), means)
+    errors = check.values.groupby("n")["value"].sem()
+    np.testing.assert_allclose(bars(axes, "mean"), [means - 2 * errors, means + 2 * errors])
     edges = [line.get_ydata()[0] for line in axes.lines if line.get_linestyle() == "--"]
     assert edges == pytest.approx(check.predicted)
 

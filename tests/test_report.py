@@ -12,11 +12,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from moetheory.plotting import save_all
 from moetheory.plotting.example import example_claim
+from moetheory.plotting.numerals import interval
 from moetheory.rates import estimate_slope
 from moetheory.report import format_table, verdict_table, write_report
 from moetheory.report.document import Table
@@ -108,6 +109,7 @@ def test_pages_hold_statement_evidence_verdict_slopes_and_setting(report):
 def test_slope_row_states_each_number_of_the_slope():
     line = estimate_slope([100, 1_000, 10_000], [[0.1, 0.12], [0.03, 0.04], [0.009, 0.013]])
     row = slope_row(line)
+    assert row[2:4] == [interval(*line.interval), interval(*line.residual_interval)]
     assert row[1] == f"−{-line.slope:.3f} ± {line.se:.3f}"
     assert row[4].startswith(f"−{-line.without_smallest[0][0]:.3f}")
     assert row[5:7] == ["n/a", "n/a"]
@@ -173,6 +175,7 @@ def test_shares_of_neighbouring_sizes_are_joined_and_rare_values_pooled():
 
 
 @given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=3))
+@example([("<b>bold</b>", "&lt;"), ("a|b", "\\|")])
 def test_no_word_can_break_a_table(rows):
     blocks = [Table(("one", "two"), rows)]
     assert Page(render_html(blocks, "words")).cells == [cell for row in rows for cell in row]
@@ -189,3 +192,9 @@ def test_plain_tables_are_aligned_fit_and_lose_nothing(rows, width):
     for index in range(3):
         column = "".join(line[starts[index] : starts[index + 1]] for line in body)
         assert column.replace(" ", "") == "".join(row[index] for row in rows).replace(" ", "")
+
+
+def test_words_are_broken_only_if_nothing_else_helps():
+    frame = pd.DataFrame({"name": ["softmax_overspecified"], "quantity": ["a loss of the cell"]})
+    assert "softmax_overspecified" in format_table(frame, 34)
+    assert all(len(line) <= 20 for line in format_table(frame, 20).split("\n"))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from moetheory.estimators import lanes
 from moetheory.estimators.box import ParameterBox
@@ -133,15 +134,19 @@ def _active_bounds(layout: Layout, point: np.ndarray, box: Box) -> tuple[str, ..
 
 
 def _spread(layout: Layout, points: np.ndarray, reference: np.ndarray) -> float:
-    """Largest relative distance between the mixing measures of starts that agree in likelihood."""
-    canonical = [_coordinates(layout, point) for point in points]
-    centre = _coordinates(layout, reference)
-    return float(max(np.linalg.norm(other - centre) for other in canonical) / (1 + np.linalg.norm(centre)))
+    """Largest relative distance between the mixing measures of starts that agree in likelihood, atoms matched."""
+    centre = _atoms(layout, reference)
+    distances = []
+    for point in points:
+        squares = ((_atoms(layout, point)[:, None] - centre) ** 2).sum(axis=-1)
+        distances.append(np.sqrt(squares[linear_sum_assignment(squares)].sum()))
+    return float(max(distances) / (1 + np.linalg.norm(centre)))
 
 
-def _coordinates(layout: Layout, point: np.ndarray) -> np.ndarray:
+def _atoms(layout: Layout, point: np.ndarray) -> np.ndarray:
+    """Masses and parameters of the atoms under the canonical translation, one row per atom."""
     measure = layout.unpack(point).mixing_measure().canonical()
-    return np.concatenate([measure.mass, *(block.ravel() for block in measure.atoms.values())])
+    return np.column_stack([measure.mass, *measure.atoms.values()])
 
 
 def _check(samples: Sequence[Sample], num_experts: int, starts, truth) -> None:

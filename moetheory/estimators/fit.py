@@ -12,6 +12,8 @@ from moetheory.models import MixtureOfExperts
 GRADIENT_TOLERANCE = 1e-8
 """Largest projected relative gradient of a certified maximum."""
 CURVATURE_TOLERANCE = 1e-7
+FLATNESS = 1e-10
+"""Below this smallest eigenvalue of the mean Hessian the likelihood is flat in some direction."""
 AGREEMENT = 1e-8
 """Two starts agree when their log-likelihoods differ by less than this relative to 1 + |l|."""
 DEAD_SHARE = 1e-3
@@ -35,6 +37,7 @@ class Status(enum.StrEnum):
     DEGENERATE_VARIANCE = "degenerate_variance"
     AT_BOUND = "at_bound"
     DEAD_ATOM = "dead_atom"
+    FLAT = "flat"
     RESTARTS_DISAGREE = "restarts_disagree"
 
     @property
@@ -54,13 +57,17 @@ _ADVICE = {
     Status.SADDLE: "The gradient vanishes but the likelihood curves upwards: use more starts.",
     Status.DEGENERATE_VARIANCE: (
         "A variance sits on the floor of the box, where the likelihood is unbounded without it: use fewer experts, or"
-        " raise the floor."
+        " raise the floor, or lower it if the data are that precise."
     ),
     Status.AT_BOUND: (
         "The best fit in the box touches it, for instance because the gates separate the data and the supremum is not"
         " attained: read the active bounds; the density may still be well determined."
     ),
     Status.DEAD_ATOM: "An expert has almost no mass: its parameters mean little; consider fewer experts.",
+    Status.FLAT: (
+        "The likelihood is flat in some direction at this point: the gates separate the data and the supremum is not"
+        " attained, or the parameters are not identified; the density may still be well determined."
+    ),
     Status.RESTARTS_DISAGREE: (
         "Different parameters reach the same likelihood: the parameters are not identified, the density may be."
     ),
@@ -146,6 +153,7 @@ def judge(certificate: Certificate, finite: bool, finished: bool) -> Status:
         (certificate.smallest_eigenvalue < -CURVATURE_TOLERANCE, Status.SADDLE),
         (bool(certificate.active_bounds), Status.AT_BOUND),
         (certificate.smallest_share < DEAD_SHARE, Status.DEAD_ATOM),
+        (certificate.smallest_eigenvalue < FLATNESS, Status.FLAT),
         (certificate.restart_spread > LOSS_SPREAD, Status.RESTARTS_DISAGREE),
     ]
     return next((status for applies, status in outcomes if applies), Status.CONVERGED)

@@ -6,6 +6,7 @@ program serves every sample size up to that capacity; each lane stops on its own
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
@@ -62,13 +63,24 @@ def fill(samples: Sequence[Sample]) -> Buffer:
     count, dimension = samples[0].x.shape
     needed = padded(count) * len(samples)
     capacity = next((c for c in CAPACITIES if c >= needed), needed)
-    x, y = np.zeros((dimension, capacity)), np.zeros(capacity)
-    order = np.concatenate([np.arange(start, count, INTERLEAVE) for start in range(min(INTERLEAVE, count))])
+    x, y = _page_aligned_zeros((dimension, capacity)), _page_aligned_zeros((capacity,))
     first = padded(count) * np.arange(len(samples))
     for start, sample in zip(first, samples, strict=True):
-        x[:, start : start + count] = sample.x[order].T
-        y[start : start + count] = sample.y[order]
+        place = slice(start, start + count)
+        for column, row in zip(sample.x.T, x, strict=True):
+            _interleave(column, out=row[place])
+        _interleave(sample.y, out=y[place])
     return Buffer(x, y, first, count)
+
+
+def _page_aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:
+    """Zeros that the CPU device uses in place, without a copy; pages never written take no memory."""
+    size = int(np.prod(shape))
+    return np.frombuffer(mmap.mmap(-1, 8 * size)).reshape(shape)
+
+
+def _interleave(values: np.ndarray, out: np.ndarray) -> None:
+    np.concatenate([values[start::INTERLEAVE] for start in range(INTERLEAVE)], out=out)
 
 
 def newton_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps) -> LaneResults:
@@ -86,7 +98,7 @@ def em_lanes(
 
 
 def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> LaneResults:
-    x, y = jnp.asarray(buffer.x), jnp.asarray(buffer.y)
+    x, y = jax.device_put((buffer.x, buffer.y))
     parts = []
     for begin in range(0, len(starts), LANES):
         batch = np.asarray(starts[begin : begin + LANES])

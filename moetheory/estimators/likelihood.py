@@ -26,10 +26,12 @@ from moetheory.estimators.layout import Layout
 
 CHUNK = 512
 """Observations processed at once; samples start at multiples of it inside a buffer."""
-
-
-MATRIX_WIDTH = 8
+FACTORS = 16
+"""Numbers multiplied before a logarithm is taken: logarithms are the slowest operation of a pass."""
+MATRIX_WIDTH = 4
 """Feature products are padded with zeros to a multiple of this: narrow matrix products are slower than padded ones."""
+KIND_PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
+"""Blocks of the Hessian in the predictors: 0 log-affinities (all but the pinned last), 1 means, 2 log variances."""
 
 
 class Rows(NamedTuple):
@@ -63,12 +65,26 @@ def over_chunks(rows: Rows, chunk_sum, zero):
 
 
 class Predictors(NamedTuple):
-    """Per-atom quantities of a chunk, each of shape (k, CHUNK)."""
+    """Per-atom quantities of a chunk, each (k, chunk), and the log-density as ``peak + log(ratio)``, each (chunk,)."""
 
     responsibility: Float[Array, "k chunk"]
     weight: Float[Array, "k chunk"]
     residual: Float[Array, "k chunk"]
-    log_density: Float[Array, " chunk"]
+    peak: Float[Array, " chunk"]
+    ratio: Float[Array, " chunk"]
+
+    @property
+    def log_density(self) -> Float[Array, " chunk"]:
+        """Log-density of every observation."""
+        return self.peak + jnp.log(self.ratio)
+
+    def log_likelihood(self, counted: Float[Array, " chunk"]) -> Float[Array, ""]:
+        """Sum of the log-densities of the rows that are counted (1, padding 0).
+
+        A ratio lies between 1/k and k, so products of several are safe, and one logarithm serves them all.
+        """
+        ratios = jnp.where(counted > 0, self.ratio, 1.0).reshape(FACTORS, -1)
+        return jnp.sum(counted * self.peak) + jnp.sum(jnp.log(jnp.prod(ratios, axis=0)))
 
 
 def predictors(layout: Layout, vector: Float[Array, " p"], x, y) -> Predictors:
@@ -77,9 +93,9 @@ def predictors(layout: Layout, vector: Float[Array, " p"], x, y) -> Predictors:
     affinity = linear(gate, x)
     residual = y - linear(expert, x)
     normal = -0.5 * (jnp.log(2 * jnp.pi) + log_variance[:, None] + residual**2 * jnp.exp(-log_variance)[:, None])
-    responsibility, log_joint = _normalise(affinity + normal)
-    weight, log_total = _normalise(affinity)
-    return Predictors(responsibility, weight, residual, log_joint - log_total)
+    responsibility, joint_peak, joint_total = _normalise(affinity + normal)
+    weight, gate_peak, gate_total = _normalise(affinity)
+    return Predictors(responsibility, weight, residual, joint_peak - gate_peak, joint_total / gate_total)
 
 
 def split(layout: Layout, vector):
@@ -102,7 +118,7 @@ def _normalise(logits):
     peak = jnp.max(logits, axis=0)
     shifted = jnp.exp(logits - peak)
     total = jnp.sum(shifted, axis=0)
-    return shifted / total, peak + jnp.log(total)
+    return shifted / total, peak, total
 
 
 def feature_products(x, weight):
@@ -129,8 +145,8 @@ def product_index(dimension: int) -> np.ndarray:
 def log_likelihood(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Float[Array, ""]:
     """Total log-likelihood of a sample, in nats."""
 
-    def chunk_sum(x, y, weight):
-        return jnp.sum(weight * predictors(layout, vector, x, y).log_density)
+    def chunk_sum(x, y, counted):
+        return predictors(layout, vector, x, y).log_likelihood(counted)
 
     return over_chunks(rows, chunk_sum, jnp.zeros(()))
 
@@ -138,47 +154,48 @@ def log_likelihood(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Fl
 def expand(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Expansion:
     """Mean negative log-likelihood with its gradient and exact Hessian, in one pass over the sample."""
     where = _assembly(layout)
-    inverse_variance = jnp.exp(-split(layout, vector)[2])
+    inverse_variance = jnp.exp(-split(layout, vector)[2])[:, None]
 
-    def chunk_sum(x, y, weight):
+    def chunk_sum(x, y, counted):
         at = predictors(layout, vector, x, y)
-        return _predictor_derivatives(at, inverse_variance) @ feature_products(x, weight).T
+        return at.log_likelihood(counted), _predictor_derivatives(at, inverse_variance) @ feature_products(x, counted).T
 
-    table = over_chunks(rows, chunk_sum, jnp.zeros(where.shape)) / -rows.count
+    total, table = over_chunks(rows, chunk_sum, (jnp.zeros(()), jnp.zeros(where.shape)))
     gradient = table[where.gradient_row, where.gradient_feature]
-    return Expansion(table[-1, 0], gradient, table[where.hessian_row, where.hessian_feature])
+    hessian = table[where.hessian_row, where.hessian_feature]
+    return Expansion(total / -rows.count, gradient / -rows.count, hessian / -rows.count)
 
 
 def _predictor_derivatives(at: Predictors, inverse_variance):
-    """Rows: Hessian of the log-density in the 3k predictors (upper triangle), its gradient, the log-density itself."""
+    r"""Hessian of the log-density in the predictors, block after block, then its gradient; one row per entry.
+
+    With :math:`u_i = (1, (y - h_i) e^{-s_i}, \tfrac12 ((y - h_i)^2 e^{-s_i} - 1))`, the derivatives of atom i's logit in
+    its three predictors, the entry of atoms i, j is :math:`[i = j] (r_i u_i u_i^\top + r_i u_i') - r_i u_i (r_j u_j)^\top`,
+    and for gates also :math:`g_i g_j - [i = j] g_i`.
+    """
     r, g = at.responsibility, at.weight
-    k = len(inverse_variance)
-    scaled = at.residual * inverse_variance[:, None]
+    free = slice(len(r) - 1)
+    scaled = at.residual * inverse_variance
     square = at.residual * scaled
     half = 0.5 * (square - 1.0)
-    score = [*r, *(r * scaled), *(r * half)]
-    rows = []
-    for a, b in _pairs(k):
-        (kind, i), (other, j) = divmod(a, k), divmod(b, k)
-        entry = -score[a] * score[b]
-        if kind == other == 0:
-            entry = entry + g[i] * g[j]
-        if i == j:
-            entry = entry + _same_atom(kind, other, r[i], g[i], score[b], scaled[i], square[i], half[i], inverse_variance[i])
-        rows.append(entry)
-    gradient = [*(r - g), *score[k:]]
-    return jnp.stack([*rows, *gradient, at.log_density])
+    score = [r[free], r * scaled, r * half]
+    gradient = [(r - g)[free], *score[1:]]
+    same_atom = {
+        (0, 0): gradient[0],
+        (0, 1): score[1][free],
+        (0, 2): score[2][free],
+        (1, 1): r * (scaled * scaled - inverse_variance),
+        (1, 2): r * scaled * (half - 1.0),
+        (2, 2): r * (half * half - 0.5 * square),
+    }
+    blocks = [_on_diagonal(same_atom[a, b], len(score[b])) - score[a][:, None] * score[b] for a, b in KIND_PAIRS]
+    blocks[0] = blocks[0] + g[free][:, None] * g[free]
+    return jnp.concatenate([*(block.reshape(-1, r.shape[1]) for block in blocks), *gradient])
 
 
-def _same_atom(kind, other, r, g, score, scaled, square, half, inverse_variance):
-    """Extra term of a predictor pair of one atom: r (u_a u_b + second derivative), less g for the gate."""
-    if kind == 0:
-        return score - g if other == 0 else score
-    if kind == other == 1:
-        return r * (scaled * scaled - inverse_variance)
-    if kind == 1:
-        return r * scaled * (half - 1.0)
-    return r * (half * half - 0.5 * square)
+def _on_diagonal(rows, columns: int):
+    """Block of shape (len(rows), columns, chunk) with ``rows`` on its diagonal and zeros elsewhere."""
+    return jnp.eye(len(rows), columns)[:, :, None] * rows[:, None]
 
 
 class _Assembly(NamedTuple):
@@ -193,28 +210,29 @@ class _Assembly(NamedTuple):
 
 @lru_cache
 def _assembly(layout: Layout) -> _Assembly:
-    pairs = _pairs(layout.num_experts)
-    row = {pair: index for index, pair in enumerate(pairs)}
-    predictor, feature = _coordinates(layout)
+    k, width = layout.num_experts, layout.width
+    predictor = np.concatenate([np.repeat(np.arange(2 * k - 1), width), np.arange(2 * k - 1, 3 * k - 1)])
+    feature = np.concatenate([np.tile(np.arange(width), 2 * k - 1), np.zeros(k, dtype=int)])
+    row, hessian_rows = _hessian_rows(k)
     products = product_index(layout.dimension)
     num_features = products.max() + 1
     return _Assembly(
-        shape=(len(pairs) + 3 * layout.num_experts + 1, num_features + -num_features % MATRIX_WIDTH),
-        gradient_row=len(pairs) + predictor,
+        shape=(hessian_rows + 3 * k - 1, num_features + -num_features % MATRIX_WIDTH),
+        gradient_row=hessian_rows + predictor,
         gradient_feature=feature,
-        hessian_row=np.array([[row[min(a, b), max(a, b)] for b in predictor] for a in predictor]),
+        hessian_row=row[np.ix_(predictor, predictor)],
         hessian_feature=products[np.ix_(feature, feature)],
     )
 
 
-def _pairs(num_experts: int) -> list[tuple[int, int]]:
-    return [(a, b) for a in range(3 * num_experts) for b in range(a, 3 * num_experts)]
-
-
-def _coordinates(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Predictor number and feature number of every packed coordinate."""
-    k, width = layout.num_experts, layout.width
-    atoms = [*range(k - 1), *range(k, 2 * k)]
-    predictor = [*np.repeat(atoms, width), *range(2 * k, 3 * k)]
-    feature = [*np.tile(np.arange(width), len(atoms)), *[0] * k]
-    return np.array(predictor), np.array(feature)
+def _hessian_rows(num_experts: int) -> tuple[np.ndarray, int]:
+    """Row of :func:`_predictor_derivatives` for every pair of predictors (pinned gate left out), and their number."""
+    kinds = np.split(np.arange(3 * num_experts - 1), [num_experts - 1, 2 * num_experts - 1])
+    row = np.zeros((3 * num_experts - 1, 3 * num_experts - 1), dtype=int)
+    start = 0
+    for a, b in KIND_PAIRS:
+        block = start + np.arange(kinds[a].size * kinds[b].size).reshape(kinds[a].size, kinds[b].size)
+        row[np.ix_(kinds[a], kinds[b])] = block
+        row[np.ix_(kinds[b], kinds[a])] = block.T
+        start += block.size
+    return row, start

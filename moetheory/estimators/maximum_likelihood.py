@@ -10,6 +10,14 @@ import numpy as np
 from moetheory.estimators import lanes
 from moetheory.estimators._base import AbstractEstimator
 
+WARM_UP_TOLERANCE = 1e-7
+WARM_UP_ROWS = 4096
+
+
+def warm_up_rows(count: int) -> int:
+    """Rows that the EM steps before Newton look at: all of a small sample, an even part of a large one."""
+    return max(min(count, WARM_UP_ROWS), count // lanes.INTERLEAVE)
+
 
 @final
 @dataclass(frozen=True)
@@ -56,7 +64,8 @@ class MaximumLikelihood(AbstractEstimator):
         points = np.array(points)
         first = em_steps > 0
         if first.any():
-            limits = int(em_steps.max())
-            ends = lanes.em_lanes(layout, buffer, sample_of_lane[first], points[first], box, 0.0, limits, 1)
+            part = buffer._replace(count=warm_up_rows(buffer.count))
+            limit = int(em_steps.max())
+            ends = lanes.em_lanes(layout, part, sample_of_lane[first], points[first], box, WARM_UP_TOLERANCE, limit, 1)
             points[first] = ends.point
         return lanes.newton_lanes(layout, buffer, sample_of_lane, points, box, self.tolerance, self.max_steps)

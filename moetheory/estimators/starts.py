@@ -138,7 +138,7 @@ class RandomStarts(StartRule):
 
     count: int = 20
     needs_truth: ClassVar[bool] = False
-    em_steps: ClassVar[int] = 30
+    em_steps: ClassVar[int] = 300
 
     def points(self, layout, sample, truth, generator):
         rows = generator.permutation(sample.size)[:SUBSAMPLE]

@@ -30,7 +30,7 @@ def plus_minus(value: float, error: float) -> str:
     >>> plus_minus(-0.4984, 0.0041), plus_minus(-0.50012, 0.00031), plus_minus(1.2, float("nan"))
     ('−0.498 ± 0.004', '−0.5001 ± 0.0003', '1.200 ± n/a')
     """
-    if not 1e-6 <= error < 1e5:
+    if not 1e-5 <= error < 1e5:
         return f"{signed(value)} ± {signed(error)}"
     digits = max(3, -math.floor(math.log10(error)))
     return f"{value:.{digits}f} ± {error:.{digits}f}".replace("-", MINUS)

@@ -38,8 +38,8 @@ _MARKS = {
 def rate_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     """Log-log figure of a loss against the sample size, with the fitted and the predicted slope.
 
-    Locations have bars ``m exp(-+ 2 SE / m)``, symmetric on the log scale; guides ``m_J (n / n_J)^slope`` end
-    on the fitted line at the largest size n_J.
+    Locations have bars ``m -+ 2 SE``, to the bottom of the figure if they reach zero; guides
+    ``m_J (n / n_J)^slope`` end on the fitted line at the largest size n_J.
 
     Parameters
     ----------
@@ -102,15 +102,13 @@ def _location(axes: Axes, table: pd.DataFrame, location: str, slope: Slope | Non
     shown = table[table[location] > 0]
     if shown.empty:
         return
-    centre = shown[location]
-    factor = np.exp(2 * shown[f"{location}_se"].fillna(0) / centre)
     crowding = min(1.0, math.sqrt(20 / len(shown)))
     name = location.replace("_", " ")
     found = f": slope {plus_minus(slope.slope, slope.se)} (SE)" if slope else ""
     axes.errorbar(
         shown["n"],
-        centre,
-        yerr=[centre - centre / factor, centre * factor - centre],
+        shown[location],
+        yerr=2 * shown[f"{location}_se"].fillna(0),
         linestyle="none",
         markersize=4.8 * crowding,
         linewidth=1.2 * crowding,

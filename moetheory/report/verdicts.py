@@ -107,9 +107,13 @@ def format_table(frame: pd.DataFrame, width: int = 120) -> str:
 
 
 def _widths(rows: Sequence[Sequence[str]], limit: int) -> list[int]:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Widths of the columns: the widest ones shrink, down to their longest word as long as others can give way."""
+    columns = list(zip(*rows, strict=True))
+    widths = [max(map(len, column)) for column in columns]
+    words = [max((len(word) for cell in column for word in cell.split()), default=1) for column in columns]
     while sum(widths) + len(GAP) * (len(widths) - 1) > limit and max(widths) > 1:
-        widths[widths.index(max(widths))] -= 1
+        loose = [index for index, width in enumerate(widths) if width > words[index]]
+        widths[max(loose or range(len(widths)), key=widths.__getitem__)] -= 1
     return widths
 
 

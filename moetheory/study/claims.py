@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, ClassVar, final
 
 import numpy as np
 
 from moetheory.rates import predicted_interval
+from moetheory.rates.slope import LOCATIONS
 from moetheory.study.identity import content_id
 
 PRESETS = ("quick", "standard", "paper")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,59}")
 
 
 class Evidence(enum.StrEnum):
@@ -79,6 +83,16 @@ class Rate(Check):
     half_width: float | None = None
     kind: ClassVar[str] = "slope"
 
+    def __post_init__(self) -> None:
+        low, high = self.exponents
+        if not 0 <= low <= high or min(self.rivals, default=0) < 0:
+            given = f"exponents={self.exponents}, rivals={self.rivals}"
+            raise ValueError(f"{given}; need 0 <= smallest <= largest: 0.5 stands for n^(-1/2).")
+        if not self.rivals and self.half_width is None:
+            raise ValueError(f"rate of {self.quantity}: name a rival exponent or give half_width; power needs one of them.")
+        if self.location not in LOCATIONS:
+            raise ValueError(f"location={self.location!r}; choose one of {', '.join(LOCATIONS)}.")
+
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
         ends = [predicted_interval(exponent, sizes, self.log_power) for exponent in self.exponents]
         return (min(low for low, _ in ends), max(high for _, high in ends))
@@ -92,6 +106,10 @@ class Level(Check):
     low: float
     high: float
     kind: ClassVar[str] = "level"
+
+    def __post_init__(self) -> None:
+        if not -np.inf < self.low <= self.high < np.inf:
+            raise ValueError(f"level of {self.quantity}: low={self.low}, high={self.high}; need finite low <= high.")
 
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
         return (self.low, self.high)
@@ -190,15 +208,41 @@ class Claim:
     deviations: str
 
     def __post_init__(self) -> None:
-        for field_name in ("sizes", "replicates"):
-            missing = [preset for preset in PRESETS if preset not in getattr(self, field_name)]
-            if missing:
-                raise ValueError(f"claim {self.name!r}: {field_name} lacks the presets {missing}; need {list(PRESETS)}.")
+        for problem in (*self._wrong_words(), *self._wrong_numbers(), *self._wrong_fit()):
+            raise ValueError(f"claim {self.name!r}: {problem}")
+
+    def _wrong_words(self) -> Iterator[str]:
+        if not _NAME.fullmatch(self.name):
+            yield "its name becomes part of file names; use at most 60 letters, digits, '_' and '.', a letter or digit first."
         if self.variant not in ("printed", "ours"):
-            raise ValueError(f"claim {self.name!r}: variant={self.variant!r}; need 'printed' or 'ours'.")
+            yield f"variant={self.variant!r}; need 'printed' or 'ours'."
         quantities = [check.name for check in self.checks]
         if len(set(quantities)) != len(quantities):
-            raise ValueError(f"claim {self.name!r} measures {quantities}; every quantity may occur once.")
+            yield f"it measures {quantities}; every quantity may occur once."
+
+    def _wrong_numbers(self) -> Iterator[str]:
+        for name in ("sizes", "replicates"):
+            missing = [preset for preset in PRESETS if preset not in getattr(self, name)]
+            if missing:
+                yield f"{name} lacks the presets {missing}; need {list(PRESETS)}."
+        for preset, sizes in self.sizes.items():
+            if not sizes or len(set(sizes)) != len(sizes) or not all(_is_integer(size, 2) for size in sizes):
+                yield f"sizes of preset {preset!r} are {sizes}; need different integers of at least 2."
+        for preset, count in self.replicates.items():
+            if not _is_integer(count, 1):
+                yield f"replicates of preset {preset!r} are {count}; need an integer of at least 1."
+
+    def _wrong_fit(self) -> Iterator[str]:
+        if not hasattr(self.estimator, "fit_batch"):
+            yield f"estimator={self.estimator!r} is none; write for instance MaximumLikelihood((NearTruth(0.05),))."
+            return
+        if len(self.inputs.low) != self.truth.dimension:
+            yield f"inputs have dimension {len(self.inputs.low)}, the truth {self.truth.dimension}; they must agree."
+        near_truth = any(rule.needs_truth for rule in self.estimator.starts)
+        fewest = self.truth.num_experts if near_truth else 1
+        if not _is_integer(self.num_experts, fewest):
+            reason = ", the number of true atoms, because it starts near the truth" if near_truth else ""
+            yield f"num_experts={self.num_experts}; need an integer of at least {fewest}{reason}."
 
     def data_id(self, size: int) -> str:
         """Name of the cell of sample size n: truth, inputs and size, nothing else."""
@@ -232,6 +276,14 @@ class Simulation:
         names = [claim.name for claim in self.claims]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"simulation {self.title!r} has claims {names}; need at least one and no name twice.")
+        against = {check.against for claim in self.claims for check in claim.checks if isinstance(check, Gap)}
+        unknown = sorted(against - set(names))
+        if unknown:
+            raise ValueError(f"simulation {self.title!r} has gaps against {unknown}; its claims are {names}.")
+
+
+def _is_integer(value: Any, least: int) -> bool:
+    return isinstance(value, Integral) and value >= least
 
 
 def log_spaced(low: float, high: float, count: int) -> tuple[int, ...]:

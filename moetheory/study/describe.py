@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,13 +54,18 @@ def setting(claim: Claim, settings: Settings) -> dict[str, str]:
         "truth": f"k* = {claim.truth.num_experts}; {truth} (nu: variance)",
         "inputs": f"{type(claim.inputs).__name__} on {_numbers(np.array([claim.inputs.low, claim.inputs.high]).T)}",
         "fitted model": f"k = {claim.num_experts}",
-        "estimator": f"{type(estimator).__name__}, tolerance {estimator.tolerance:g}, at most {estimator.max_steps} steps",
+        "estimator": ", ".join([type(estimator).__name__, *_options(estimator)]),
         "starts": "; ".join(str(rule) for rule in estimator.starts),
         "box": str(estimator.box),
         "sample sizes": ", ".join(f"{size:,}" for size in settings.sizes_of(claim)),
         "replicates": str(settings.replicates_of(claim)),
         "seed": str(settings.seed),
     }
+
+
+def _options(estimator: Any) -> list[str]:
+    names = [field.name for field in fields(estimator) if field.name not in ("starts", "box")]
+    return [f"{name.replace('_', ' ')} {getattr(estimator, name)}" for name in names]
 
 
 def _numbers(block: np.ndarray) -> str:

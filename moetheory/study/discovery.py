@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cloudpickle
+
 from moetheory.study.claims import Simulation
 from moetheory.study.quantities import check_name
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
 
 class SimulationError(Exception):
@@ -48,13 +53,18 @@ def _load_file(file: Path) -> Simulation:
     spec = importlib.util.spec_from_file_location(name, file)
     if spec is None or spec.loader is None:
         raise SimulationError(f"{file} is not a Python file; simulations are *.py files with a SIMULATION.")
+    if not _FILE_NAME.fullmatch(file.stem):
+        rule = "at most 60 letters, digits, '_', '.' and '-', beginning with a letter or digit"
+        raise SimulationError(f"{file}: the file name is the simulation's identifier; use {rule}.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    cloudpickle.register_pickle_by_value(module)  # workers cannot import it by name
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         line = _line_in(file, error)
-        raise SimulationError(f"{file}{line}: {type(error).__name__}: {error}; mend the file and run again.") from error
+        words = str(error).rstrip(".")
+        raise SimulationError(f"{file}{line}: {type(error).__name__}: {words}; mend the file and run again.") from error
     simulation = getattr(module, "SIMULATION", None)
     if not isinstance(simulation, Simulation):
         raise SimulationError(f"{file} defines no SIMULATION; end it with SIMULATION = Simulation(...).")
@@ -67,10 +77,9 @@ def _load_file(file: Path) -> Simulation:
     return replace(simulation, name=file.stem)
 
 
-def _line_in(file: Path, error: Exception) -> str:
-    if isinstance(error, SyntaxError):
-        return f", line {error.lineno}"
-    trace, line = error.__traceback__, None
+def _line_in(file: Path, error: BaseException) -> str:
+    own = isinstance(error, SyntaxError) and error.filename == str(file)
+    trace, line = error.__traceback__, error.lineno if own else None
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == str(file):
             line = trace.tb_lineno

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,13 +25,15 @@ def evaluate_claims(store: Store, preset: str, simulations: Sequence[str] | None
     Raises
     ------
     StoreError
-        If the store holds no claim of this preset, or is damaged.
+        If the store holds no claim of this preset or of one of the simulations, or is damaged.
     """
     documents = list(store.documents(f"claim-{preset}-").values())
     documents = [one for one in documents if simulations is None or one["simulation"] in simulations]
-    if not documents:
-        held = sorted({one["preset"] for one in store.documents("claim-").values()})
-        raise StoreError(f"{store.path} holds no claims of preset {preset!r} (it holds {held}); run them first.")
+    lacking = sorted(set(simulations or ()) - {one["simulation"] for one in documents})
+    if lacking or not documents:
+        held = sorted({f"{one['simulation']} ({one['preset']})" for one in store.documents("claim-").values()})
+        wanted = f"preset {preset!r}" + (f" of {lacking}" if lacking else "")
+        raise StoreError(f"{store.path} holds no claims of {wanted} (it holds {held}); run them first.")
     ids = sorted({name for one in documents for name in one["cells"].values()})
     fits, measures = store.read("fits", ids), store.read("measures", ids)
     runs = list(store.documents("run-").values())
@@ -85,14 +89,15 @@ def _check(check, document, fits, measures, status, all_fits) -> CheckResult:
     low, high = (np.nan if end is None else end for end in check["predicted"])
     slopes = _slopes(check, values) if check["kind"] == "slope" else {}
     certified = values if check["kind"] == "fibre" else values[values["status"] == CERTIFIED]
+    judge = partial(_judge, check, predicted=(low, high), largest=max(map(int, document["cells"])))
     return CheckResult(
         name=check["name"],
         kind=check["kind"],
         label=check["label"],
         predicted=(low, high),
         rivals=tuple(check["rivals"]),
-        judgement=_judge(check, values, slopes, (low, high)),
-        converged=_judge(check, certified, _slopes(check, certified) if slopes else {}, (low, high)),
+        judgement=judge(values, slopes),
+        converged=judge(certified, _slopes(check, certified) if slopes else {}),
         slopes=slopes,
         values=values,
         reference=f"chi-squared, {check['degrees']} degrees of freedom" if "degrees" in check else "",
@@ -109,38 +114,44 @@ def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fit
         other = _rows_of(document, all_fits, check["against_fit_id"])
         pairs = fits.merge(other, on=["data_id", "seed", "replicate", "n"], suffixes=("", "_other"))
         return pairs[["n", "replicate"]].assign(value=pairs["log_likelihood_other"] - pairs["log_likelihood"])
+    if check["quantity"] == "log_likelihood":
+        return fits[["n", "replicate"]].assign(value=fits["log_likelihood"])
     if check["quantity"] == "likelihood_ratio":
         return fits[["n", "replicate"]].assign(value=2 * (fits["log_likelihood"] - fits["log_likelihood_truth"]))
     return measures.loc[measures["quantity"] == check["quantity"], ["n", "replicate", "value"]]
 
 
 def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
-    """Slopes by location, the claim's own first; empty if too few sizes have usable values."""
+    """Slopes by location, the claim's own first; empty if too few sizes have usable values, or it cannot be located."""
     order = [check["location"], *(location for location in LOCATIONS if location != check["location"])]
     usable = {n: group["value"].dropna().to_numpy() for n, group in values.groupby("n")}
     usable = {n: group for n, group in usable.items() if len(group) > 1 and np.median(group) > 0}
     if len(usable) < 2:
         return {}
-    return {place: estimate_slope(list(usable), list(usable.values()), location=place) for place in order}
+    slopes = {}
+    for place in order:
+        with suppress(ValueError):  # a location of zero has no logarithm
+            slopes[place] = estimate_slope(list(usable), list(usable.values()), location=place)
+    return slopes if order[0] in slopes else {}
 
 
-def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted) -> Judgement | None:
+def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, largest: int) -> Judgement | None:
     if check["kind"] == "gap":
         return None
     if check["kind"] == "fibre":
         return _judge_fibre(values["value"].to_numpy(), predicted)
     if check["kind"] == "slope":
         if not slopes:
-            return Judgement(Verdict.UNDERPOWERED, "Fewer than two sample sizes have at least two usable values.")
+            return Judgement(Verdict.UNDERPOWERED, "Fewer than two sample sizes have at least two usable positive values.")
         slope = slopes[check["location"]]
         options = {"upper_bound": check["upper_bound"], "half_width": check["half_width"]}
         return judge_slope(slope, predicted, check["rivals"], **options)
-    largest = values[values["n"] == values["n"].max()]["value"].dropna().to_numpy()
-    if len(largest) < 2:
-        return Judgement(Verdict.UNDERPOWERED, f"Only {len(largest)} usable values at the largest sample size.")
+    at_largest = values.loc[values["n"] == largest, "value"].dropna().to_numpy()
+    if len(at_largest) < 2:
+        return Judgement(Verdict.UNDERPOWERED, f"Only {len(at_largest)} usable values at the largest sample size.")
     if check["kind"] == "level":
-        return judge_level(largest, predicted)
-    return judge_distribution(largest, chi2(check["degrees"]).cdf, check["significance"])
+        return judge_level(at_largest, predicted)
+    return judge_distribution(at_largest, chi2(check["degrees"]).cdf, check["significance"])
 
 
 def _judge_fibre(values: np.ndarray, predicted) -> Judgement:

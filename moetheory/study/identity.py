@@ -46,13 +46,17 @@ def canonical(value: Any) -> Any:
     if isinstance(value, int | np.integer):
         return int(value)
     if isinstance(value, float | np.floating):
-        return float(value).hex()
+        return _exactly(value)
     if isinstance(value, tuple | list):
         return [canonical(item) for item in value]
     if hasattr(value, "shape"):
         array = np.asarray(value, dtype=np.float64)
-        return {"shape": list(array.shape), "values": [float(item).hex() for item in array.ravel()]}
+        return {"shape": list(array.shape), "values": [_exactly(item) for item in array.ravel()]}
     raise TypeError(f"{type(value).__name__} has no content id; use dataclasses, numbers, strings, arrays and tuples.")
+
+
+def _exactly(number: float) -> str:
+    return (float(number) + 0.0).hex()  # minus zero is zero
 
 
 def generator(seed: int, cell: str, replicate: int, stream: Stream) -> np.random.Generator:

@@ -70,6 +70,6 @@ def _agree(stored: Any, value: Any) -> bool | None:
     if stored is None:
         return None
     if isinstance(value, float):
-        both_missing = stored != stored and value != value
-        return bool(both_missing or abs(stored - value) <= RELATIVE_TOLERANCE * max(1.0, abs(stored), abs(value)))
+        same = stored == value or (stored != stored and value != value)
+        return bool(same or abs(stored - value) <= RELATIVE_TOLERANCE * max(1.0, abs(stored), abs(value)))
     return stored == value

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from moetheory.study.store import Store
 
 TRUTH_FACTORS = ("k_true", "d", "noise", "separation", "gate_scale")
 FIT_FACTORS = ("n", "k", "estimator", "start")
+RESERVED = ("replicate", "status", "log_likelihood", "quantity", "value", "data_id", "fit_id", "seed")
 BOX = ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0))
 STARTS: dict[str, tuple[StartRule, ...]] = {"near": (NearTruth(0.05),), "random": (RandomStarts(10),)}
 
@@ -136,18 +138,25 @@ def sweep(
 
 def _combinations(factors) -> list[dict[str, Any]]:
     if isinstance(factors, Mapping):
+        single = [name for name, values in factors.items() if isinstance(values, str) or not isinstance(values, Iterable)]
+        if single:
+            raise ValueError(f"factors {single} are no lists of values; write {{'n': [100, 200], 'noise': [0.3]}}.")
         listed = [dict(zip(factors, values, strict=True)) for values in itertools.product(*factors.values())]
     else:
         listed = [dict(combination) for combination in factors]
-    if not listed or any("n" not in combination for combination in listed):
-        raise ValueError(f"factors={factors}; every combination needs a sample size 'n'.")
+    if not listed or not all(isinstance(one.get("n"), Integral) and one["n"] > 0 for one in listed):
+        raise ValueError(f"factors={factors}; every combination needs a sample size 'n', a positive integer.")
+    taken = set().union(*listed) & set(RESERVED)
+    if taken:
+        raise ValueError(f"factors {sorted(taken)} are columns of the table; give the arguments of truth other names.")
     return listed
 
 
 def _cell(combination: Mapping[str, Any], make_truth, inputs: InputLaw | None, seed: int) -> Cell:
     arguments = {name: value for name, value in combination.items() if name not in FIT_FACTORS}
-    if make_truth is standard_truth and set(arguments) - set(TRUTH_FACTORS):
-        raise ValueError(f"unknown factors {sorted(set(arguments) - set(TRUTH_FACTORS))}; known are {[*FIT_FACTORS, *TRUTH_FACTORS]}.")
+    unknown = sorted(set(arguments) - set(TRUTH_FACTORS))
+    if make_truth is standard_truth and unknown:
+        raise ValueError(f"unknown factors {unknown}; known are {[*FIT_FACTORS, *TRUTH_FACTORS]}.")
     truth = make_truth(**arguments)
     law = inputs or Uniform(low=(-1.0,) * truth.dimension, high=(1.0,) * truth.dimension)
     estimator = _estimator(combination.get("estimator", "mle"), combination.get("start", "near"))
@@ -182,5 +191,5 @@ def _table(combinations, cells: Sequence[Cell], store: Store, quantities: Sequen
     pairs = zip(combinations, cells, strict=True)
     names = pd.DataFrame([{**given, "data_id": c.data_id, "fit_id": c.fit_id, "seed": c.seed} for given, c in pairs])
     table = names.merge(values.drop(columns="n"), on=["data_id", "fit_id", "seed"])
-    order = [*combinations[0], "replicate", "status", "log_likelihood", "quantity", "value"]
+    order = [*dict.fromkeys(itertools.chain(*combinations)), "replicate", "status", "log_likelihood", "quantity", "value"]
     return table[order].sort_values(["n", "replicate", "quantity"], kind="stable").reset_index(drop=True)

@@ -1,0 +1,103 @@
+"""Cost of a certified fit in units of one NumPy evaluation of the same log-likelihood (k = 2, d = 1, near-truth start).
+
+    python benchmarks/certified_fit.py [--size 100000] [--repeats 31]
+
+Two NumPy evaluations are timed: one with a hand-written stable log-sum-exp, the other with ``scipy.special.logsumexp``.
+Everything runs on one thread; all tasks take turns, and medians are compared. Exits with 1 when a fit is not certified.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from statistics import median
+
+import record
+
+from moetheory._config import single_threaded_workers
+
+single_threaded_workers()
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+from scipy.special import logsumexp  # noqa: E402
+
+from moetheory import (  # noqa: E402
+    LinearExpert,
+    MaximumLikelihood,
+    MixtureOfExperts,
+    NearTruth,
+    ParameterBox,
+    Sample,
+    SoftmaxGate,
+    Status,
+    Uniform,
+    draw,
+)
+from moetheory.estimators import lanes, likelihood  # noqa: E402
+from moetheory.estimators.layout import Layout  # noqa: E402
+
+TRUTH = MixtureOfExperts(SoftmaxGate([-8.0, 0.0], [[25.0], [0.0]]), LinearExpert([[-20.0], [20.0]], [15.0, -5.0]), [0.09, 0.16])
+MLE = MaximumLikelihood((NearTruth(0.05),), ParameterBox(gate=40.0, expert=40.0))
+
+
+def hand_written(logits: np.ndarray) -> np.ndarray:
+    peak = logits.max(axis=0)
+    return peak + np.log(np.exp(logits - peak).sum(axis=0))
+
+
+def with_scipy(logits: np.ndarray) -> np.ndarray:
+    return logsumexp(logits, axis=0)
+
+
+def numpy_log_likelihood(sample: Sample, log_sum_exp) -> float:
+    """Total log-likelihood of the truth, in nats."""
+    gate, expert = TRUTH.gate, TRUTH.expert
+    affinity = gate.intercept[:, None] + gate.slope @ sample.x.T
+    residual = sample.y - expert.intercept[:, None] - expert.slope @ sample.x.T
+    variance = TRUTH.variance[:, None]
+    normal = -0.5 * (np.log(2 * np.pi * variance) + residual**2 / variance)
+    return float((log_sum_exp(affinity + normal) - log_sum_exp(affinity)).sum())
+
+
+def passes(sample: Sample) -> dict:
+    """One compiled evaluation of the log-likelihood, and one of value, gradient and Hessian."""
+    layout, buffer = Layout(2, 1), lanes.fill([sample])
+    rows = likelihood.Rows(*jax.device_put((buffer.x, buffer.y)), jax.numpy.asarray(0), jax.numpy.asarray(sample.size))
+    vector = jax.device_put(layout.pack(TRUTH))
+    value = jax.jit(lambda vector, rows: likelihood.log_likelihood(layout, vector, rows))
+    expansion = jax.jit(lambda vector, rows: likelihood.expand(layout, vector, rows))
+    return {
+        "compiled log-likelihood": lambda: jax.block_until_ready(value(vector, rows)),
+        "compiled value, gradient, Hessian": lambda: jax.block_until_ready(expansion(vector, rows)),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=100_000)
+    parser.add_argument("--repeats", type=int, default=31)
+    arguments = parser.parse_args()
+    sample = draw(TRUTH, Uniform((0.0,), (1.0,)), arguments.size, np.random.default_rng(0))
+    fit = MLE.fit(sample, 2, np.random.default_rng(1), TRUTH)
+    tasks = {
+        "NumPy, hand-written log-sum-exp": lambda: numpy_log_likelihood(sample, hand_written),
+        "NumPy, scipy.special.logsumexp": lambda: numpy_log_likelihood(sample, with_scipy),
+        "certified fit": lambda: MLE.fit(sample, 2, np.random.default_rng(1), TRUTH),
+        **passes(sample),
+    }
+    seconds = {name: median(times) for name, times in record.interleaved(tasks, arguments.repeats).items()}
+    numpy_tasks = list(tasks)[:2]
+    results = {
+        "size": arguments.size,
+        "status": fit.status.value,
+        "gradient_norm": fit.certificate.gradient_norm,
+        "median_ms": {name: round(1e3 * value, 3) for name, value in seconds.items()},
+        "certified_fit_over": {name: round(seconds["certified fit"] / seconds[name], 2) for name in numpy_tasks},
+    }
+    record.write("certified_fit", results)
+    return 0 if fit.status is Status.CONVERGED else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,314 @@
+"""The engine computes what is missing, once, the same whatever the blocks, their order, the processes and the kills."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import study_cases
+from hypothesis import given
+from hypothesis import strategies as st
+from study_cases import D1, D2, EM, MLE, SIMULATION
+
+from moetheory.study import Rate, Settings, Simulation, Store, run_simulations
+from moetheory.study import block as block_module
+from moetheory.study import run as run_module
+from moetheory.study.block import Block, Cell, run_block, sample_of
+
+ROOT = Path(__file__).parents[1]
+EXACT = ["data_id", "fit_id", "n", "replicate", "seed", "status", "log_likelihood_truth", "active_bounds", "cell_pattern"]
+CELL = Cell(MLE.truth, MLE.inputs, 60, 2, MLE.estimator, seed=0)
+
+
+def simulation(*claims, name="tiny"):
+    return Simulation(title="Tiny", paper="0000.00000", claims=claims, name=name)
+
+
+def run(folder, *simulations, jobs=1, **settings):
+    run_simulations(simulations or [SIMULATION], Store(folder), Settings(**settings), jobs)
+    return tables(folder)
+
+
+def tables(folder):
+    return Store(folder).read("fits"), Store(folder).read("measures")
+
+
+def chunks(folder):
+    """Bytes and time of writing of every chunk."""
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path(folder).glob("*/*.parquet")}
+
+
+def stored_rows(folder, table):
+    """Number of rows on the disk, repeated ones counted."""
+    return sum(len(pd.read_parquet(path)) for path in (Path(folder) / table).glob("*.parquet"))
+
+
+def assert_same_tables(found, expected):
+    """Equal data, bit by bit; equal fits and measures, to a relative 1e-9."""
+    for one, other in zip(found, expected, strict=True):
+        exact = [column for column in EXACT if column in one] + (["quantity"] if "quantity" in one else [])
+        pd.testing.assert_frame_equal(one[exact], other[exact])
+        close = [column for column in one if column not in [*exact, "seconds", "parameters"]]
+        pd.testing.assert_frame_equal(one[close], other[close], rtol=1e-9, atol=1e-12, check_exact=False)
+    np.testing.assert_allclose(np.stack(found[0]["parameters"]), np.stack(expected[0]["parameters"]), rtol=1e-9, atol=1e-12)
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Blocks computed in this process."""
+    blocks = []
+
+    def recorded(block):
+        blocks.append(block)
+        return run_block(block)
+
+    monkeypatch.setattr(run_module, "run_block", recorded)
+    return blocks
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("uninterrupted"))
+
+
+def work(blocks):
+    """(fit, n, replicate) of everything fitted, each as often as it was fitted."""
+    fitted = [block for block in blocks if not block.stored]
+    return Counter((block.cell.fit_id, block.cell.size, r) for block in fitted for r in block.replicates)
+
+
+# -- the same rows whatever the blocks, the order and the processes ---------------------------------------------
+
+
+@given(st.permutations(range(5)), st.sets(st.integers(1, 4)))
+def test_rows_do_not_depend_on_the_block_they_are_computed_in(order, cuts):
+    bounds = [0, *sorted(cuts), 5]
+    parts = [tuple(order[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    found = [run_block(Block(CELL, part, ("softmax_d1",))) for part in parts]
+    whole = run_block(Block(CELL, tuple(range(5)), ("softmax_d1",)))
+    assert_same_tables(*[[_table(blocks, name) for name in ("fits", "measures")] for blocks in (found, [whole])])
+
+
+def _table(blocks, name):
+    rows = [row for block in blocks for row in getattr(block, name)]
+    return pd.DataFrame(rows).sort_values("replicate", ignore_index=True)
+
+
+@pytest.mark.parametrize("size", [1, 2])
+def test_tables_do_not_depend_on_block_size_and_order(tmp_path, monkeypatch, uninterrupted, size):
+    planned = run_module.missing_blocks
+    monkeypatch.setattr(run_module, "capacity", lambda cell: size)
+    monkeypatch.setattr(run_module, "missing_blocks", lambda *inputs: planned(*inputs)[::-1])
+    assert_same_tables(run(tmp_path), uninterrupted)
+    assert len(list(tmp_path.glob("fits/*"))) == 4 * -(-3 // size)
+
+
+def test_two_workers_draw_the_same_bits_and_make_the_same_fits(tmp_path, monkeypatch, uninterrupted):
+    monkeypatch.setenv("XLA_FLAGS", "")
+    monkeypatch.setattr(run_module, "capacity", lambda cell: 1)
+    assert_same_tables(run(tmp_path, jobs=2), uninterrupted)
+    there = joblib.Parallel(n_jobs=2)(joblib.delayed(sample_of)(CELL, replicate) for replicate in range(4))
+    here = [sample_of(CELL, replicate) for replicate in range(4)]
+    assert [(s.x.tobytes(), s.y.tobytes()) for s in there] == [(s.x.tobytes(), s.y.tobytes()) for s in here]
+    assert len({s.y.tobytes() for s in here}) == 4
+
+
+def test_the_seed_moves_every_row(uninterrupted, tmp_path):
+    fits, _ = run(tmp_path, seed=1)
+    assert set(fits["seed"]) == {1}
+    assert not set(fits["log_likelihood_truth"]) & set(uninterrupted[0]["log_likelihood_truth"])
+
+
+def test_all_fits_of_a_cell_see_the_same_samples(uninterrupted):
+    fits, _ = uninterrupted
+    assert len(fits) == 2 * 2 * 3
+    for _, rows in fits.groupby(["n", "replicate"]):
+        assert rows["fit_id"].nunique() == 2
+        assert rows["log_likelihood_truth"].nunique() == 1
+
+
+# -- later runs keep the old rows and compute the rest ------------------------------------------------------------
+
+
+def test_more_of_everything_keeps_the_old_rows_and_computes_the_rest_once(tmp_path, computed):
+    old_fits, old_measures = run(tmp_path, simulation(MLE), sizes=(60,), replicates=2)
+    before, first = chunks(tmp_path), work(computed)
+    computed.clear()
+    both = simulation(replace(MLE, checks=(D1, D2)), EM)
+    fits, measures = run(tmp_path, both, sizes=(60, 120), replicates=4)
+    assert {path: chunks(tmp_path)[path] for path in before} == before
+    old = (fits["fit_id"] == MLE.fit_id()) & (fits["n"] == 60) & (fits["replicate"] < 2)
+    pd.testing.assert_frame_equal(fits[old].reset_index(drop=True), old_fits)
+    kept = measures.merge(old_measures, on=list(old_measures.columns))
+    pd.testing.assert_frame_equal(kept, old_measures)
+    everything = {(fit, n, r) for fit in (MLE.fit_id(), EM.fit_id()) for n in (60, 120) for r in range(4)}
+    assert first + work(computed) == Counter(everything)
+    assert {(b.quantities, b.replicates) for b in computed if b.stored} == {(("softmax_d2",), (0, 1))}
+    assert len(fits) == stored_rows(tmp_path, "fits") == 16
+    assert len(measures) == stored_rows(tmp_path, "measures") == 16 + 8
+
+
+def test_the_same_run_again_computes_nothing(tmp_path, computed):
+    run(tmp_path)
+    before, count = chunks(tmp_path), len(computed)
+    assert count == 4
+    run(tmp_path)
+    assert (len(computed), chunks(tmp_path)) == (count, before)
+    run(tmp_path, sizes=(120,), replicates=1)
+    assert len(computed) == count
+
+
+def test_a_new_quantity_is_measured_from_stored_parameters_without_fitting(tmp_path, monkeypatch):
+    whole, parts = simulation(replace(MLE, checks=(D1, D2))), simulation(MLE)
+    _, expected = run(tmp_path / "whole", whole)
+    run(tmp_path / "parts", parts)
+
+    def refuse(*_):
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(block_module, "fits_of", refuse)
+    _, measures = run(tmp_path / "parts", whole)
+    pd.testing.assert_frame_equal(measures, expected)
+
+
+def test_a_quantity_that_was_measured_for_some_replicates_is_completed(tmp_path, computed):
+    more = replace(MLE, checks=(D1, D2))
+    run(tmp_path, simulation(more), replicates=2)
+    run(tmp_path, simulation(MLE), replicates=4)
+    computed.clear()
+    _, measures = run(tmp_path, simulation(more), replicates=4)
+    assert [(b.quantities, b.replicates, bool(b.stored)) for b in computed] == [(("softmax_d2",), (2, 3), True)] * 2
+    assert len(measures) == 2 * 2 * 4
+
+
+def test_claims_that_share_cells_share_rows(tmp_path, computed):
+    twin = replace(MLE, name="twin", checks=(D2,), replicates=dict.fromkeys(MLE.replicates, 5))
+    fits, measures = run(tmp_path, simulation(MLE, name="one"), simulation(twin, name="two"))
+    assert set(work(computed).values()) == {1}
+    assert len(fits) == 2 * 5
+    assert set(measures.groupby("quantity").size()) == {2 * 5}
+    assert sorted(Store(tmp_path).documents("claim-")) == ["claim-quick-one-mle", "claim-quick-two-twin"]
+
+
+def test_a_stored_fit_has_its_measures_stored(tmp_path, monkeypatch, computed):
+    """The chunk of measures is written first, so a kill between the two chunks costs one block and loses nothing."""
+
+    class Kill(BaseException):
+        pass
+
+    append = Store.append
+
+    def killed_before_the_fits(store, table, frame, name):
+        if table == "fits":
+            raise Kill
+        return append(store, table, frame, name)
+
+    with monkeypatch.context() as patch, pytest.raises(Kill):
+        patch.setattr(Store, "append", killed_before_the_fits)
+        run(tmp_path)
+    assert (stored_rows(tmp_path, "fits"), stored_rows(tmp_path, "measures")) == (0, 3)
+    run(tmp_path)
+    assert (stored_rows(tmp_path, "fits"), stored_rows(tmp_path, "measures")) == (12, 12)
+    assert sorted(work(computed).values()) == [1] * 9 + [2] * 3
+
+
+def test_samples_smaller_than_the_number_of_parameters_are_outcomes(tmp_path):
+    over = replace(MLE, name="over", num_experts=3, checks=(D2, Rate("e2.eta_0.split", "error", (0.5, 0.5), (0.25,))))
+    fits, measures = run(tmp_path, simulation(MLE, over), sizes=(2, 5), replicates=2)
+    assert len(fits) == 8
+    assert set(fits["status"]) <= {"degenerate_variance", "at_bound", "dead_atom", "saddle", "restarts_disagree", "step_limit"}
+    assert len(measures) == 4 + 8
+
+
+# -- killed ---------------------------------------------------------------------------------------------------------
+
+DRIVER = """
+import sys
+from moetheory import cli
+from moetheory.study import run
+run.capacity = lambda cell: 2
+sys.exit(cli.main())
+"""
+SIZES = tuple(range(60, 160, 10))
+BLOCKS = len(SIZES) * 2 * 2
+
+
+def start(folder, *arguments):
+    """The command line in its own process group, with blocks of two replicates."""
+    shutil.copy(study_cases.__file__, folder / "tiny.py")
+    command = [sys.executable, "-c", DRIVER, "run", "tiny.py", "--store", "store", *map(str, arguments)]
+    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+    options = {"cwd": folder, "env": {**os.environ, "PYTHONPATH": path}, "start_new_session": True}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def wait_for_blocks(process, folder, count):
+    """Wait until the process has stored so many blocks, or has ended."""
+    before = len(list(folder.glob("store/fits/*.parquet")))
+    while process.poll() is None and len(list(folder.glob("store/fits/*.parquet"))) < before + count:
+        time.sleep(0.002)
+
+
+def kill_and_resume(folder, kills, most_blocks):
+    dice, acknowledged = random.Random(kills), {}
+    options = ["--sizes", ",".join(map(str, SIZES)), "--reps", 4]
+    for kill in range(kills):
+        process = start(folder, *options, "--jobs", 1 + kill % 2)
+        wait_for_blocks(process, folder, dice.randint(0, most_blocks))
+        time.sleep(dice.uniform(0, 0.05))
+        process.kill()
+        process.communicate()
+        held = {path: written for path, written in chunks(folder / "store").items() if path.parent.name == "fits"}
+        assert {path: held[path] for path in acknowledged} == acknowledged, "an acknowledged block changed or is lost"
+        acknowledged = held
+    assert 0 < len(acknowledged) < BLOCKS
+    process = start(folder, *options, "--jobs", 1)
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert {path: chunks(folder / "store")[path] for path in acknowledged} == acknowledged
+    return output
+
+
+def assert_nothing_was_computed_twice(store, kills):
+    """But for blocks in flight: a kill may fall between storing the two chunks and logging the block."""
+    fits, measures = tables(store)
+    assert stored_rows(store, "fits") == len(fits) == 2 * BLOCKS
+    assert stored_rows(store, "measures") == len(measures) == 2 * BLOCKS
+    finished = sum("blocks," in line and line.endswith("left") for line in (store / "run.log").read_text().splitlines())
+    assert BLOCKS - kills <= finished <= BLOCKS
+    assert not list(store.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
+def test_killed_and_resumed_runs_give_the_tables_of_an_uninterrupted_one(tmp_path, kills):
+    output = kill_and_resume(tmp_path, kills, most_blocks=BLOCKS // kills)
+    assert "report:" in output
+    assert_nothing_was_computed_twice(tmp_path / "store", kills)
+    expected = run(tmp_path / "uninterrupted", sizes=SIZES, replicates=4)
+    assert_same_tables(tables(tmp_path / "store"), expected)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_says_what_to_do_and_exits_with_130(tmp_path, jobs):
+    process = start(tmp_path, "--reps", 4000, "--jobs", jobs)
+    wait_for_blocks(process, tmp_path, 2)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "finished blocks are stored: run the same command again" in errors
+    assert "Traceback" not in errors
+    fits, measures = tables(tmp_path / "store")
+    assert len(fits) >= 4
+    assert len(measures) in (len(fits), len(fits) + 2)
