@@ -12,7 +12,7 @@ from moetheory import (
     Splits,
     Uniform,
 )
-from moetheory.study import Claim, Evidence, Gap, Rate, Simulation
+from moetheory.study import Claim, Evidence, Gap, Rate, Simulation, log_spaced
 
 TRUTH = MixtureOfExperts(
     gate=SoftmaxGate(intercept=[-8.0, 0.0], slope=[[25.0], [0.0]]),
@@ -25,15 +25,15 @@ CERTIFIED = {
     3: MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(8)), box=BOX),
 }
 SIZES = {
-    "quick": (1000, 3162, 10_000),
-    "standard": (1000, 3162, 10_000, 31_623, 100_000),
-    "paper": (1000, 3162, 10_000, 31_623, 100_000, 316_228, 1_000_000),
+    "quick": log_spaced(1e3, 1e4, 4),
+    "standard": log_spaced(1e3, 1e5, 4),
+    "paper": log_spaced(1e3, 1e6, 4),
 }
-RIVALS = {2: "softmax_d1", 3: "softmax_d2"}
+LOSSES = {2: "softmax_d1", 3: "softmax_d2"}
 
 
 def claim(k, name, title, estimator, statement, against=None):
-    loss = RIVALS[k]
+    loss = LOSSES[k]
     gap = (Gap("log_likelihood", "nats below the certified MLE", against=against),) if against else ()
     return Claim(
         name=f"k{k}_{name}",

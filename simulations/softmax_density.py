@@ -42,7 +42,7 @@ EXACT = Claim(
         "standard": log_spaced(1e3, 1e5, 9),
         "paper": log_spaced(1e3, 1e6, 13),
     },
-    replicates={"quick": 60, "standard": 100, "paper": 100},
+    replicates={"quick": 60, "standard": 200, "paper": 100},
     checks=RATES,
     deviations=DEVIATIONS,
 )

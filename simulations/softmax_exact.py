@@ -40,7 +40,7 @@ OURS = Claim(
         "standard": log_spaced(1e3, 1e5, 9),
         "paper": log_spaced(1e3, 1e6, 13),
     },
-    replicates={"quick": 60, "standard": 100, "paper": 100},
+    replicates={"quick": 60, "standard": 200, "paper": 100},
     checks=(
         Rate("softmax_d1", "Voronoi loss D1", exponents=(0.5, 0.5), rivals=(0.25,), log_power=0.5, half_width=0.04),
         *(

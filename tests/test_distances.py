@@ -159,11 +159,13 @@ def test_splits_make_kinks_exact():
     assert probability @ np.abs(nodes[:, 0] - 0.3) == pytest.approx((0.3**2 + 0.7**2) / 2, abs=1e-15)
 
 
-def test_lattice_in_three_dimensions():
+def test_sobol_points_in_three_dimensions():
     nodes, probability = gauss_legendre_nodes([0.0, 0.0, 1.0], [1.0, 2.0, 3.0], 2000)
+    assert nodes.shape == (2048, 3)
     assert np.all((nodes > [0, 0, 1]) & (nodes < [1, 2, 3]))
     assert probability.sum() == pytest.approx(1)
-    assert probability @ (nodes[:, 0] * nodes[:, 1] * nodes[:, 2]) == pytest.approx(1.0, abs=5e-3)
+    assert probability @ (nodes[:, 0] * nodes[:, 1] * nodes[:, 2]) == pytest.approx(1.0, abs=1e-3)
+    assert np.cov(nodes.T, aweights=probability)[0, 1] == pytest.approx(0.0, abs=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -22,8 +22,8 @@ from moetheory.estimators.likelihood import CHUNK, Expansion, Rows, expand
 from moetheory.estimators.trust_region import Box
 from moetheory.sampling import Sample
 
-CAPACITIES = (2**14, 2**20, 2**24, 2**28)
-"""Rows of the buffer; a call uses the smallest that holds its samples."""
+CAPACITIES = (2**20, 2**24, 2**28)
+"""Rows of the buffer; a call uses the smallest that holds its samples, and a program is compiled once for each used."""
 LANES = 1024
 """Lanes of one compiled call; more are split over several calls."""
 INTERLEAVE = 16

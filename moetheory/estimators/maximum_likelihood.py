@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import numpy as np
 
 from moetheory.estimators import lanes
 from moetheory.estimators._base import AbstractEstimator
+from moetheory.estimators.lanes import LaneResults
 
 WARM_UP_TOLERANCE = 1e-7
-WARM_UP_ROWS = 4096
+WARM_UP_ROWS = 2**14
 
 
 def warm_up_rows(count: int) -> int:
@@ -24,7 +26,8 @@ def warm_up_rows(count: int) -> int:
 class MaximumLikelihood(AbstractEstimator):
     r"""Maximum likelihood by safeguarded Newton steps with the exact Hessian, best of several starts, in a box.
 
-    Maximises :math:`\ell(\theta) = \sum_n \log p_\theta(y_n \mid x_n)` over the box.
+    Maximises :math:`\ell(\theta) = \sum_n \log p_\theta(y_n \mid x_n)` over the box. Starts from the data alone are
+    run twice, by Newton at once and after some steps of EM, and the better end counts: the two find different maxima.
 
     Parameters
     ----------
@@ -61,11 +64,21 @@ class MaximumLikelihood(AbstractEstimator):
     max_steps: int = 300
 
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
-        points = np.array(points)
-        first = em_steps > 0
-        if first.any():
-            part = buffer._replace(count=warm_up_rows(buffer.count))
-            limit = int(em_steps.max())
-            ends = lanes.em_lanes(layout, part, sample_of_lane[first], points[first], box, WARM_UP_TOLERANCE, limit, 1)
-            points[first] = ends.point
-        return lanes.newton_lanes(layout, buffer, sample_of_lane, points, box, self.tolerance, self.max_steps)
+        newton = partial(lanes.newton_lanes, layout, buffer, box=box, tolerance=self.tolerance, max_steps=self.max_steps)
+        ends = newton(sample_of_lane, points)
+        again = np.flatnonzero(em_steps > 0)
+        if not len(again):
+            return ends
+        part = buffer._replace(count=warm_up_rows(buffer.count))
+        limit = int(em_steps.max())
+        warm = lanes.em_lanes(layout, part, sample_of_lane[again], points[again], box, WARM_UP_TOLERANCE, limit, 1)
+        return _better(ends, again, newton(sample_of_lane[again], warm.point))
+
+
+def _better(ends: LaneResults, again: np.ndarray, others: LaneResults) -> LaneResults:
+    """Ends with those lanes replaced that reached a higher log-likelihood the second time."""
+    first = np.nan_to_num(ends.log_likelihood[again], nan=-np.inf)
+    better = others.log_likelihood > first
+    for column, other in zip(ends, others, strict=True):
+        column[again[better]] = other[better]
+    return ends

@@ -27,7 +27,7 @@ class StartRule(abc.ABC):
     count: int
     needs_truth: ClassVar[bool]
     em_steps: ClassVar[int] = 0
-    """EM steps taken before Newton starts: far from a maximum EM is the steadier guide."""
+    """If positive, Newton also starts from the end of so many EM steps."""
 
     @abc.abstractmethod
     def points(
@@ -138,7 +138,7 @@ class RandomStarts(StartRule):
 
     count: int = 20
     needs_truth: ClassVar[bool] = False
-    em_steps: ClassVar[int] = 300
+    em_steps: ClassVar[int] = 100
 
     def points(self, layout, sample, truth, generator):
         rows = generator.permutation(sample.size)[:SUBSAMPLE]

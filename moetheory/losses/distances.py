@@ -130,7 +130,7 @@ class _Difference:
         return _Difference(self.weights[nodes], self.means[nodes], self.deviations, self.split)
 
     def densities(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """p and q at y, whose first axis runs over the nodes."""
+        """Densities p and q at y, whose first axis runs over the nodes."""
         sums = [np.zeros_like(y), np.zeros_like(y)]
         for i, deviation in enumerate(self.deviations):
             z = (y - _column(self.means[:, i], y)) / deviation

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
+from scipy.stats import qmc
 
 
 def gauss_legendre_nodes(
@@ -15,9 +16,8 @@ def gauss_legendre_nodes(
     r"""Nodes and probabilities for the uniform law on a box.
 
     :math:`E f(X) \approx \sum_q p_q f(x_q)`. For d <= 2 the tensor product of Gauss-Legendre rules. For d > 2
-    a deterministic rank-one lattice with equal probabilities, :math:`x_q = \{(q + 1/2) \alpha\}`,
-    :math:`\alpha_j = g^{-j}`, :math:`g^{d+1} = g + 1`: its error is near 1/count, far above that of the
-    Gauss-Legendre rules.
+    unscrambled Sobol points with equal probabilities, as many as the next power of two: their error falls almost
+    like 1/count, far slower than that of the Gauss-Legendre rules.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def gauss_legendre_nodes(
 
     References
     ----------
-    M. Roberts (2018), The unreasonable effectiveness of quasirandom sequences (the lattice for d > 2).
+    I. M. Sobol (1967), On the distribution of points in a cube and the approximate evaluation of integrals (d > 2).
 
     Examples
     --------
@@ -53,7 +53,8 @@ def gauss_legendre_nodes(
     splits = np.sort(np.asarray(splits, dtype=float))
     _check_box(low, high, count, splits)
     if low.size > 2:
-        return low + (high - low) * _lattice(low.size, count), np.full(count, 1 / count)
+        points = _sobol(low.size, count)
+        return low + (high - low) * points, np.full(len(points), 1 / len(points))
     axes = [_axis(np.concatenate([[a], splits, [b]]), count) for a, b in zip(low, high, strict=True)]
     nodes = np.stack(np.meshgrid(*(nodes for nodes, _ in axes), indexing="ij"), axis=-1).reshape(-1, low.size)
     probability = axes[0][1] if low.size == 1 else np.outer(axes[0][1], axes[1][1]).ravel()
@@ -94,10 +95,10 @@ def _axis(edges: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return nodes.ravel(), (half * weights).ravel() / (edges[-1] - edges[0])
 
 
-def _lattice(dimension: int, count: int) -> np.ndarray:
-    golden = brentq(lambda g: g ** (dimension + 1) - g - 1, 1.0, 2.0)
-    steps = golden ** -np.arange(1.0, dimension + 1)
-    return (np.arange(count)[:, None] + 0.5) * steps % 1.0
+def _sobol(dimension: int, count: int) -> np.ndarray:
+    """Unscrambled Sobol points at the centres of their cells, as many as the next power of two."""
+    points = qmc.Sobol(dimension, scramble=False).random_base2(math.ceil(math.log2(count)))
+    return points + 0.5 / len(points)
 
 
 def _check_box(low: np.ndarray, high: np.ndarray, count: int, splits: np.ndarray) -> None:

@@ -95,7 +95,7 @@ class BlockRows:
 def capacity(cell: Cell) -> int:
     """Replicates per block: as many as make a few seconds of work and fit into one buffer."""
     by_cost = int(TARGET_COST / cell.replicate_cost)
-    by_rows = CAPACITIES[1] // padded(cell.size)
+    by_rows = CAPACITIES[0] // padded(cell.size)
     return max(1, min(by_cost, by_rows, MOST_REPLICATES))
 
 

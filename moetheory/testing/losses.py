@@ -26,7 +26,8 @@ def check_loss(
     loss : callable
         ``loss(estimate, truth) -> float``.
     estimate : MixingMeasure
-        Any measure with the truth's blocks.
+        Any measure with the truth's blocks, none of its atoms equally near to two true ones: the Voronoi
+        cell of such an atom depends on the order of the truth.
     truth : MixingMeasure
         With distinct atoms. Its ``translations`` say which shifts are equivalences; pass a measure without
         them to a loss that takes no infimum over them.

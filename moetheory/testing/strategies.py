@@ -20,6 +20,9 @@ SHAPES = ((1, 1), (2, 1), (3, 2), (5, 3))
 SPACING = 6.0
 """Distance of the intercepts of neighbouring experts in a well separated truth."""
 
+TIE_BREAK = 1e-3
+"""Largest random offset of a coordinate of a mixing measure."""
+
 
 def seeds() -> st.SearchStrategy[int]:
     """Seeds of random generators.
@@ -154,7 +157,9 @@ def mixing_measures(_pick, num_atoms: int = 2, dimension: int = 1) -> MixingMeas
     Returns
     -------
     strategy of MixingMeasure
-        Intercepts of the experts at least 1 apart; masses from exp(-3) to exp(3).
+        Intercepts of the experts about 1 apart or more; masses from exp(-3) to exp(3). Every coordinate
+        carries a small random offset, so that no atom lies exactly between two others: Voronoi cells break
+        such ties by the order of the atoms.
 
     Examples
     --------
@@ -164,13 +169,19 @@ def mixing_measures(_pick, num_atoms: int = 2, dimension: int = 1) -> MixingMeas
     ...     assert measure.num_atoms == 3
     >>> law()
     """
+    generator = np.random.default_rng(_pick(seeds()))
+
+    def block(size: int, low: float, high: float) -> np.ndarray:
+        values = _pick(_numbers((num_atoms, size), low, high))
+        return values + generator.uniform(0, TIE_BREAK, values.shape)
+
     blocks = {
-        "beta_1": _pick(_numbers((num_atoms, dimension), -4.0, 4.0)),
-        "eta_1": _pick(_numbers((num_atoms, dimension), -4.0, 4.0)),
-        "eta_0": 3.0 * np.arange(num_atoms)[:, None] + _pick(_numbers((num_atoms, 1), -1.0, 1.0)),
-        "nu": _pick(_numbers((num_atoms, 1), 0.05, 4.0)),
+        "beta_1": block(dimension, -4.0, 4.0),
+        "eta_1": block(dimension, -4.0, 4.0),
+        "eta_0": 3.0 * np.arange(num_atoms)[:, None] + block(1, -1.0, 1.0),
+        "nu": block(1, 0.05, 4.0),
     }
-    return MixingMeasure(_pick(_numbers(num_atoms, -3.0, 3.0)), blocks, SoftmaxGate.translations)
+    return MixingMeasure(block(1, -3.0, 3.0)[:, 0], blocks, SoftmaxGate.translations)
 
 
 def _numbers(shape, low: float, high: float) -> st.SearchStrategy[np.ndarray]:
