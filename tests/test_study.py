@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import joblib
@@ -95,7 +97,7 @@ def work(blocks):
 @given(st.permutations(range(5)), st.sets(st.integers(1, 4)))
 def test_rows_do_not_depend_on_the_block_they_are_computed_in(order, cuts):
     bounds = [0, *sorted(cuts), 5]
-    parts = [tuple(order[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    parts = [tuple(order[a:b]) for a, b in pairwise(bounds)]
     found = [run_block(Block(CELL, part, ("softmax_d1",))) for part in parts]
     whole = run_block(Block(CELL, tuple(range(5)), ("softmax_d1",)))
     assert_same_tables(*[[_table(blocks, name) for name in ("fits", "measures")] for blocks in (found, [whole])])
@@ -215,9 +217,10 @@ def test_a_stored_fit_has_its_measures_stored(tmp_path, monkeypatch, computed):
             raise Kill
         return append(store, table, frame, name)
 
-    with monkeypatch.context() as patch, pytest.raises(Kill):
+    with monkeypatch.context() as patch:
         patch.setattr(Store, "append", killed_before_the_fits)
-        run(tmp_path)
+        with pytest.raises(Kill):
+            run(tmp_path)
     assert (stored_rows(tmp_path, "fits"), stored_rows(tmp_path, "measures")) == (0, 3)
     run(tmp_path)
     assert (stored_rows(tmp_path, "fits"), stored_rows(tmp_path, "measures")) == (12, 12)
@@ -241,17 +244,28 @@ from moetheory.study import run
 run.capacity = lambda cell: 2
 sys.exit(cli.main())
 """
-SIZES = tuple(range(60, 160, 10))
-BLOCKS = len(SIZES) * 2 * 2
+BLOCKS_PER_KILL = 16
 
 
-def start(folder, *arguments):
-    """The command line in its own process group, with blocks of two replicates."""
-    shutil.copy(study_cases.__file__, folder / "tiny.py")
-    command = [sys.executable, "-c", DRIVER, "run", "tiny.py", "--store", "store", *map(str, arguments)]
+@pytest.fixture
+def start(tmp_path):
+    """Start the command line in a process group of its own, with blocks of two replicates; all ends with the test."""
+    shutil.copy(study_cases.__file__, tmp_path / "tiny.py")
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    options = {"cwd": folder, "env": {**os.environ, "PYTHONPATH": path}, "start_new_session": True}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+    started = []
+
+    def start(*arguments):
+        command = [sys.executable, "-c", DRIVER, "run", "tiny.py", "--store", "store", *map(str, arguments)]
+        options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": path}, "start_new_session": True}
+        with open(tmp_path / "output.txt", "w") as output:
+            started.append(subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def wait_for_blocks(process, folder, count):
@@ -261,54 +275,52 @@ def wait_for_blocks(process, folder, count):
         time.sleep(0.002)
 
 
-def kill_and_resume(folder, kills, most_blocks):
+def kill_and_resume(start, folder, sizes, kills):
     dice, acknowledged = random.Random(kills), {}
-    options = ["--sizes", ",".join(map(str, SIZES)), "--reps", 4]
+    options = ["--sizes", ",".join(map(str, sizes)), "--reps", 4]
     for kill in range(kills):
-        process = start(folder, *options, "--jobs", 1 + kill % 2)
-        wait_for_blocks(process, folder, dice.randint(0, most_blocks))
+        process = start(*options, "--jobs", 2 if kill % 4 == 1 else 1)
+        wait_for_blocks(process, folder, dice.randint(0, BLOCKS_PER_KILL // 2))
         time.sleep(dice.uniform(0, 0.05))
         process.kill()
-        process.communicate()
-        held = {path: written for path, written in chunks(folder / "store").items() if path.parent.name == "fits"}
-        assert {path: held[path] for path in acknowledged} == acknowledged, "an acknowledged block changed or is lost"
-        acknowledged = held
-    assert 0 < len(acknowledged) < BLOCKS
-    process = start(folder, *options, "--jobs", 1)
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
+        process.wait()
+        stored = {path: written for path, written in chunks(folder / "store").items() if path.parent.name == "fits"}
+        assert {path: stored[path] for path in acknowledged} == acknowledged
+        acknowledged = stored
+    assert 0 < len(acknowledged) < BLOCKS_PER_KILL * kills
+    assert start(*options, "--jobs", 1).wait() == 0, (folder / "output.txt").read_text()
     assert {path: chunks(folder / "store")[path] for path in acknowledged} == acknowledged
-    return output
 
 
-def assert_nothing_was_computed_twice(store, kills):
+def assert_nothing_was_computed_twice(store, blocks, kills):
     """But for blocks in flight: a kill may fall between storing the two chunks and logging the block."""
     fits, measures = tables(store)
-    assert stored_rows(store, "fits") == len(fits) == 2 * BLOCKS
-    assert stored_rows(store, "measures") == len(measures) == 2 * BLOCKS
+    assert stored_rows(store, "fits") == len(fits) == 2 * blocks
+    assert stored_rows(store, "measures") == len(measures) == 2 * blocks
     finished = sum("blocks," in line and line.endswith("left") for line in (store / "run.log").read_text().splitlines())
-    assert BLOCKS - kills <= finished <= BLOCKS
+    assert blocks - kills <= finished <= blocks
     assert not list(store.rglob("*.tmp"))
 
 
 @pytest.mark.parametrize("kills", [5, pytest.param(20, marks=pytest.mark.slow)])
-def test_killed_and_resumed_runs_give_the_tables_of_an_uninterrupted_one(tmp_path, kills):
-    output = kill_and_resume(tmp_path, kills, most_blocks=BLOCKS // kills)
-    assert "report:" in output
-    assert_nothing_was_computed_twice(tmp_path / "store", kills)
-    expected = run(tmp_path / "uninterrupted", sizes=SIZES, replicates=4)
+def test_killed_and_resumed_runs_give_the_tables_of_an_uninterrupted_one(start, tmp_path, kills):
+    sizes = tuple(range(60, 60 + 20 * kills, 5))
+    kill_and_resume(start, tmp_path, sizes, kills)
+    assert "report:" in (tmp_path / "output.txt").read_text()
+    assert_nothing_was_computed_twice(tmp_path / "store", BLOCKS_PER_KILL * kills, kills)
+    expected = run(tmp_path / "uninterrupted", sizes=sizes, replicates=4)
     assert_same_tables(tables(tmp_path / "store"), expected)
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_says_what_to_do_and_exits_with_130(tmp_path, jobs):
-    process = start(tmp_path, "--reps", 4000, "--jobs", jobs)
+def test_ctrl_c_says_what_to_do_and_exits_with_130(start, tmp_path, jobs):
+    process = start("--reps", 4000, "--jobs", jobs)
     wait_for_blocks(process, tmp_path, 2)
     os.killpg(process.pid, signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "finished blocks are stored: run the same command again" in errors
-    assert "Traceback" not in errors
+    assert process.wait(timeout=60) == 130
+    output = (tmp_path / "output.txt").read_text()
+    assert "finished blocks are stored: run the same command again" in output
+    assert "Traceback" not in output
     fits, measures = tables(tmp_path / "store")
     assert len(fits) >= 4
     assert len(measures) in (len(fits), len(fits) + 2)

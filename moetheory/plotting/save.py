@@ -61,18 +61,18 @@ def save(figure: Figure, claim: ClaimResult, check: CheckResult, folder: Path) -
     for name in (claim.simulation, claim.claim, check.name):
         if not re.fullmatch(r"\w[\w.,=+-]*", name):
             raise ValueError(f"name is {name!r}: it must serve as a file name; use letters, digits, _ and -.")
-    stem = Path(folder) / claim.simulation / f"{claim.claim}-{check.name}"
-    contents = {
+    pictures = {
         ".png": _picture(figure, "png", {"Software": None}),
         ".svg": _picture(figure, "svg", {"Date": None}),
-        ".csv": size_table(check).to_csv(index=False, lineterminator="\n").encode(),
-        ".json": _json(_record(claim, check)),
     }
-    return [write_atomically(stem.with_name(stem.name + end), content) for end, content in contents.items()]
+    contents = pictures | _tables(claim, check)
+    return [write_atomically(_file(folder, claim, check, end), content) for end, content in contents.items()]
 
 
 def save_all(claims: Iterable[ClaimResult], folder: Path) -> dict[tuple[str, str, str], Path]:
     """Draw and write every check of every claim, each with its table and provenance.
+
+    A figure whose table and provenance on disk are the same already is left as it is.
 
     Parameters
     ----------
@@ -100,11 +100,29 @@ def save_all(claims: Iterable[ClaimResult], folder: Path) -> dict[tuple[str, str
     >>> list(save_all([example_claim("level")], Path(tempfile.mkdtemp())))
     [('example', 'level', 'quantity')]
     """
-    return {
-        (claim.simulation, claim.claim, check.name): save(draw(claim, check), claim, check, folder)[0]
-        for claim in claims
-        for check in claim.checks
-    }
+    figures = {}
+    for claim in claims:
+        for check in claim.checks:
+            if not _up_to_date(claim, check, folder):
+                save(draw(claim, check), claim, check, folder)
+            figures[claim.simulation, claim.claim, check.name] = _file(folder, claim, check, ".png")
+    return figures
+
+
+def _file(folder: Path, claim: ClaimResult, check: CheckResult, end: str) -> Path:
+    return Path(folder) / claim.simulation / f"{claim.claim}-{check.name}{end}"
+
+
+def _tables(claim: ClaimResult, check: CheckResult) -> dict[str, bytes]:
+    table = size_table(check).to_csv(index=False, lineterminator="\n").encode()
+    return {".csv": table, ".json": _json(_record(claim, check))}
+
+
+def _up_to_date(claim: ClaimResult, check: CheckResult, folder: Path) -> bool:
+    if not all(_file(folder, claim, check, end).is_file() for end in (".png", ".svg")):
+        return False
+    files = {_file(folder, claim, check, end): content for end, content in _tables(claim, check).items()}
+    return all(file.is_file() and file.read_bytes() == content for file, content in files.items())
 
 
 @styled

@@ -1,0 +1,309 @@
+"""Verdicts from rows made by hand, whose slopes, levels and laws are known."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from study_cases import BOX, MLE
+
+from moetheory import MaximumLikelihood, RandomStarts
+from moetheory.study import ChiSquared, Claim, Fibre, Gap, Level, Rate, Settings, Simulation, Store, StoreError
+from moetheory.study.claims import Check
+from moetheory.study.describe import describe, document_name
+from moetheory.study.evaluate import evaluate_claims
+from moetheory.study.store import SCHEMAS
+
+ROOT = Path(__file__).parents[1]
+SIZES = (100, 1000, 10_000)
+D1 = Rate("softmax_d1", "D1", exponents=(0.5, 0.5), rivals=(0.25,))
+LEVEL = Level("efficiency.nu[1]", "efficiency", low=0.9, high=1.1)
+RATIO = ChiSquared("likelihood_ratio", "likelihood ratio", degrees=8)
+OTHER = MaximumLikelihood((RandomStarts(2),), BOX)
+
+
+def claim(*checks: Check, **changes) -> Claim:
+    return replace(MLE, checks=checks, **changes)
+
+
+def powers(exponent, replicates=40, spread=0.2, seed=0):
+    """Replicates of a loss that falls like n to the minus exponent, by sample size."""
+    noise = np.random.default_rng(seed).normal(0, spread, (len(SIZES), replicates))
+    return {n: n**-exponent * np.exp(row) for n, row in zip(SIZES, noise, strict=True)}
+
+
+class Case:
+    """A store with claims and rows written into it by hand."""
+
+    def __init__(self, folder, *claims, replicates=40, sizes=SIZES, seed=0):
+        self.store, self.claims, self.seed = Store(folder), claims, seed
+        settings = Settings("quick", seed=seed, sizes=sizes, replicates=replicates)
+        simulation = Simulation("By hand", "0000.00000", claims, name="hand")
+        for order, one in enumerate(claims):
+            self.store.put_document(document_name("hand", one.name, "quick"), describe(simulation, one, order, settings))
+
+    def keys(self, one, n, count):
+        columns = {"data_id": one.data_id(n), "fit_id": one.fit_id(), "n": n, "seed": self.seed}
+        return pd.DataFrame({"replicate": range(count)}).assign(**columns)
+
+    def fits(self, n, count, one=None, **columns):
+        blank = {"string": "", "int64": 0, "double": 0.0}
+        kinds = {field.name: str(field.type) for field in SCHEMAS["fits"]}
+        rows = self.keys(one or self.claims[0], n, count)
+        defaults = {"status": "converged", "cell_pattern": "1-1", "parameters": [[0.0]] * count}
+        for name, kind in kinds.items():
+            if name not in rows:
+                rows[name] = columns.get(name, defaults.get(name, blank.get(kind)))
+        self.store.append("fits", rows, f"fits-{len(list(self.store.path.glob('fits/*')))}")
+        return self
+
+    def measures(self, quantity, values, one=None):
+        for n, numbers in values.items():
+            rows = self.keys(one or self.claims[0], n, len(numbers)).assign(quantity=quantity, value=np.array(numbers))
+            self.store.append("measures", rows, f"{quantity.replace('[', '').replace(']', '')}-{n}")
+        return self
+
+    def results(self):
+        return evaluate_claims(self.store, "quick")
+
+    def check(self):
+        (result,) = self.results()
+        (check,) = result.checks
+        return check
+
+
+def measured(folder, check, values, replicates=40):
+    case = Case(folder, claim(check), replicates=replicates)
+    for n, numbers in values.items():
+        case.fits(n, len(numbers))
+    return case.measures(check.quantity, values).check()
+
+
+# -- slopes -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("exponent", "spread", "verdict"),
+    [(0.5, 0.2, "consistent"), (0.25, 0.2, "inconsistent"), (0.5, 4.0, "underpowered"), (0.25, 4.0, "underpowered")],
+)
+def test_slopes(tmp_path, exponent, spread, verdict):
+    check = measured(tmp_path, D1, powers(exponent, spread=spread))
+    assert check.judgement.verdict == verdict
+    assert check.converged == check.judgement
+    if spread < 1:
+        assert all(abs(slope.slope + exponent) < 0.03 for slope in check.slopes.values())
+
+
+def test_a_faster_decay_contradicts_only_a_two_sided_rate(tmp_path):
+    sided = replace(D1, upper_bound=False)
+    assert measured(tmp_path / "bound", D1, powers(1.0)).judgement.verdict == "consistent"
+    assert measured(tmp_path / "rate", sided, powers(1.0)).judgement.verdict == "inconsistent"
+
+
+def test_the_location_of_the_claim_decides_and_comes_first(tmp_path):
+    """One replicate in ten falls at the slow rate: the mean sees it, the median does not."""
+    mixed = {n: [n**-0.5 * (1 + 0.01 * r) for r in range(36)] + [10 * n**-0.1] * 4 for n in SIZES}
+    verdicts = {}
+    for place in ("mean", "median", "trimmed_mean"):
+        check = measured(tmp_path / place, replace(D1, location=place, half_width=1.0), mixed)
+        assert next(iter(check.slopes)) == place
+        assert set(check.slopes) == {"mean", "median", "trimmed_mean"}
+        verdicts[place] = str(check.judgement.verdict)
+    assert verdicts["mean"] == "inconsistent"
+    assert verdicts["median"] == "consistent"
+
+
+def test_the_log_factor_widens_the_prediction(tmp_path):
+    low, high = measured(tmp_path, replace(D1, log_power=0.5), powers(0.5)).predicted
+    assert low == -0.5
+    assert -0.5 < high < -0.4
+
+
+def test_too_wide_an_interval_is_underpowered_by_the_half_width(tmp_path):
+    check = measured(tmp_path, replace(D1, half_width=0.001), powers(0.5))
+    assert check.judgement.verdict == "underpowered"
+    assert "half-width" in check.judgement.reason
+
+
+@pytest.mark.parametrize("bad", [np.nan, 0.0])
+def test_unusable_values_are_no_error(tmp_path, bad):
+    check = measured(tmp_path, D1, {n: [bad] * 40 for n in SIZES})
+    assert (check.judgement.verdict, check.slopes) == ("underpowered", {})
+    assert len(check.values) == 120
+
+
+def test_nan_is_left_out_and_kept_in_the_table(tmp_path):
+    values = powers(0.5)
+    holed = {n: np.where(np.arange(40) % 4 == 0, np.nan, numbers) for n, numbers in values.items()}
+    check = measured(tmp_path / "holed", D1, holed)
+    without = measured(tmp_path / "without", D1, {n: numbers[~np.isnan(numbers)] for n, numbers in holed.items()})
+    assert check.slopes["mean"].slope == without.slopes["mean"].slope
+    assert check.values["value"].isna().sum() == 30
+
+
+def test_a_size_without_values_is_left_out(tmp_path):
+    values = {**powers(0.5), 1000: np.full(40, np.nan)}
+    assert list(measured(tmp_path, D1, values).slopes["mean"].sizes) == [100, 10_000]
+
+
+def test_a_location_that_may_be_zero_has_no_slope(tmp_path):
+    """Some bootstrap resample of 20 zeros and 21 ones has the median 0, which has no logarithm; the mean has one."""
+    values = {n: [0.0] * 20 + [n**-0.5] * 21 for n in SIZES}
+    check = measured(tmp_path, replace(D1, half_width=1.0), values, replicates=41)
+    assert "median" not in check.slopes
+    assert check.judgement.verdict == "consistent"
+    assert check.slopes["mean"].slope == pytest.approx(-0.5)
+    of_median = measured(tmp_path / "median", replace(D1, location="median"), values, replicates=41)
+    assert (of_median.slopes, of_median.judgement.verdict) == ({}, "underpowered")
+
+
+# -- levels and laws ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("centre", "spread", "verdict"),
+    [(1.0, 0.1, "consistent"), (1.3, 0.1, "inconsistent"), (1.0, 3.0, "underpowered")],
+)
+def test_levels_are_judged_at_the_largest_size(tmp_path, centre, spread, verdict):
+    values = {100: [50.0] * 40, 1000: [50.0] * 40, 10_000: centre + spread * np.random.default_rng(0).normal(size=40)}
+    assert measured(tmp_path, LEVEL, values).judgement.verdict == verdict
+
+
+def test_a_smaller_size_never_stands_in_for_the_largest(tmp_path):
+    values = {100: [1.0, 1.01] * 20, 1000: [1.0, 1.01] * 20}
+    judgement = measured(tmp_path, LEVEL, values).judgement
+    assert judgement.verdict == "underpowered"
+    assert "0 usable values at the largest" in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("degrees", "count", "verdict"), [(8, 400, "consistent"), (6, 400, "inconsistent"), (8, 60, "underpowered")]
+)
+def test_the_likelihood_ratio_is_compared_with_its_law(tmp_path, degrees, count, verdict):
+    gain = np.random.default_rng(1).chisquare(degrees, count) / 2
+    case = Case(tmp_path, claim(RATIO), replicates=count, sizes=(100,))
+    case.fits(100, count, log_likelihood=5 + gain, log_likelihood_truth=5.0)
+    check = case.check()
+    assert check.judgement.verdict == verdict
+    assert check.reference == "chi-squared, 8 degrees of freedom"
+    np.testing.assert_allclose(check.values["value"], 2 * gain)
+
+
+def test_the_log_likelihood_itself_can_be_judged(tmp_path):
+    case = Case(tmp_path, claim(Level("log_likelihood", "l", low=4.0, high=6.0)), sizes=(100,))
+    assert case.fits(100, 40, log_likelihood=np.linspace(4.5, 5.5, 40)).check().judgement.verdict == "consistent"
+
+
+# -- gaps and fibres ------------------------------------------------------------------------------------------------
+
+
+def test_gaps_pair_the_replicates_of_two_fits(tmp_path):
+    ours, other = claim(Gap("log_likelihood", "gap", against="best"), name="ours"), claim(D1, name="best", estimator=OTHER)
+    case = Case(tmp_path, ours, other, replicates=3, sizes=(100,))
+    case.fits(100, 3, log_likelihood=[1.0, 2.0, 3.0])
+    case.fits(100, 2, one=other, log_likelihood=[1.5, 4.0])
+    (gap,) = case.results()[0].checks
+    assert gap.values[["replicate", "value", "status"]].values.tolist() == [[0, 0.5, "converged"], [1, 2.0, "converged"]]
+    assert (gap.judgement, gap.converged) == (None, None)
+
+
+@pytest.mark.parametrize(("high", "verdict"), [(1e-7, "consistent"), (-1.0, "inconsistent")])
+def test_fibres_are_computed_without_rows(tmp_path, high, verdict):
+    fibre = Fibre("hellinger", "along the fibre", shifts=(0.1, 1.0), low=-2.0, high=high)
+    check = Case(tmp_path, claim(fibre, num_experts=4)).check()
+    assert check.judgement.verdict == check.converged.verdict == verdict
+    assert check.values["n"].tolist() == [10, 100]
+
+
+def test_the_loss_grows_along_the_fibre_while_the_density_stays(tmp_path):
+    fibre = Fibre("softmax_d2", "D2", shifts=(0.1, 0.3, 1.0), low=1e-6, high=1e6)
+    values = Case(tmp_path, claim(fibre, num_experts=4)).check().values["value"]
+    assert (np.diff(values) > 0).all()
+
+
+# -- which rows count ---------------------------------------------------------------------------------------------
+
+
+def test_the_converged_verdict_leaves_out_uncertified_fits(tmp_path):
+    good, bad = powers(0.5), powers(0.25, seed=1)
+    case = Case(tmp_path, claim(D1), replicates=80)
+    for n in SIZES:
+        case.fits(n, 80, status=["converged"] * 40 + ["step_limit"] * 40)
+    check = case.measures("softmax_d1", {n: [*good[n], *bad[n]] for n in SIZES}).check()
+    assert (check.judgement.verdict, check.converged.verdict) == ("inconsistent", "consistent")
+
+
+def test_without_a_certified_fit_the_converged_verdict_is_underpowered(tmp_path):
+    case = Case(tmp_path, claim(D1))
+    for n in SIZES:
+        case.fits(n, 40, status="at_bound")
+    check = case.measures("softmax_d1", powers(0.5)).check()
+    assert (check.judgement.verdict, check.converged.verdict) == ("consistent", "underpowered")
+
+
+def test_shares_of_statuses_and_patterns(tmp_path):
+    case = Case(tmp_path, claim(D1), replicates=4, sizes=(100, 1000))
+    case.fits(100, 4, status=["converged", "at_bound", "converged", "converged"], cell_pattern=["1-1", "2-0", "2-0", "1-1"])
+    (result,) = case.fits(1000, 4).results()
+    assert result.statuses.values.tolist() == [
+        [100, "at_bound", 1, 0.25],
+        [100, "converged", 3, 0.75],
+        [1000, "converged", 4, 1.0],
+    ]
+    assert result.patterns.values.tolist() == [[100, "1-1", 2, 0.5], [100, "2-0", 2, 0.5], [1000, "1-1", 4, 1.0]]
+
+
+def test_only_the_replicates_sizes_and_seed_of_the_run_count(tmp_path):
+    case = Case(tmp_path, claim(D1), replicates=2, sizes=(100, 1000))
+    for n in SIZES:
+        case.fits(n, 5)
+    case.measures("softmax_d1", powers(0.5, replicates=5))
+    case.seed = 1
+    (result,) = case.fits(100, 2).measures("softmax_d1", {100: [9.0, 9.0]}).results()
+    assert result.checks[0].values[["n", "replicate"]].values.tolist() == [[100, 0], [100, 1], [1000, 0], [1000, 1]]
+    assert result.statuses["count"].tolist() == [2, 2]
+    assert result.provenance["fits"] == 4
+
+
+@pytest.mark.parametrize("check", [D1, LEVEL, RATIO])
+def test_a_run_killed_before_its_first_row_is_underpowered(tmp_path, check):
+    (result,) = Case(tmp_path, claim(check)).results()
+    assert result.checks[0].judgement.verdict == "underpowered"
+    assert result.statuses.empty
+
+
+def test_a_quantity_without_rows_is_underpowered(tmp_path):
+    case = Case(tmp_path, claim(D1, LEVEL))
+    for n in SIZES:
+        case.fits(n, 40)
+    (result,) = case.measures("softmax_d1", powers(0.5)).results()
+    assert [str(check.judgement.verdict) for check in result.checks] == ["consistent", "underpowered"]
+
+
+def test_claims_come_in_the_order_of_the_file(tmp_path):
+    names = ["zeta", "alpha", "mid"]
+    assert [one.claim for one in Case(tmp_path, *(claim(D1, name=name) for name in names)).results()] == names
+
+
+def test_the_store_must_hold_what_is_asked_for(tmp_path):
+    with pytest.raises(StoreError, match=r"no claims of preset 'quick' .*run them first"):
+        evaluate_claims(Store(tmp_path / "empty"), "quick")
+    store = Case(tmp_path / "hand", claim(D1)).store
+    with pytest.raises(StoreError, match=r"preset 'paper' \(it holds \['hand \(quick\)'\]\)"):
+        evaluate_claims(store, "paper")
+    with pytest.raises(StoreError, match=r"preset 'quick' of \['nope'\] \(it holds \['hand \(quick\)'\]\)"):
+        evaluate_claims(store, "quick", ["hand", "nope"])
+
+
+def test_evaluation_never_imports_jax(tmp_path):
+    Case(tmp_path, claim(D1)).fits(100, 40).measures("softmax_d1", powers(0.5))
+    script = (
+        "import sys; from moetheory.study import Store, evaluate_claims; import moetheory.study.results;"
+        f"evaluate_claims(Store({str(tmp_path)!r}), 'quick'); assert 'jax' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
