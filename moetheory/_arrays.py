@@ -1,4 +1,4 @@
-"""Conversion of array fields."""
+"""Conversion and checks of array fields."""
 
 from __future__ import annotations
 
@@ -15,3 +15,10 @@ def as_floats(value: Any) -> Any:
     if isinstance(value, jax.Array | jax.ShapeDtypeStruct):
         return value
     return np.asarray(value, dtype=np.float64)
+
+
+def require_finite(module: Any) -> None:
+    """Raise if a NumPy field of a module is not finite."""
+    for name, value in vars(module).items():
+        if isinstance(value, np.ndarray) and not np.isfinite(value).all():
+            raise ValueError(f"{type(module).__name__}: {name}={value.tolist()}; need finite numbers.")

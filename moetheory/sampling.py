@@ -39,6 +39,8 @@ class Sample:
         x, y = np.asarray(self.x, dtype=float), np.asarray(self.y, dtype=float)
         if x.ndim != 2 or y.shape != x.shape[:1]:
             raise ValueError(f"got x of shape {x.shape} and y of shape {y.shape}; need (n, d) and (n,).")
+        if not x.size:
+            raise ValueError(f"got x of shape {x.shape}; a sample needs at least one row and one input.")
         if not (np.isfinite(x).all() and np.isfinite(y).all()):
             bad = int((~np.isfinite(x)).any(axis=1).sum() + (~np.isfinite(y)).sum())
             raise ValueError(f"{bad} entries are NaN or infinite; need finite numbers: drop or impute those rows.")
@@ -77,8 +79,9 @@ class Uniform(InputLaw):
     high: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.low) != len(self.high) or not all(a < b for a, b in zip(self.low, self.high, strict=False)):
-            raise ValueError(f"low={self.low} and high={self.high}; need as many lows as highs, each low < its high.")
+        inside = all(-np.inf < low < high < np.inf for low, high in zip(self.low, self.high, strict=False))
+        if not self.low or len(self.low) != len(self.high) or not inside:
+            raise ValueError(f"low={self.low} and high={self.high}; need as many lows as highs, finite, each low < its high.")
 
     def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
         low, high = np.asarray(self.low), np.asarray(self.high)

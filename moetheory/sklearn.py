@@ -163,12 +163,19 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         -------
         MixtureOfExpertsRegressor
             Itself, whatever the status.
+
+        Raises
+        ------
+        ValueError
+            If a setting or the data are unusable.
         """
         self._check_settings()
         X, y = self._rows(X, y, reset=True)
         inputs, response = StandardScaler().fit(X), StandardScaler().fit(y[:, None])
         sample = Sample(x=inputs.transform(X), y=response.transform(y[:, None])[:, 0])
         fit = self._make_estimator().fit(sample, self.n_experts, _generator(self.random_state))
+        if fit.model is None:
+            raise ValueError(f"the log-likelihood is not finite at any start: {fit.status.advice}")
         self.model_ = _in_data_units(fit.model, inputs, response)
         self.log_likelihood_ = fit.log_likelihood - sample.size * float(np.log(response.scale_[0]))
         self.status_ = fit.status

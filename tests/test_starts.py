@@ -90,10 +90,13 @@ def test_random_starts_ignore_the_truth():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"num_experts": 0}, "num_experts=0; need at least one expert"),
+        ({"num_experts": 0}, "num_experts=0; need an integer of at least one expert"),
         ({"samples": [sample_of(9), sample_of(8)]}, r"shapes \[\(8, 1\), \(9, 1\)\]; one batch needs"),
         ({"truth": None}, r"\['NearTruth'\] start near the truth, but no truth was given; use RandomStarts"),
         ({"num_experts": 1}, "1 fitted atoms cannot cover 2 true ones"),
+        ({"num_experts": 2.5}, "num_experts=2.5; need an integer"),
+        ({"generators": []}, "2 samples and 0 generators; need one generator per sample"),
+        ({"truth": MixtureOfExperts(SoftmaxGate.example(2, 3), LinearExpert.example(2, 3), [1.0, 1.0])}, "the truth has 3 inputs, the samples 1"),
     ],
 )
 def test_boundary_errors(arguments, message):
@@ -101,6 +104,23 @@ def test_boundary_errors(arguments, message):
     usual = {"samples": [sample_of(9)] * 2, "num_experts": 2, "generators": generators, "truth": TRUTH}
     with pytest.raises(ValueError, match=message):
         MaximumLikelihood((NearTruth(0.1),)).fit_batch(**usual | arguments)
+
+
+@pytest.mark.parametrize("starts", [(), (0.5,)])
+def test_starts_are_checked(starts):
+    with pytest.raises(ValueError, match="need a tuple of start rules"):
+        MaximumLikelihood(starts)
+
+
+def test_rules_without_a_point_are_refused():
+    with pytest.raises(ValueError, match="propose no point for 2 fitted atoms; add NearTruth or RandomStarts"):
+        MaximumLikelihood((Splits(0.2),)).fit(sample_of(9), 2, np.random.default_rng(0), TRUTH)
+
+
+@pytest.mark.parametrize("settings", [{"tolerance": -1.0}, {"max_steps": -1}])
+def test_settings_are_checked(settings):
+    with pytest.raises(ValueError, match="need tolerance >= 0, max_steps >= 0"):
+        MaximumLikelihood((NearTruth(0.1),), **settings)
 
 
 def test_bounds_of_a_box():

@@ -312,6 +312,16 @@ def test_killed_and_resumed_runs_give_the_tables_of_an_uninterrupted_one(start, 
     assert_same_tables(tables(tmp_path / "store"), expected)
 
 
+def assert_no_process_is_left(group):
+    for _ in range(500):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"processes of group {group} go on")
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_ctrl_c_says_what_to_do_and_exits_with_130(start, tmp_path, jobs):
     process = start("--reps", 4000, "--jobs", jobs)
@@ -321,6 +331,7 @@ def test_ctrl_c_says_what_to_do_and_exits_with_130(start, tmp_path, jobs):
     output = (tmp_path / "output.txt").read_text()
     assert "finished blocks are stored: run the same command again" in output
     assert "Traceback" not in output
+    assert_no_process_is_left(process.pid)
     fits, measures = tables(tmp_path / "store")
     assert len(fits) >= 4
     assert len(measures) in (len(fits), len(fits) + 2)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from moetheory.estimators import lanes
 from moetheory.estimators.box import ParameterBox
-from moetheory.estimators.fit import AGREEMENT, Certificate, Fit, judge
+from moetheory.estimators.fit import AGREEMENT, UNCERTIFIED, Certificate, Fit, judge
 from moetheory.estimators.lanes import LaneResults
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Expansion
@@ -32,6 +33,12 @@ class AbstractEstimator(abc.ABC):
 
     starts: tuple[StartRule, ...]
     box: ParameterBox = field(default_factory=ParameterBox)
+
+    def __post_init__(self) -> None:
+        if not self.starts or not all(isinstance(rule, StartRule) for rule in self.starts):
+            raise ValueError(f"starts={self.starts!r}; need a tuple of start rules, such as (RandomStarts(20),).")
+        if not (self.tolerance >= 0 and self.max_steps >= 0):
+            raise ValueError(f"tolerance={self.tolerance}, max_steps={self.max_steps}; need tolerance >= 0, max_steps >= 0.")
 
     @abc.abstractmethod
     def run_lanes(self, layout: Layout, buffer: lanes.Buffer, sample_of_lane, points, em_steps, box: Box) -> LaneResults:
@@ -72,7 +79,7 @@ class AbstractEstimator(abc.ABC):
         list of Fit
             One per sample. An unsuccessful fit is a fit with a status, never an exception.
         """
-        _check(samples, num_experts, self.starts, truth)
+        _check(samples, num_experts, generators, self.starts, truth)
         layout = Layout(num_experts, samples[0].x.shape[1])
         per_sample = [
             [rule.points(layout, sample, truth, generator) for rule in self.starts]
@@ -80,6 +87,10 @@ class AbstractEstimator(abc.ABC):
         ]
         points = np.concatenate([np.concatenate(rules) for rules in per_sample])
         count = len(points) // len(samples)
+        if not count:
+            raise ValueError(
+                f"start rules {self.starts} propose no point for {num_experts} fitted atoms; add NearTruth or RandomStarts."
+            )
         sizes = [len(rule_points) for rule_points in per_sample[0]]
         em_steps = np.tile(np.repeat([rule.em_steps for rule in self.starts], sizes), len(samples))
         box = self.box.bounds(layout)
@@ -94,15 +105,16 @@ def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box) -> Fit
     values = np.where(np.isfinite(ends.log_likelihood), ends.log_likelihood, -np.inf)
     top = values.max()
     best = int(np.argmax(values >= top - TIE * (1 + abs(top)))) if np.isfinite(top) else 0
-    certificate = _certify(layout, sample, ends, values, best, box)
+    model = layout.unpack(ends.point[best]) if np.isfinite(top) else None
+    certificate = _certify(layout, sample, ends, values, best, box) if model else UNCERTIFIED
     return Fit(
-        model=layout.unpack(ends.point[best]),
-        log_likelihood=float(ends.log_likelihood[best]),
-        status=judge(certificate, finite=bool(np.isfinite(top)), finished=bool(ends.done[best])),
+        model=model,
+        log_likelihood=float(ends.log_likelihood[best]) if model else np.nan,
+        status=judge(certificate, finite=model is not None, finished=bool(ends.done[best])),
         certificate=certificate,
         steps=int(ends.steps[best]),
         best_start=best,
-        parameters=ends.point[best],
+        parameters=ends.point[best] if model else np.full(layout.size, np.nan),
     )
 
 
@@ -149,12 +161,17 @@ def _atoms(layout: Layout, point: np.ndarray) -> np.ndarray:
     return np.column_stack([measure.mass, *measure.atoms.values()])
 
 
-def _check(samples: Sequence[Sample], num_experts: int, starts, truth) -> None:
-    if num_experts < 1:
-        raise ValueError(f"num_experts={num_experts}; need at least one expert.")
+def _check(samples: Sequence[Sample], num_experts: int, generators, starts, truth) -> None:
+    if not isinstance(num_experts, Integral) or num_experts < 1:
+        raise ValueError(f"num_experts={num_experts!r}; need an integer of at least one expert.")
+    if not samples or len(generators) != len(samples):
+        raise ValueError(f"got {len(samples)} samples and {len(generators)} generators; need one generator per sample.")
     shapes = {sample.x.shape for sample in samples}
     if len(shapes) != 1:
         raise ValueError(f"samples have shapes {sorted(shapes)}; one batch needs samples of one shape: fit them in groups.")
     if truth is None and any(rule.needs_truth for rule in starts):
         names = [type(rule).__name__ for rule in starts if rule.needs_truth]
         raise ValueError(f"start rules {names} start near the truth, but no truth was given; use RandomStarts for data.")
+    dimension = samples[0].x.shape[1]
+    if truth is not None and truth.dimension != dimension:
+        raise ValueError(f"the truth has {truth.dimension} inputs, the samples {dimension}; they must agree.")

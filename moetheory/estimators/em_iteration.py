@@ -47,28 +47,29 @@ def iterate(
 ) -> State:
     """Run EM until the relative change of the log-likelihood is at most ``tolerance``; steps count accepted updates."""
     start = jnp.clip(start, box.lower, box.upper)
-    value, update = _update(layout, rows, start, box, gate_steps)
-    first = State(start, value, update, jnp.asarray(1.0), jnp.asarray(0), jnp.asarray(False))
+    unseen = jnp.asarray(-jnp.inf)
+    first = State(start, unseen, jnp.zeros_like(start), jnp.asarray(1.0), jnp.asarray(-1), jnp.asarray(False))
 
     def unfinished(state: State):
-        return ~state.done & (state.steps < max_steps) & jnp.isfinite(state.value)
+        return ~state.done & (state.steps < max_steps)
 
     return lax.while_loop(unfinished, lambda s: _step(layout, rows, box, tolerance, gate_steps, s), first)
 
 
 def _step(layout: Layout, rows: Rows, box: Box, tolerance, gate_steps: int, state: State) -> State:
+    """One update; the first of a run only looks at the start (nothing is known of it: minus infinity, no update)."""
     trial = jnp.clip(state.point + state.share * state.update, box.lower, box.upper)
     value, update = _update(layout, rows, trial, box, gate_steps)
     accepted = value >= state.value
     share = jnp.where(accepted, 1.0, 0.5 * state.share)
-    settled = accepted & (value - state.value <= tolerance * jnp.abs(state.value))
+    settled = accepted & (value - state.value <= tolerance * jnp.abs(value))
     return State(
         point=jnp.where(accepted, trial, state.point),
         value=jnp.where(accepted, value, state.value),
         update=jnp.where(accepted, update, state.update),
         share=share,
         steps=state.steps + accepted,
-        done=settled | (share < SHORTEST),
+        done=settled | (share < SHORTEST) | ~jnp.isfinite(jnp.where(accepted, value, state.value)),
     )
 
 

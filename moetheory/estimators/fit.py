@@ -112,14 +112,17 @@ class Certificate:
         return self.gradient_norm <= GRADIENT_TOLERANCE and self.smallest_eigenvalue >= -CURVATURE_TOLERANCE
 
 
+UNCERTIFIED = Certificate(np.nan, np.nan, (), starts=0, starts_agreeing=0, restart_spread=np.nan, smallest_share=np.nan)
+
+
 @dataclass(frozen=True)
 class Fit:
     """Result of one fit.
 
     Parameters
     ----------
-    model : MixtureOfExperts
-        The fitted model.
+    model : MixtureOfExperts or None
+        The fitted model; None if the likelihood was finite at no start.
     log_likelihood : float
         Total log-likelihood of this model on the sample, in nats.
     status : Status
@@ -134,7 +137,7 @@ class Fit:
         Packed vector of the model (see :class:`moetheory.estimators.layout.Layout`).
     """
 
-    model: MixtureOfExperts
+    model: MixtureOfExperts | None
     log_likelihood: float
     status: Status
     certificate: Certificate

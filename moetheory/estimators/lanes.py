@@ -117,7 +117,7 @@ def _newton_program(layout, x, y, first, count, starts, lanes, lower, upper, tol
         def stage(index, state):
             full = index == 1
             rows = Rows(x, y, first, jnp.where(full, count, count // INTERLEAVE))
-            limit = jnp.where(full, max_steps, jnp.where(count >= PILOT, max_steps, 0))
+            limit = jnp.where(full | (count >= PILOT), max_steps, -1)
             stop = jnp.where(full, tolerance, PILOT_TOLERANCE)
             objective = partial(expand, layout, rows=rows)
             return trust_region.minimise(objective, state.point, Box(lower, upper), stop, limit)

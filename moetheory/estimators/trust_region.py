@@ -48,10 +48,11 @@ def minimise(
 ) -> State:
     """Minimise from one start; ``done`` is false when the step limit was reached or the value is not finite."""
     start = jnp.clip(start, box.lower, box.upper)
-    first = State(start, expand(start), jnp.asarray(FIRST_RADIUS), jnp.asarray(0), jnp.asarray(False))
+    unseen = Expansion(jnp.asarray(jnp.inf), jnp.zeros_like(start), jnp.eye(len(start)))
+    first = State(start, unseen, jnp.asarray(FIRST_RADIUS), jnp.asarray(-1), jnp.asarray(False))
 
     def unfinished(state: State):
-        return ~state.done & (state.steps < max_steps) & jnp.isfinite(state.at.value)
+        return ~state.done & (state.steps < max_steps)
 
     return lax.while_loop(unfinished, lambda state: _step(expand, box, tolerance, state), first)
 
@@ -70,25 +71,28 @@ def relative_gradient(point, at: Expansion, box: Box) -> Float[Array, ""]:
 
 
 def _step(expand, box: Box, tolerance, state: State) -> State:
+    """One step; the first of a minimisation only looks at the start (the value there is not known yet: infinity)."""
     point, at = state.point, state.at
+    unseen = jnp.isinf(at.value)
     free = free_coordinates(point, at.gradient, box)
     direction, lowest = _trust_region_step(at, free, state.radius)
-    trial = jnp.clip(point + direction, box.lower, box.upper)
+    trial = jnp.where(unseen, point, jnp.clip(point + direction, box.lower, box.upper))
     moved = trial - point
     predicted = -(at.gradient @ moved + 0.5 * moved @ at.hessian @ moved)
     gradient = relative_gradient(point, at, box)
-    stationary = (gradient <= tolerance) & (lowest > -tolerance)
+    stationary = ~unseen & (gradient <= tolerance) & (lowest > -tolerance)
     after = lax.cond(stationary, lambda: at, lambda: expand(trial))
     ratio = jnp.where(predicted > 0, (at.value - after.value) / predicted, -1.0)
-    flat = jnp.abs(predicted) <= FLAT * (1 + jnp.abs(at.value))
+    flat = ~unseen & (jnp.abs(predicted) <= FLAT * (1 + jnp.abs(at.value)))
     better = jnp.where(flat, relative_gradient(trial, after, box) < 0.5 * gradient, ratio > ACCEPT)
-    accepted = ~stationary & better & jnp.isfinite(after.value)
+    accepted = unseen | (~stationary & better & jnp.isfinite(after.value))
+    radius = _next_radius(state.radius, ratio, jnp.linalg.norm(moved * _scale(at)))
     return State(
         point=jnp.where(accepted, trial, point),
         at=Expansion(*(jnp.where(accepted, new, old) for new, old in zip(after, at, strict=True))),
-        radius=_next_radius(state.radius, ratio, jnp.linalg.norm(moved * _scale(at))),
+        radius=jnp.where(unseen, state.radius, radius),
         steps=state.steps + 1,
-        done=stationary | (flat & ~better),
+        done=stationary | (flat & ~better) | (unseen & ~jnp.isfinite(after.value)),
     )
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from moetheory._arrays import as_floats
+from moetheory._arrays import as_floats, require_finite
 from moetheory.experts._base import AbstractExpert
 
 
@@ -43,6 +43,7 @@ class LinearExpert(AbstractExpert):
                 f"LinearExpert got slope of shape {np.shape(self.slope)} and intercept of shape"
                 f" {np.shape(self.intercept)}; need (k, d) and (k,). For one input write slope=[[1.0], [0.0]]."
             )
+        require_finite(self)
 
     def mean(self, x: Float[Array, " d"]) -> Float[Array, ""]:
         return jnp.dot(self.slope, x) + self.intercept

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from moetheory._arrays import as_floats
+from moetheory._arrays import as_floats, require_finite
 from moetheory.gating._base import AbstractGate
 
 
@@ -50,6 +50,7 @@ class SoftmaxGate(AbstractGate):
                 f"SoftmaxGate got intercept of shape {np.shape(self.intercept)} and slope of shape"
                 f" {np.shape(self.slope)}; need (k,) and (k, d). For one input write slope=[[1.0], [0.0]]."
             )
+        require_finite(self)
 
     def log_affinity(self, x: Float[Array, " d"]) -> Float[Array, ""]:
         return jnp.dot(self.slope, x) + self.intercept

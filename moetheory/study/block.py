@@ -116,7 +116,7 @@ def run_block(block: Block) -> BlockRows:
     cell = block.cell
     if block.stored:
         layout = Layout(cell.num_experts, cell.truth.dimension)
-        models = [layout.unpack(np.array(vector)) for vector in block.stored]
+        models = [layout.unpack(np.array(vector)) if np.isfinite(vector).all() else None for vector in block.stored]
         return BlockRows(block, [], _measure_rows(block, models))
     begin = time.perf_counter()
     samples = [sample_of(cell, replicate) for replicate in block.replicates]
@@ -144,14 +144,16 @@ def fit_columns(cell: Cell, sample: Sample, fit: Fit) -> dict[str, Any]:
         "restart_spread": certificate.restart_spread,
         "smallest_share": certificate.smallest_share,
         "active_bounds": "; ".join(certificate.active_bounds),
-        "cell_pattern": quantities.pattern(cell.truth, fit.model),
+        "cell_pattern": quantities.pattern(cell.truth, fit.model) if fit.model else "",
         "parameters": [float(value) for value in fit.parameters],
     }
 
 
-def _measure_rows(block: Block, models: Sequence[MixtureOfExperts]) -> list[dict[str, Any]]:
+def _measure_rows(block: Block, models: Sequence[MixtureOfExperts | None]) -> list[dict[str, Any]]:
     cell, rows = block.cell, []
     for replicate, model in zip(block.replicates, models, strict=True):
-        values = quantities.measure(cell.truth, cell.inputs, cell.size, model, block.quantities)
+        values = dict.fromkeys(block.quantities, np.nan)
+        if model:
+            values = quantities.measure(cell.truth, cell.inputs, cell.size, model, block.quantities)
         rows += [cell.keys(replicate) | {"quantity": name, "value": value} for name, value in values.items()]
     return rows

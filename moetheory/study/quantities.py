@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -27,13 +28,16 @@ FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood")
 """Read from the table of fits; nothing to measure."""
 NODES = 128
 CELL_BLOCKS = ("eta_1", "eta_0", "nu")
+_OF_FAMILY = re.compile(
+    r"(((e2|ep|max|bary)\.(beta_1|eta_1|eta_0|nu)|mass|function)\.(split|single|atom[1-9]\d*))"
+    r"|(efficiency\.((beta|eta)_0\[\d+\]|(beta|eta)_1\[\d+(,\d+)?\]|nu\[\d+\]))"
+)
 
 
 def check_name(quantity: str) -> None:
     """Raise for a quantity that nobody can measure."""
-    family = quantity.split(".")[0]
     known = [*losses.names(), *DENSITIES, *FROM_LIKELIHOODS]
-    if quantity not in known and family not in (*PARAMETER_ERRORS, EFFICIENCY):
+    if quantity not in known and not _OF_FAMILY.fullmatch(quantity):
         raise ValueError(
             f"unknown quantity {quantity!r}; known are {known} and the families {[*PARAMETER_ERRORS, EFFICIENCY]},"
             " for instance 'e2.eta_0.split' or 'efficiency.nu[1]'."
@@ -69,9 +73,7 @@ def pattern(truth: MixtureOfExperts, fitted: MixtureOfExperts) -> str:
     return parameters.cell_pattern(fitted.mixing_measure(), truth.mixing_measure())
 
 
-def efficiency(
-    truth: MixtureOfExperts, inputs: InputLaw, size: int, fitted: MixtureOfExperts
-) -> dict[str, float]:
+def efficiency(truth: MixtureOfExperts, inputs: InputLaw, size: int, fitted: MixtureOfExperts) -> dict[str, float]:
     r"""Squared errors in units of the Cramer-Rao bound, :math:`n (\hat\theta_c - \theta_c)^2 / (I^{-1})_{cc}`.
 
     Coordinates under the pin of the truth's last atom; empty unless every Voronoi cell holds exactly one atom.

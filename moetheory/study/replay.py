@@ -48,7 +48,8 @@ def replay(store: Store, claim: Claim, cell: Cell, replicate: int) -> pd.DataFra
     columns = fit_columns(cell, sample, fit)
     replayed = {name: value for name, value in columns.items() if name != "parameters"}
     names = {check.quantity for check in claim.checks if check.kind not in ("gap", "fibre")} - set(FROM_LIKELIHOODS)
-    replayed |= measure(cell.truth, cell.inputs, cell.size, fit.model, sorted(names))
+    if fit.model:
+        replayed |= measure(cell.truth, cell.inputs, cell.size, fit.model, sorted(names))
     stored = _stored(store, cell, replicate)
     rows = [(name, stored.get(name), value, _agree(stored.get(name), value)) for name, value in replayed.items()]
     return pd.DataFrame(rows, columns=["quantity", "stored", "replayed", "agree"])

@@ -52,11 +52,19 @@ def standard_truth(
     gate_scale : float
         Length of the gate slopes, which point to directions spread over the circle (d = 1: over an interval).
 
+    Raises
+    ------
+    ValueError
+        If a number is outside its domain or not finite.
+
     Examples
     --------
     >>> standard_truth(k_true=3, d=2).num_experts
     3
     """
+    reals = {"noise": noise, "separation": separation, "gate_scale": gate_scale}
+    if k_true < 1 or d < 1 or not noise > 0 or not np.isfinite(list(reals.values())).all():
+        raise ValueError(f"k_true={k_true}, d={d}, {reals}; need k_true >= 1, d >= 1, noise > 0 and finite numbers.")
     atom = np.arange(k_true)
     position = (atom - (k_true - 1) / 2) / max(1, (k_true - 1) / 2)
     direction = np.cos(np.outer(position, np.ones(d)) * np.pi / 2 + np.pi * np.arange(d) / 2 - np.pi / 2)
@@ -110,7 +118,7 @@ def sweep(
     Raises
     ------
     ValueError
-        If a factor, a quantity or an estimator is unknown, or ``n`` is missing.
+        If a factor, a quantity or an estimator is unknown or out of its domain, or ``n`` is missing.
 
     Examples
     --------
@@ -121,6 +129,8 @@ def sweep(
     (8, [100, 200])
     """
     combinations = _combinations(factors)
+    if isinstance(quantities, str) or not quantities:
+        raise ValueError(f"quantities={quantities!r}; give a tuple of names such as ('softmax_d1',).")
     for quantity in quantities:
         check_name(quantity)
     if replicates < 1:
@@ -160,7 +170,10 @@ def _cell(combination: Mapping[str, Any], make_truth, inputs: InputLaw | None, s
     truth = make_truth(**arguments)
     law = inputs or Uniform(low=(-1.0,) * truth.dimension, high=(1.0,) * truth.dimension)
     estimator = _estimator(combination.get("estimator", "mle"), combination.get("start", "near"))
-    return Cell(truth, law, int(combination["n"]), int(combination.get("k", truth.num_experts)), estimator, seed)
+    fitted = int(combination.get("k", truth.num_experts))
+    if fitted < 1:
+        raise ValueError(f"k={fitted}; need at least one fitted atom.")
+    return Cell(truth, law, int(combination["n"]), fitted, estimator, seed)
 
 
 def _estimator(estimator: str | AbstractEstimator, start: str | tuple[StartRule, ...]) -> AbstractEstimator:

@@ -1,0 +1,146 @@
+"""Simulation files are found by path, and every mistake in one is explained with its file and line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import study_cases
+
+from moetheory.study.discovery import SimulationError, load
+
+SOURCE = Path(study_cases.__file__).read_text()
+
+
+def write(folder, text, name="mine.py"):
+    file = folder / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def changed(old, new):
+    assert SOURCE.count(old) == 1
+    return SOURCE.replace(old, new)
+
+
+# -- paths ------------------------------------------------------------------------------------------------------
+
+
+def test_files_and_folders_load_by_name_once(tmp_path):
+    for name in ("b.py", "a-2.py", "_helper.py"):
+        write(tmp_path, SOURCE, name)
+    loaded = load([tmp_path / "b.py", tmp_path, tmp_path / "." / "b.py"])
+    assert [simulation.name for simulation in loaded] == ["a-2", "b"]
+    assert [claim.name for claim in loaded[0].claims] == ["mle", "em"]
+
+
+def test_the_names_of_rows_do_not_depend_on_the_file(tmp_path):
+    one, two = load([write(tmp_path, SOURCE, "one.py"), write(tmp_path / "far", SOURCE, "two.py")])
+    for claim, same in zip(one.claims, two.claims, strict=True):
+        assert (claim.data_id(60), claim.fit_id()) == (same.data_id(60), same.fit_id())
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("missing.py", r"no such file or folder: .*missing\.py; name a simulation file or a folder"),
+        ("empty", r"folder .*empty holds no simulation files \(\*\.py\)"),
+        ("notes.txt", r"notes\.txt is not a Python file"),
+        ("my file.py", r"my file\.py: the file name is the simulation's identifier; use at most 60 letters"),
+        ("x" * 61 + ".py", "use at most 60 letters"),
+    ],
+)
+def test_paths_that_cannot_be_used(tmp_path, name, message):
+    (tmp_path / "empty").mkdir()
+    for file in ("notes.txt", "my file.py", "x" * 61 + ".py"):
+        write(tmp_path, SOURCE, file)
+    with pytest.raises(SimulationError, match=message):
+        load([tmp_path / name])
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    files = [write(tmp_path / folder, SOURCE, "same.py") for folder in ("one", "two")]
+    with pytest.raises(SimulationError, match=r"several files are called \['same'\].*rename one"):
+        load(files)
+
+
+# -- files --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\ndef (:\n", r"mine\.py, line 2: SyntaxError: .*; mend the file and run again\."),
+        ("x = 'a\0b'\n", r"mine\.py.*: SyntaxError: .*null bytes"),
+        ("import no_such_module_at_all\n", r"line 1: ModuleNotFoundError: No module named 'no_such_module_at_all'"),
+        ("\n\n1 / 0\n", r"mine\.py, line 3: ZeroDivisionError"),
+        ("def f():\n    return [][1]\n\nf()\n", r"mine\.py, line 2: IndexError"),
+        ("import json\njson.loads('{')\n", r"mine\.py, line 2: JSONDecodeError"),
+        ("import sys\n\nsys.exit(0)\n", r"mine\.py, line 3: SystemExit"),
+        ("", r"mine\.py defines no SIMULATION; end it with SIMULATION = Simulation\(\.\.\.\)"),
+        ("SIMULATION = [1]\n", "defines no SIMULATION"),
+    ],
+)
+def test_files_with_an_error_are_named_with_the_line(tmp_path, text, message):
+    with pytest.raises(SimulationError, match=message):
+        load([write(tmp_path, text)])
+
+
+def test_a_file_that_is_no_text_is_explained(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_bytes(b"x = '\xff\xfe'\n")
+    with pytest.raises(SimulationError, match=r"mine\.py.*SyntaxError"):
+        load([file])
+
+
+# -- claims -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('Rate("softmax_d1", "V', 'Rate("softmax_d9", "V', r"claim 'mle': unknown quantity 'softmax_d9'; known are \['soft"),
+        ('Rate("softmax_d1", "V', 'Rate("e2.eta0.split", "V', "unknown quantity 'e2.eta0.split'.*for instance 'e2.eta_0.split'"),
+        ('Rate("softmax_d1", "V', 'Rate("efficiency.nu", "V', "unknown quantity 'efficiency.nu'.*'efficiency.nu.1.'"),
+        ('name="em"', 'name="mle"', r"has claims \['mle', 'mle'\]; need at least one and no name twice"),
+        ("claims=(MLE, EM)", "claims=()", "need at least one"),
+        ("claims=(MLE, EM)", "claims=(EM,)", r"gaps against \['mle'\]; its claims are \['em'\]"),
+        ('name="em"', 'name="e/m"', "claim 'e/m': its name becomes part of file names"),
+        ('name="em"', 'name="e-m"', "claim 'e-m': its name becomes part of file names"),
+        ('variant="ours"', 'variant="mine"', "variant='mine'; need 'printed' or 'ours'"),
+        ("checks=(D1, Gap", "checks=(D1, D1, Gap", "every quantity may occur once"),
+        (
+            '{"quick": (60, 120), "standard": (60, 120, 240), "paper"',
+            '{"paper"',
+            r"sizes lacks the presets \['quick', 'standard'\]",
+        ),
+        ('"quick": (60, 120)', '"quick": (60.0, 120.0)', r"sizes of preset 'quick' are \(60.0, 120.0\); need different integers"),
+        ('"quick": (60, 120)', '"quick": (1, 120)', "need different integers of at least 2"),
+        ('"quick": (60, 120)', '"quick": (60, 60)', "need different integers"),
+        ('"quick": (60, 120)', '"quick": ()', "need different integers"),
+        ('"quick": 3', '"quick": 0', "replicates of preset 'quick' are 0; need an integer of at least 1"),
+        ("num_experts=2", "num_experts=1", "num_experts=1; need an integer of at least 2, the number of true atoms"),
+        ("num_experts=2", "num_experts=2.5", "num_experts=2.5; need an integer"),
+        ("estimator=MaximumLikelihood(starts=(NearTruth(0.05),), box=BOX)", "estimator='mle'", "estimator='mle' is none"),
+        ("low=(0.0,), high=(1.0,)", "low=(0.0, 0.0), high=(1.0, 1.0)", "inputs have dimension 2, the truth 1"),
+        ('D1", exponents=(0.5, 0.5)', 'D1", exponents=(-0.5, -0.5)', "need 0 <= smallest <= largest: 0.5 stands for"),
+        ('D1", exponents=(0.5, 0.5), rivals=(0.25,)', 'D1", exponents=(0.5, 0.5), rivals=()', "name a rival exponent"),
+        (
+            'D1", exponents=(0.5, 0.5)',
+            'D1", location="mode", exponents=(0.5, 0.5)',
+            "location='mode'; choose one of mean, median",
+        ),
+        ("variance=[0.1, 0.2]", "variance=[0.1, -0.2]", "need k positive finite variances"),
+    ],
+)
+def test_claims_that_cannot_be_run_are_refused_before_anything_is_computed(tmp_path, old, new, message):
+    with pytest.raises(SimulationError, match=rf"mine\.py.*{message}"):
+        load([write(tmp_path, changed(old, new))])
+
+
+def test_levels_must_be_finite():
+    from moetheory.study import Level
+
+    with pytest.raises(ValueError, match="need finite low <= high"):
+        Level("efficiency.nu[1]", "efficiency", low=0.0, high=float("inf"))
