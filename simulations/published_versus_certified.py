@@ -19,7 +19,7 @@ TRUTH = MixtureOfExperts(
     expert=LinearExpert(slope=[[-20.0], [20.0]], intercept=[15.0, -5.0]),
     variance=[0.3**2, 0.4**2],
 )
-BOX = ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0))
+BOX = ParameterBox(gate=40.0, expert=40.0, variance=(0.01, 100.0))
 CERTIFIED = {
     2: MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(3)), box=BOX),
     3: MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(8)), box=BOX),
@@ -57,7 +57,7 @@ def claim(k, name, title, estimator, statement, against=None):
 
 
 def claims(k, tries):
-    stopped = ExpectationMaximisation.as_published(tries=tries, box=BOX)
+    stopped = ExpectationMaximisation.as_published(tries=tries)
     yield claim(k, "certified", "certified MLE", CERTIFIED[k], "The reference: every fit run to a certified maximum.")
     yield claim(
         k,

@@ -18,7 +18,7 @@ TRUTH = MixtureOfExperts(
     expert=LinearExpert(slope=[[-20.0], [20.0]], intercept=[15.0, -5.0]),
     variance=[0.3**2, 0.4**2],
 )
-BOX = ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0))
+BOX = ParameterBox(gate=40.0, expert=40.0, variance=(0.01, 100.0))
 RATES = (
     Rate("hellinger", "Hellinger distance", exponents=(0.5, 0.5), rivals=(0.25,), log_power=0.5),
     Rate("total_variation", "total variation", exponents=(0.5, 0.5), rivals=(0.25,), log_power=0.5),

@@ -22,7 +22,7 @@ CLAIM = Claim(
     inputs=Uniform(low=(0.0,), high=(1.0,)),
     num_experts=2,
     estimator=MaximumLikelihood(
-        starts=(NearTruth(0.05),), box=ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0))
+        starts=(NearTruth(0.05),), box=ParameterBox(gate=40.0, expert=40.0, variance=(0.01, 100.0))
     ),
     sizes={"quick": (10_000,), "standard": (10_000,), "paper": (10_000, 100_000)},
     replicates={"quick": 300, "standard": 4000, "paper": 10_000},

@@ -19,7 +19,7 @@ TRUTH = MixtureOfExperts(
     expert=LinearExpert(slope=[[-20.0], [20.0]], intercept=[15.0, -5.0]),
     variance=[0.3**2, 0.4**2],
 )
-BOX = ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0))
+BOX = ParameterBox(gate=40.0, expert=40.0, variance=(0.01, 100.0))
 CERTIFIED = MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(3)), box=BOX)
 BLOCKS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_0": "expert intercept", "nu": "variance"}
 

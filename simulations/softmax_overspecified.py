@@ -20,7 +20,7 @@ TRUTH = MixtureOfExperts(
     expert=LinearExpert(slope=[[-20.0], [20.0]], intercept=[15.0, -5.0]),
     variance=[0.3**2, 0.4**2],
 )
-BOX = ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0))
+BOX = ParameterBox(gate=40.0, expert=40.0, variance=(0.01, 100.0))
 INPUTS = Uniform(low=(0.0,), high=(1.0,))
 CERTIFIED = MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(8)), box=BOX)
 SIZES = {

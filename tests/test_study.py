@@ -275,6 +275,23 @@ def wait_for_blocks(process, folder, count):
         time.sleep(0.002)
 
 
+def assert_no_process_is_left(group):
+    for _ in range(300):
+        if not processes_of(group):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"processes of group {group} go on: {processes_of(group)}")
+
+
+def processes_of(group):
+    found = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, own_group = file.read_text().rpartition(")")[2].split()[:3]
+            found += [file.parent.name] if int(own_group) == group and state != "Z" else []
+    return found
+
+
 def kill_and_resume(start, folder, sizes, kills):
     dice, acknowledged = random.Random(kills), {}
     options = ["--sizes", ",".join(map(str, sizes)), "--reps", 4]
@@ -284,6 +301,7 @@ def kill_and_resume(start, folder, sizes, kills):
         time.sleep(dice.uniform(0, 0.05))
         process.kill()
         process.wait()
+        assert_no_process_is_left(process.pid)
         stored = {path: written for path, written in chunks(folder / "store").items() if path.parent.name == "fits"}
         assert {path: stored[path] for path in acknowledged} == acknowledged
         acknowledged = stored
@@ -310,16 +328,6 @@ def test_killed_and_resumed_runs_give_the_tables_of_an_uninterrupted_one(start, 
     assert_nothing_was_computed_twice(tmp_path / "store", BLOCKS_PER_KILL * kills, kills)
     expected = run(tmp_path / "uninterrupted", sizes=sizes, replicates=4)
     assert_same_tables(tables(tmp_path / "store"), expected)
-
-
-def assert_no_process_is_left(group):
-    for _ in range(500):
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.01)
-    raise AssertionError(f"processes of group {group} go on")
 
 
 @pytest.mark.parametrize("jobs", [1, 2])

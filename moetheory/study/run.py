@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +23,8 @@ from moetheory.study.manifest import manifest
 from moetheory.study.progress import Progress
 from moetheory.study.quantities import FROM_LIKELIHOODS
 from moetheory.study.store import Store
+
+SECONDS_BETWEEN_LOOKS = 1.0
 
 
 @dataclass(frozen=True)
@@ -140,16 +145,26 @@ def _results(blocks: Sequence[Block], jobs: int):
         return
     single_threaded_workers()
     try:
-        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered")
+        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", initializer=_start_worker)
         yield from parallel(joblib.delayed(run_block)(block) for block in blocks)
     except (KeyboardInterrupt, GeneratorExit):
         get_reusable_executor().shutdown(wait=False, kill_workers=True)
         raise
 
 
-def run_simulations(
-    simulations: Sequence[Simulation], store: Store, settings: Settings, jobs: int | None = None
-) -> int:
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent process, and end when it ends, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(1)
+
+
+def run_simulations(simulations: Sequence[Simulation], store: Store, settings: Settings, jobs: int | None = None) -> int:
     """Compute what the store lacks for these simulations; returns the number of blocks computed."""
     jobs = jobs or joblib.cpu_count()
     with store.write_lock():
