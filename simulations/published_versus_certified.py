@@ -1,29 +1,10 @@
 """The published protocol and the certified MLE on the same samples: likelihood gap, loss, slope, radius of the start."""
 
-from moetheory import (
-    ExpectationMaximisation,
-    LinearExpert,
-    MaximumLikelihood,
-    MixtureOfExperts,
-    NearTruth,
-    ParameterBox,
-    RandomStarts,
-    SoftmaxGate,
-    Splits,
-    Uniform,
-)
+from moetheory import ExpectationMaximisation, NearTruth
+from moetheory.published.arxiv_2305_03288 import BOX, EXACT, INPUTS, OVERSPECIFIED, TRUTH
 from moetheory.study import Claim, Evidence, Gap, Rate, Simulation, log_spaced
 
-TRUTH = MixtureOfExperts(
-    gate=SoftmaxGate(intercept=[-8.0, 0.0], slope=[[25.0], [0.0]]),
-    expert=LinearExpert(slope=[[-20.0], [20.0]], intercept=[15.0, -5.0]),
-    variance=[0.3**2, 0.4**2],
-)
-BOX = ParameterBox(gate=40.0, expert=40.0, variance=(0.01, 100.0))
-CERTIFIED = {
-    2: MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(3)), box=BOX),
-    3: MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(8)), box=BOX),
-}
+CERTIFIED = {2: EXACT, 3: OVERSPECIFIED}
 SIZES = {
     "quick": log_spaced(1e3, 1e4, 4),
     "standard": log_spaced(1e3, 1e5, 4),
@@ -43,7 +24,7 @@ def claim(k, name, title, estimator, statement, against=None):
         evidence=Evidence.DERIVED,
         variant="ours",
         truth=TRUTH,
-        inputs=Uniform(low=(0.0,), high=(1.0,)),
+        inputs=INPUTS,
         num_experts=k,
         estimator=estimator,
         sizes=SIZES,

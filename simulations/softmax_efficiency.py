@@ -1,13 +1,9 @@
 """Exact-specified maximum likelihood against the Cramer-Rao bound and the chi-squared law of the likelihood ratio."""
 
-from moetheory import LinearExpert, MaximumLikelihood, MixtureOfExperts, NearTruth, ParameterBox, SoftmaxGate, Uniform
+from moetheory import MaximumLikelihood, NearTruth
+from moetheory.published.arxiv_2305_03288 import BOX, INPUTS, TRUTH
 from moetheory.study import ChiSquared, Claim, Evidence, Level, Simulation
 
-TRUTH = MixtureOfExperts(
-    gate=SoftmaxGate(intercept=[-8.0, 0.0], slope=[[25.0], [0.0]]),
-    expert=LinearExpert(slope=[[-20.0], [20.0]], intercept=[15.0, -5.0]),
-    variance=[0.3**2, 0.4**2],
-)
 COORDINATES = ("beta_0[1]", "beta_1[1]", "eta_0[1]", "eta_1[1]", "eta_0[2]", "eta_1[2]", "nu[1]", "nu[2]")
 
 CLAIM = Claim(
@@ -19,11 +15,9 @@ CLAIM = Claim(
     evidence=Evidence.DERIVED,
     variant="ours",
     truth=TRUTH,
-    inputs=Uniform(low=(0.0,), high=(1.0,)),
+    inputs=INPUTS,
     num_experts=2,
-    estimator=MaximumLikelihood(
-        starts=(NearTruth(0.05),), box=ParameterBox(gate=40.0, expert=40.0, variance=(0.01, 100.0))
-    ),
+    estimator=MaximumLikelihood(starts=(NearTruth(0.05),), box=BOX),
     sizes={"quick": (10_000,), "standard": (10_000,), "paper": (10_000, 100_000)},
     replicates={"quick": 300, "standard": 4000, "paper": 10_000},
     checks=(

@@ -1,26 +1,9 @@
 """Exact-specified softmax gate with linear experts: Theorem 1 and the published K = 2 figure of arXiv 2305.03288."""
 
-from moetheory import (
-    ExpectationMaximisation,
-    Grid,
-    LinearExpert,
-    MaximumLikelihood,
-    MixtureOfExperts,
-    NearTruth,
-    ParameterBox,
-    RandomStarts,
-    SoftmaxGate,
-    Uniform,
-)
+from moetheory import ExpectationMaximisation
+from moetheory.published.arxiv_2305_03288 import EXACT, GRID, INPUTS, TRUTH
 from moetheory.study import Claim, Evidence, Rate, Simulation, log_spaced
 
-TRUTH = MixtureOfExperts(
-    gate=SoftmaxGate(intercept=[-8.0, 0.0], slope=[[25.0], [0.0]]),
-    expert=LinearExpert(slope=[[-20.0], [20.0]], intercept=[15.0, -5.0]),
-    variance=[0.3**2, 0.4**2],
-)
-BOX = ParameterBox(gate=40.0, expert=40.0, variance=(0.01, 100.0))
-CERTIFIED = MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(3)), box=BOX)
 BLOCKS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_0": "expert intercept", "nu": "variance"}
 
 OURS = Claim(
@@ -32,9 +15,9 @@ OURS = Claim(
     evidence=Evidence.PUBLISHED,
     variant="ours",
     truth=TRUTH,
-    inputs=Uniform(low=(0.0,), high=(1.0,)),
+    inputs=INPUTS,
     num_experts=2,
-    estimator=CERTIFIED,
+    estimator=EXACT,
     sizes={
         "quick": log_spaced(1e3, 1e4, 5),
         "standard": log_spaced(1e3, 1e5, 9),
@@ -63,7 +46,7 @@ PRINTED = Claim(
     evidence=Evidence.PUBLISHED,
     variant="printed",
     truth=TRUTH,
-    inputs=Grid(low=(0.0,), high=(1.0,)),
+    inputs=GRID,
     num_experts=2,
     estimator=ExpectationMaximisation.as_published(tries=1),
     sizes={

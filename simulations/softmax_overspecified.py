@@ -1,28 +1,9 @@
 """Over-specified softmax gate with linear experts: Theorem 2 of arXiv 2305.03288, block by block, and K = 4."""
 
-from moetheory import (
-    ExpectationMaximisation,
-    Grid,
-    LinearExpert,
-    MaximumLikelihood,
-    MixtureOfExperts,
-    NearTruth,
-    ParameterBox,
-    RandomStarts,
-    SoftmaxGate,
-    Splits,
-    Uniform,
-)
+from moetheory import ExpectationMaximisation
+from moetheory.published.arxiv_2305_03288 import GRID, INPUTS, OVERSPECIFIED, TRUTH
 from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
 
-TRUTH = MixtureOfExperts(
-    gate=SoftmaxGate(intercept=[-8.0, 0.0], slope=[[25.0], [0.0]]),
-    expert=LinearExpert(slope=[[-20.0], [20.0]], intercept=[15.0, -5.0]),
-    variance=[0.3**2, 0.4**2],
-)
-BOX = ParameterBox(gate=40.0, expert=40.0, variance=(0.01, 100.0))
-INPUTS = Uniform(low=(0.0,), high=(1.0,))
-CERTIFIED = MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(8)), box=BOX)
 SIZES = {
     "quick": log_spaced(1e3, 1e4, 4),
     "standard": log_spaced(1e3, 1e5, 7),
@@ -52,7 +33,7 @@ K3 = Claim(
     truth=TRUTH,
     inputs=INPUTS,
     num_experts=3,
-    estimator=CERTIFIED,
+    estimator=OVERSPECIFIED,
     sizes=SIZES,
     replicates={"quick": 30, "standard": 100, "paper": 100},
     checks=(
@@ -82,7 +63,7 @@ K4 = Claim(
     truth=TRUTH,
     inputs=INPUTS,
     num_experts=4,
-    estimator=CERTIFIED,
+    estimator=OVERSPECIFIED,
     sizes={"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 3e4, 4), "paper": log_spaced(1e3, 1e6, 13)},
     replicates={"quick": 15, "standard": 40, "paper": 100},
     checks=(
@@ -102,7 +83,7 @@ PRINTED = Claim(
     evidence=Evidence.PUBLISHED,
     variant="printed",
     truth=TRUTH,
-    inputs=Grid(low=(0.0,), high=(1.0,)),
+    inputs=GRID,
     num_experts=3,
     estimator=ExpectationMaximisation.as_published(tries=5),
     sizes={

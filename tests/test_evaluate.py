@@ -15,7 +15,8 @@ from study_cases import BOX, MLE
 from moetheory import MaximumLikelihood, RandomStarts
 from moetheory.study import ChiSquared, Claim, Fibre, Gap, Level, Rate, Settings, Simulation, Store, StoreError
 from moetheory.study.claims import Check
-from moetheory.study.describe import describe, document_name
+from moetheory.study.describe import describe
+from moetheory.study.documents import claim_document
 from moetheory.study.evaluate import evaluate_claims
 from moetheory.study.store import SCHEMAS
 
@@ -45,7 +46,7 @@ class Case:
         settings = Settings("quick", seed=seed, sizes=sizes, replicates=replicates)
         simulation = Simulation("By hand", "0000.00000", claims, name="hand")
         for order, one in enumerate(claims):
-            self.store.put_document(document_name("hand", one.name, "quick"), describe(simulation, one, order, settings))
+            self.store.put_document(claim_document("hand", one.name, "quick"), describe(simulation, one, order, settings))
 
     def keys(self, one, n, count):
         columns = {"data_id": one.data_id(n), "fit_id": one.fit_id(), "n": n, "seed": self.seed}

@@ -1,6 +1,6 @@
 """Figures show what the tables say, and come out the same each time."""
 
-# ruff: noqa: RUF001 - true minus signs are part of what is tested
+
 
 from __future__ import annotations
 

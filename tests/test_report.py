@@ -1,6 +1,6 @@
 """The report says what the results say, safely, and the HTML page stands alone."""
 
-# ruff: noqa: RUF001 - true minus signs are part of what is tested
+
 
 from __future__ import annotations
 

@@ -28,6 +28,8 @@ TRUTH = MixtureOfExperts(
     variance=[0.25, 0.5],
 )
 
+OF_THREE_INPUTS = MixtureOfExperts(SoftmaxGate.example(2, 3), LinearExpert.example(2, 3), [1.0, 1.0])
+
 
 def sample_of(size, truth=TRUTH):
     return draw(truth, Uniform((-1.0,), (1.0,)), size, np.random.default_rng(0))
@@ -96,7 +98,7 @@ def test_random_starts_ignore_the_truth():
         ({"num_experts": 1}, "1 fitted atoms cannot cover 2 true ones"),
         ({"num_experts": 2.5}, "num_experts=2.5; need an integer"),
         ({"generators": []}, "2 samples and 0 generators; need one generator per sample"),
-        ({"truth": MixtureOfExperts(SoftmaxGate.example(2, 3), LinearExpert.example(2, 3), [1.0, 1.0])}, "the truth has 3 inputs, the samples 1"),
+        ({"truth": OF_THREE_INPUTS}, "the truth has 3 inputs, the samples 1"),
     ],
 )
 def test_boundary_errors(arguments, message):

@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     from moetheory.study.run import Settings
 
 
-def document_name(simulation: str, claim: str, preset: str) -> str:
-    """Name of a claim's document in the store."""
-    return f"claim-{preset}-{simulation}-{claim}"
-
-
 def describe(simulation: Simulation, claim: Claim, order: int, settings: Settings) -> dict[str, Any]:
     """The document of a claim."""
     sizes = settings.sizes_of(claim)

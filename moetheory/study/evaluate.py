@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from moetheory.rates import Judgement, Slope, Verdict, estimate_slope, judge_distribution, judge_level, judge_slope
+from moetheory.study.documents import simulation_document
 from moetheory.study.results import CheckResult, ClaimResult
 from moetheory.study.store import Store, StoreError
 
@@ -27,7 +28,9 @@ def evaluate_claims(store: Store, preset: str, simulations: Sequence[str] | None
     StoreError
         If the store holds no claim of this preset or of one of the simulations, or is damaged.
     """
+    lists = store.documents(f"simulation-{preset}-")
     documents = list(store.documents(f"claim-{preset}-").values())
+    documents = [one for one in documents if _is_current(one, lists)]
     documents = [one for one in documents if simulations is None or one["simulation"] in simulations]
     lacking = sorted(set(simulations or ()) - {one["simulation"] for one in documents})
     if lacking or not documents:
@@ -39,6 +42,11 @@ def evaluate_claims(store: Store, preset: str, simulations: Sequence[str] | None
     runs = list(store.documents("run-").values())
     documents.sort(key=lambda one: (one["simulation"], one["order"]))
     return [_claim(one, fits, measures, runs) for one in documents]
+
+
+def _is_current(document: Mapping[str, Any], lists: Mapping[str, Mapping[str, Any]]) -> bool:
+    latest = lists.get(simulation_document(document["simulation"], document["preset"]))
+    return latest is None or document["claim"] in latest["claims"]
 
 
 def _claim(document: Mapping[str, Any], fits: pd.DataFrame, measures: pd.DataFrame, runs) -> ClaimResult:

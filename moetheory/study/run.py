@@ -17,7 +17,8 @@ from joblib.externals.loky import get_reusable_executor
 from moetheory._config import single_threaded_workers
 from moetheory.study.block import Block, BlockRows, Cell, capacity, run_block
 from moetheory.study.claims import Claim, Simulation
-from moetheory.study.describe import describe, document_name
+from moetheory.study.describe import describe
+from moetheory.study.documents import claim_document, simulation_document
 from moetheory.study.manifest import document_name as run_name
 from moetheory.study.manifest import manifest
 from moetheory.study.progress import Progress
@@ -184,6 +185,8 @@ def _record(simulations: Sequence[Simulation], store: Store, settings: Settings,
     details = {"device": device, "preset": settings.preset, "seed": settings.seed, "jobs": jobs, "cores": os.cpu_count()}
     store.put_document(run_name(facts), facts | details)
     for simulation in simulations:
+        names = [claim.name for claim in simulation.claims]
+        store.put_document(simulation_document(simulation.name, settings.preset), {"claims": names})
         for order, claim in enumerate(simulation.claims):
             document = describe(simulation, claim, order, settings)
-            store.put_document(document_name(simulation.name, claim.name, settings.preset), document)
+            store.put_document(claim_document(simulation.name, claim.name, settings.preset), document)

@@ -169,16 +169,19 @@ def _cell(combination: Mapping[str, Any], make_truth, inputs: InputLaw | None, s
         raise ValueError(f"unknown factors {unknown}; known are {[*FIT_FACTORS, *TRUTH_FACTORS]}.")
     truth = make_truth(**arguments)
     law = inputs or Uniform(low=(-1.0,) * truth.dimension, high=(1.0,) * truth.dimension)
-    estimator = _estimator(combination.get("estimator", "mle"), combination.get("start", "near"))
+    estimator = _estimator(combination.get("estimator", "mle"), combination.get("start"))
     fitted = int(combination.get("k", truth.num_experts))
     if fitted < 1:
         raise ValueError(f"k={fitted}; need at least one fitted atom.")
     return Cell(truth, law, int(combination["n"]), fitted, estimator, seed)
 
 
-def _estimator(estimator: str | AbstractEstimator, start: str | tuple[StartRule, ...]) -> AbstractEstimator:
+def _estimator(estimator: str | AbstractEstimator, start: str | tuple[StartRule, ...] | None) -> AbstractEstimator:
+    if start is not None and (isinstance(estimator, AbstractEstimator) or estimator == "published"):
+        raise ValueError(f"start={start!r} has no effect on estimator={estimator!r}, which brings its own; leave it out.")
     if isinstance(estimator, AbstractEstimator):
         return estimator
+    start = "near" if start is None else start
     if isinstance(start, str) and start not in STARTS:
         raise ValueError(f"start={start!r}; known are {list(STARTS)}, or give a tuple of start rules.")
     starts = STARTS[start] if isinstance(start, str) else tuple(start)

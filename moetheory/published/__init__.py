@@ -1,0 +1,1 @@
+"""Settings of published simulations, one file per paper."""
