@@ -30,7 +30,12 @@ _HOME = {
     "RandomStarts": "moetheory.estimators",
     "Fit": "moetheory.estimators",
     "Status": "moetheory.estimators",
+    "Certificate": "moetheory.estimators",
+    "fisher_information": "moetheory.identifiability",
+    "cramer_rao": "moetheory.identifiability",
     "estimate_slope": "moetheory.rates",
+    "judge_slope": "moetheory.rates",
+    "plan_replicates": "moetheory.rates",
     "sweep": "moetheory.study.sweep",
 }
 

@@ -47,6 +47,13 @@ class NearTruth(StartRule):
 
     Copies of one atom share its mass equally.
 
+    Parameters
+    ----------
+    radius : float, non-negative
+        Standard deviation :math:`\rho` of the move of every packed coordinate (log variances included).
+    count : int, positive
+        Number of starts.
+
     Examples
     --------
     >>> NearTruth(radius=0.05).count
@@ -73,6 +80,16 @@ class Splits(StartRule):
 
     One start per true atom; further atoms split the next true atoms in turn. This is the slow direction of the
     over-specified likelihood (arXiv 2305.03288, equation (6) at order 4).
+
+    Parameters
+    ----------
+    distance : float, positive
+        :math:`\delta`, in units of the response.
+
+    Examples
+    --------
+    >>> Splits(distance=0.2).number(fitted=3, true=2)
+    2
     """
 
     distance: float
@@ -108,6 +125,16 @@ class PublishedNearTruth(StartRule):
     mass. One common normal scalar (sd 0.005 n^-0.083) moves all gate coefficients of an atom, one (sd 0.05 n^-0.083)
     its expert. The variance starts at the true *standard deviation* plus the size of a normal scalar
     (sd 0.005 n^-0.25), which is the slip of the published code kept on purpose.
+
+    Parameters
+    ----------
+    count : int, positive
+        Number of tries; the published runs used 1 for k = 2 and 5 for k = 3, 4.
+
+    Examples
+    --------
+    >>> PublishedNearTruth(count=5).needs_truth
+    True
     """
 
     count: int = 1
@@ -134,6 +161,16 @@ class RandomStarts(StartRule):
 
     Seeds are rows drawn with probability proportional to their squared distance from the seeds before them. Odd starts
     part the inputs and responses jointly, even ones the responses' residuals from one line, so that experts may cross.
+
+    Parameters
+    ----------
+    count : int, positive
+        Number of starts.
+
+    Examples
+    --------
+    >>> RandomStarts(count=20).needs_truth
+    False
     """
 
     count: int = 20
