@@ -22,6 +22,7 @@ Ctrl-C or kill a run and start it again: it computes only what is missing.
 """
 PRESETS = ("quick", "standard", "paper")
 DEFAULT_STORE = "results/store"
+DEFAULT_OUT = "default: results/PRESET, with the overridden sizes, replicates and seed"
 LARGEST = 2**63 - 1
 EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 EXIT_OF_ERROR = {"StoreError": EXIT_FAILED, "SimulationError": EXIT_USAGE, "ReplayError": EXIT_USAGE}
@@ -65,8 +66,9 @@ def build_parser() -> argparse.ArgumentParser:
         ("figure", _figure, "draw the figures from stored rows"),
     ):
         parser_of = _add(commands, name, command, words, store=True, preset=True)
+        _add_overrides(parser_of)
         parser_of.add_argument("simulations", nargs="*", help="names of simulations (default: all stored)")
-        parser_of.add_argument("--out", type=Path, help="folder for what is written (default: results/PRESET)")
+        parser_of.add_argument("--out", type=Path, help=f"folder for what is written ({DEFAULT_OUT})")
     return parser
 
 
@@ -75,7 +77,7 @@ def _add_run(commands) -> None:
     run = _add(commands, "run", _run, words, paths=True, store=True, preset=True)
     _add_overrides(run)
     run.add_argument("--jobs", type=_positive, help="processes (default: all cores)")
-    run.add_argument("--out", type=Path, help="folder for figures and report (default: results/PRESET)")
+    run.add_argument("--out", type=Path, help=f"folder for figures and report ({DEFAULT_OUT})")
 
 
 def _add_overrides(parser) -> None:
@@ -134,7 +136,9 @@ def _run(parsed) -> int:
     blocks = run_simulations(simulations, Store(parsed.store), _settings(parsed), parsed.jobs)
     if not blocks:
         print("nothing to compute: all rows are stored.", file=sys.stderr)
-    return _write(parsed, [simulation.name for simulation in simulations], report=True)
+    claims, folder, figures = _draw(parsed)
+    names = {simulation.name for simulation in simulations}
+    return _tell(claims, folder, figures, [claim for claim in claims if claim.simulation in names])
 
 
 def _list(parsed) -> int:
@@ -182,26 +186,38 @@ def _replay(parsed) -> int:
 
 
 def _report(parsed) -> int:
-    return _write(parsed, parsed.simulations or None, report=True)
+    claims, folder, figures = _draw(parsed, parsed.simulations or None)
+    return _tell(claims, folder, figures, claims)
 
 
 def _figure(parsed) -> int:
-    return _write(parsed, parsed.simulations or None, report=False)
+    _, folder, figures = _draw(parsed, parsed.simulations or None)
+    return _tell_figures(folder, figures)
 
 
-def _write(parsed, simulations: list[str] | None, report: bool) -> int:
+def _draw(parsed, simulations: Sequence[str] | None = None):
+    """Evaluate the stored claims of a setting and draw them; all simulations by default."""
     from moetheory.plotting import save_all
-    from moetheory.report import format_table, verdict_table, write_report
+    from moetheory.study.documents import setting_label
     from moetheory.study.evaluate import evaluate_claims
     from moetheory.study.store import Store
 
-    folder = parsed.out or Path("results") / parsed.preset
-    claims = evaluate_claims(Store(parsed.store), parsed.preset, simulations)
-    figures = save_all(claims, folder)
-    if report:
-        markdown, html = write_report(claims, folder, figures)
-        print(format_table(verdict_table(claims)))
-        print(f"\nreport:  {markdown}\n         {html}")
+    label = setting_label(parsed.preset, parsed.seed, parsed.sizes, parsed.reps)
+    folder = parsed.out or Path("results") / label
+    claims = evaluate_claims(Store(parsed.store), label, simulations)
+    return claims, folder, save_all(claims, folder)
+
+
+def _tell(claims, folder: Path, figures, printed) -> int:
+    from moetheory.report import format_table, verdict_table, write_report
+
+    markdown, html = write_report(claims, folder, figures)
+    print(format_table(verdict_table(printed)))
+    print(f"\nreport:  {markdown}\n         {html}")
+    return _tell_figures(folder, figures)
+
+
+def _tell_figures(folder: Path, figures) -> int:
     print(f"figures: {folder} ({len(figures)} figures, each with its table and provenance)")
     return 0
 

@@ -13,14 +13,18 @@ SIZES = {
 LOSSES = {2: "softmax_d1", 3: "softmax_d2"}
 
 
-def claim(k, name, title, estimator, statement, against=None):
+# nats below the certified fit: none in the exact case, clearly some in the over-specified one
+REACHED, MISSED = (-0.01, 0.01), (1.0, 1000.0)
+
+
+def claim(k, name, title, estimator, statement, gap=None):
     loss = LOSSES[k]
-    gap = (Gap("log_likelihood", "nats below the certified MLE", against=against),) if against else ()
+    gaps = (Gap("log_likelihood", "nats below the certified MLE", f"k{k}_certified", *gap),) if gap else ()
     return Claim(
         name=f"k{k}_{name}",
         title=f"K = {k}: {title}",
         statement=statement,
-        source="protocol of the public code of arXiv 2305.03288, on our samples" if against else "this package",
+        source="protocol of the public code of arXiv 2305.03288, on our samples" if gap else "this package",
         evidence=Evidence.DERIVED,
         variant="ours",
         truth=TRUTH,
@@ -31,22 +35,23 @@ def claim(k, name, title, estimator, statement, against=None):
         replicates={"quick": 30, "standard": 100, "paper": 100},
         checks=(
             Rate(loss, f"Voronoi loss {loss[-2:].upper()}", exponents=(0.5, 0.5), rivals=(0.25,), log_power=0.5),
-            *gap,
+            *gaps,
         ),
-        deviations="All protocols of one K see the same samples (random inputs), so that differences are due to the fit alone.",
+        deviations="All protocols of one K see the same samples (random inputs) and run in the same box, so that differences"
+        " are due to the fit alone. The slope is judged as if the protocol stood for the estimate of the theorem.",
     )
 
 
-def claims(k, tries):
-    stopped = ExpectationMaximisation.as_published(tries=tries)
-    yield claim(k, "certified", "certified MLE", CERTIFIED[k], "The reference: every fit run to a certified maximum.")
+def claims(k, tries, gap):
+    short = "the maximum" if gap == REACHED else "at least one nat short of the maximum"
+    yield claim(k, "certified", "certified MLE", CERTIFIED[k], "The reference: every fit is run to a certified maximum.")
     yield claim(
         k,
         "published",
         "published protocol",
-        stopped,
-        "EM stopped at a relative change of 1e-6 beside the truth is not the maximum likelihood estimate.",
-        against=f"k{k}_certified",
+        ExpectationMaximisation.as_published(tries=tries, box=BOX),
+        f"EM from the published near-truth starts, stopped at a relative change of 1e-6, ends {short} at the largest n.",
+        gap,
     )
     for radius in (0.005, 0.05, 0.5):
         yield claim(
@@ -54,11 +59,13 @@ def claims(k, tries):
             f"radius_{radius:g}".replace(".", "_"),
             f"EM to 1e-6 from radius {radius:g}",
             ExpectationMaximisation(starts=(NearTruth(radius, tries),), box=BOX),
-            "The loss of an EM run stopped at 1e-6 depends on the radius of its start.",
-            against=f"k{k}_certified",
+            f"EM from a start at radius {radius:g}, stopped at a relative change of 1e-6, ends {short} at the largest n.",
+            gap,
         )
 
 
 SIMULATION = Simulation(
-    title="Published protocol against certified MLE", paper="2305.03288", claims=(*claims(2, 1), *claims(3, 5))
+    title="Published protocol against certified MLE",
+    paper="2305.03288",
+    claims=(*claims(2, 1, REACHED), *claims(3, 5, MISSED)),
 )

@@ -30,6 +30,7 @@ OURS = Claim(
             Rate(f"e2.{block}.single", f"error of the {words}", exponents=(0.5, 0.5), rivals=(0.25,), upper_bound=False)
             for block, words in BLOCKS.items()
         ),
+        Rate("mass.single", "error of the masses", exponents=(0.5, 0.5), rivals=(0.25,), upper_bound=False),
         Rate("function.single", "L2 error of the experts", exponents=(0.5, 0.5), rivals=(0.25,), upper_bound=False),
     ),
     deviations="Random inputs instead of a fixed grid; sample sizes spaced evenly in log n instead of n; the loss carries"

@@ -141,6 +141,32 @@ def test_report_and_figure_are_made_from_stored_rows(call, stored):
     assert {path.name: path.read_bytes() for path in Path("drawn/tiny").iterdir()} == figures
 
 
+def test_an_overridden_run_leaves_the_preset_alone_and_is_reported_again(call, stored):
+    before = Path("results/quick/report.md").read_bytes()
+    overrides = ("--sizes", "60,120", "--reps", 2)
+    code, output, _ = call("run", "--jobs", 1, *overrides)
+    assert code == 0
+    assert "results/quick_n60_120_r2/report.md" in output
+    assert Path("results/quick/report.md").read_bytes() == before
+    assert call("report")[1] == stored
+    assert call("report", *overrides)[1] == output
+    assert call("figure", *overrides, "--out", "drawn")[0] == 0
+    assert {path.name for path in Path("drawn/tiny").iterdir()} == {path.name for path in Path("results/quick/tiny").iterdir()}
+
+
+def test_running_one_simulation_keeps_the_others_in_the_report(call, stored):
+    Path("simulations/second.py").write_text(SOURCE.replace('name="tiny"', 'name="second"'))
+    code, output, _ = call("run", "simulations/second.py", "--jobs", 1)
+    assert code == 0
+    assert re.search(r"^second\s+mle", output, re.MULTILINE)
+    assert not re.search(r"^tiny\s", output, re.MULTILINE)
+    report = Path("results/quick/report.md").read_text()
+    assert "second-mle" in report
+    assert "tiny-mle" in report
+    assert call("report", "tiny", "--out", "only")[0] == 0
+    assert "second-mle" not in Path("only/report.md").read_text()
+
+
 # -- words that mean nothing ---------------------------------------------------------------------------------------
 
 
@@ -218,14 +244,14 @@ def test_a_simulation_file_with_an_error_leaves_the_store_alone(call, stored, te
 def test_there_must_be_something_to_report(call, command):
     code, _, errors = call(command)
     assert code == 1
-    assert "results/store holds no claims of preset 'quick' (it holds []); run them first" in errors
+    assert "results/store holds no claims of setting 'quick' (it holds []); run them first" in errors
 
 
 def test_the_report_names_what_the_store_holds(call, stored):
-    assert "preset 'paper' (it holds ['tiny (quick)'])" in call("report", "--preset", "paper")[2]
+    assert "setting 'paper' (it holds ['tiny (quick)'])" in call("report", "--preset", "paper")[2]
     code, _, errors = call("report", "nope")
     assert code == 1
-    assert "preset 'quick' of ['nope'] (it holds ['tiny (quick)'])" in errors
+    assert "setting 'quick' of ['nope'] (it holds ['tiny (quick)'])" in errors
 
 
 def test_a_store_below_a_file_is_explained(call):

@@ -46,7 +46,9 @@ class Case:
         settings = Settings("quick", seed=seed, sizes=sizes, replicates=replicates)
         simulation = Simulation("By hand", "0000.00000", claims, name="hand")
         for order, one in enumerate(claims):
-            self.store.put_document(claim_document("hand", one.name, "quick"), describe(simulation, one, order, settings))
+            document = describe(simulation, one, order, settings)
+            self.store.put_document(claim_document("hand", one.name, settings.label), document)
+        self.label = settings.label
 
     def keys(self, one, n, count):
         columns = {"data_id": one.data_id(n), "fit_id": one.fit_id(), "n": n, "seed": self.seed}
@@ -70,7 +72,7 @@ class Case:
         return self
 
     def results(self):
-        return evaluate_claims(self.store, "quick")
+        return evaluate_claims(self.store, self.label)
 
     def check(self):
         (result,) = self.results()
@@ -204,13 +206,14 @@ def test_the_log_likelihood_itself_can_be_judged(tmp_path):
 
 
 def test_gaps_pair_the_replicates_of_two_fits(tmp_path):
-    ours, other = claim(Gap("log_likelihood", "gap", against="best"), name="ours"), claim(D1, name="best", estimator=OTHER)
+    ours = claim(Gap("log_likelihood", "gap", against="best", low=-10.0, high=100.0), name="ours")
+    other = claim(D1, name="best", estimator=OTHER)
     case = Case(tmp_path, ours, other, replicates=3, sizes=(100,))
     case.fits(100, 3, log_likelihood=[1.0, 2.0, 3.0])
     case.fits(100, 2, one=other, log_likelihood=[1.5, 4.0])
     (gap,) = case.results()[0].checks
     assert gap.values[["replicate", "value", "status"]].values.tolist() == [[0, 0.5, "converged"], [1, 2.0, "converged"]]
-    assert (gap.judgement, gap.converged) == (None, None)
+    assert gap.judgement.verdict == gap.converged.verdict == "consistent"
 
 
 @pytest.mark.parametrize(("high", "verdict"), [(1e-7, "consistent"), (-1.0, "inconsistent")])
@@ -230,21 +233,24 @@ def test_the_loss_grows_along_the_fibre_while_the_density_stays(tmp_path):
 # -- which rows count ---------------------------------------------------------------------------------------------
 
 
-def test_the_converged_verdict_leaves_out_uncertified_fits(tmp_path):
+def test_a_verdict_that_hangs_on_uncertified_fits_is_underpowered(tmp_path):
     good, bad = powers(0.5), powers(0.25, seed=1)
     case = Case(tmp_path, claim(D1), replicates=80)
     for n in SIZES:
         case.fits(n, 80, status=["converged"] * 40 + ["step_limit"] * 40)
     check = case.measures("softmax_d1", {n: [*good[n], *bad[n]] for n in SIZES}).check()
-    assert (check.judgement.verdict, check.converged.verdict) == ("inconsistent", "consistent")
+    assert (check.judgement.verdict, check.converged.verdict) == ("underpowered", "consistent")
+    assert "does not meet" in check.judgement.reason
+    assert "Certified maxima only (consistent)" in check.judgement.reason
 
 
-def test_without_a_certified_fit_the_converged_verdict_is_underpowered(tmp_path):
+def test_without_a_certified_fit_the_verdict_says_so(tmp_path):
     case = Case(tmp_path, claim(D1))
     for n in SIZES:
         case.fits(n, 40, status="at_bound")
     check = case.measures("softmax_d1", powers(0.5)).check()
-    assert (check.judgement.verdict, check.converged.verdict) == ("consistent", "underpowered")
+    assert (check.judgement.verdict, check.converged) == ("consistent", None)
+    assert "No fit among them is a certified maximum" in check.judgement.reason
 
 
 def test_shares_of_statuses_and_patterns(tmp_path):
@@ -292,19 +298,56 @@ def test_claims_come_in_the_order_of_the_file(tmp_path):
 
 
 def test_the_store_must_hold_what_is_asked_for(tmp_path):
-    with pytest.raises(StoreError, match=r"no claims of preset 'quick' .*run them first"):
+    with pytest.raises(StoreError, match=r"no claims of setting 'quick' .*run them first"):
         evaluate_claims(Store(tmp_path / "empty"), "quick")
-    store = Case(tmp_path / "hand", claim(D1)).store
-    with pytest.raises(StoreError, match=r"preset 'paper' \(it holds \['hand \(quick\)'\]\)"):
+    store = Case(tmp_path / "hand", claim(D1), sizes=None, replicates=None).store
+    with pytest.raises(StoreError, match=r"setting 'paper' \(it holds \['hand \(quick\)'\]\)"):
         evaluate_claims(store, "paper")
-    with pytest.raises(StoreError, match=r"preset 'quick' of \['nope'\] \(it holds \['hand \(quick\)'\]\)"):
+    with pytest.raises(StoreError, match=r"setting 'quick' of \['nope'\] \(it holds \['hand \(quick\)'\]\)"):
         evaluate_claims(store, "quick", ["hand", "nope"])
 
 
+def test_settings_of_one_preset_are_kept_apart(tmp_path):
+    plain = Case(tmp_path, claim(D1), sizes=None, replicates=None)
+    overridden = Case(tmp_path, claim(D1), sizes=(100, 150), replicates=4, seed=1)
+    assert (plain.label, overridden.label) == ("quick", "quick_n100_150_r4_s1")
+    assert [one.setting["sample sizes"] for one in plain.results()] == ["60, 120"]
+    assert [one.setting["sample sizes"] for one in overridden.results()] == ["100, 150"]
+    with pytest.raises(StoreError, match=r"'quick_s1' \(it holds \['hand \(quick\)', 'hand \(quick_n100_150_r4_s1\)'\]\)"):
+        evaluate_claims(plain.store, "quick_s1")
+
+
+def test_only_documents_with_the_label_itself_count_whatever_their_names(tmp_path):
+    case = Case(tmp_path, claim(D1), sizes=None, replicates=None)
+    (document,) = case.store.documents("claim-").values()
+    case.store.put_document("claim-quick-other-hand", document | {"label": "quick-other"})
+    assert len(case.results()) == 1
+
+
+def test_documents_without_a_label_are_of_their_preset(tmp_path):
+    case = Case(tmp_path, claim(D1), sizes=None, replicates=None)
+    ((name, document),) = case.store.documents("claim-").items()
+    case.store.put_document(name, {key: value for key, value in document.items() if key != "label"})
+    assert [one.claim for one in case.results()] == ["mle"]
+
+
+def test_provenance_lists_every_run_of_the_store_by_time(tmp_path):
+    case = Case(tmp_path, claim(D1))
+    (result,) = case.results()
+    assert (result.provenance["runs"], result.provenance["versions"], result.provenance["platform"]) == ([], None, None)
+    facts = {"git_dirty": False, "device": "cpu: cpu", "preset": "quick"}
+    late, early = ({"utc": f"2026-01-0{day}T00:00:00+00:00", "git_revision": f"r{day}"} | facts for day in (2, 1))
+    case.store.put_document("run-a", late | {"versions": {"numpy": "2"}, "platform": "here", "jobs": 1})
+    case.store.put_document("run-b", early | {"versions": {"numpy": "1"}, "platform": "there"})
+    provenance = case.results()[0].provenance
+    assert provenance["runs"] == [early, late]
+    assert (provenance["versions"], provenance["platform"]) == ({"numpy": "2"}, "here")
+
+
 def test_evaluation_never_imports_jax(tmp_path):
-    Case(tmp_path, claim(D1)).fits(100, 40).measures("softmax_d1", powers(0.5))
+    case = Case(tmp_path, claim(D1)).fits(100, 40).measures("softmax_d1", powers(0.5))
     script = (
         "import sys; from moetheory.study import Store, evaluate_claims; import moetheory.study.results;"
-        f"evaluate_claims(Store({str(tmp_path)!r}), 'quick'); assert 'jax' not in sys.modules"
+        f"evaluate_claims(Store({str(tmp_path)!r}), {case.label!r}); assert 'jax' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)

@@ -312,10 +312,13 @@ def test_all_checks_are_saved_under_their_names(tmp_path):
     assert all(path.is_file() for path in figures.values())
 
 
-def test_neither_jax_nor_pyplot_is_imported():
+def test_no_jax_is_imported_and_neither_figures_nor_settings_of_pyplot_change():
     code = (
-        "import sys, moetheory.plotting as p, moetheory.report, moetheory.plotting.example as e\n"
+        "import sys, matplotlib; settings = dict(matplotlib.rcParams)\n"
+        "import moetheory.plotting as p, moetheory.report, moetheory.plotting.example as e\n"
         "c = e.example_claim('slope'); p.draw(c, c.checks[0])\n"
-        "assert not {'jax', 'equinox', 'matplotlib.pyplot'} & set(sys.modules)"
+        "assert not {'jax', 'equinox'} & set(sys.modules)\n"
+        "from matplotlib import pyplot\n"
+        "assert not pyplot.get_fignums() and dict(matplotlib.rcParams) == settings"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)

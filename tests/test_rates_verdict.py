@@ -142,6 +142,10 @@ def test_level_has_three_verdicts():
     assert narrow.verdict is Verdict.UNDERPOWERED
     assert narrow.needed == "About 405 values instead of 100."
     assert judge_level(values, (0.5, 0.5)).needed.startswith("No number of values")
+    outside = judge_level(values, (0.51, 0.7))
+    assert outside.verdict is Verdict.UNDERPOWERED
+    assert "is outside" in outside.reason
+    assert "(1 more are not defined)" in judge_level([*values, np.nan], (0.4, 0.6)).reason
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, np.nan]])

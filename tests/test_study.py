@@ -24,10 +24,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from study_cases import D1, D2, EM, MLE, SIMULATION
 
-from moetheory.study import Rate, Settings, Simulation, Store, run_simulations
+from moetheory.study import Rate, Settings, Simulation, Store, StoreError, run_simulations
 from moetheory.study import block as block_module
 from moetheory.study import run as run_module
 from moetheory.study.block import Block, Cell, run_block, sample_of
+from moetheory.study.sweep import sweep
 
 ROOT = Path(__file__).parents[1]
 EXACT = ["data_id", "fit_id", "n", "replicate", "seed", "status", "log_likelihood_truth", "active_bounds", "cell_pattern"]
@@ -233,6 +234,47 @@ def test_samples_smaller_than_the_number_of_parameters_are_outcomes(tmp_path):
     assert len(fits) == 8
     assert set(fits["status"]) <= {"degenerate_variance", "at_bound", "dead_atom", "saddle", "restarts_disagree", "step_limit"}
     assert len(measures) == 4 + 8
+
+
+# -- settings and versions -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("overrides", "label"),
+    [
+        ({}, "quick"),
+        ({"preset": "paper"}, "paper"),
+        ({"sizes": (150, 100), "replicates": 4, "seed": 1}, "quick_n100_150_r4_s1"),
+        ({"replicates": 4}, "quick_r4"),
+        ({"seed": 4}, "quick_s4"),
+    ],
+)
+def test_settings_have_readable_labels(overrides, label):
+    assert Settings(**overrides).label == label
+
+
+def test_labels_of_many_sizes_are_short_and_differ():
+    labels = {Settings("standard", 7, tuple(range(100, end, 50)), 400).label for end in (2000, 2050, 2100)}
+    assert len(labels) == 3
+    assert max(map(len, labels)) < 45
+
+
+def test_overrides_leave_the_documents_of_the_preset(tmp_path):
+    run(tmp_path, simulation(MLE), sizes=(60,), replicates=1)
+    names = ["algorithm", "claim-quick_n60_r1-tiny-mle", "simulation-quick_n60_r1-tiny"]
+    assert [name for name in Store(tmp_path).documents() if not name.startswith("run-")] == names
+    assert Store(tmp_path).documents("claim-")[names[1]]["label"] == "quick_n60_r1"
+
+
+@pytest.mark.parametrize("compute", [run, lambda folder: sweep({"n": [60]}, replicates=1, store=folder)])
+def test_a_store_keeps_to_one_version_of_the_algorithm(tmp_path, monkeypatch, compute):
+    compute(tmp_path)
+    assert Store(tmp_path).documents("algorithm") == {"algorithm": {"version": 1}}
+    before, documents = chunks(tmp_path), Store(tmp_path).documents()
+    monkeypatch.setattr(run_module, "ALGORITHM", 2)
+    with pytest.raises(StoreError, match=r"of algorithm version 1, this is version 2; .* give --store another folder"):
+        compute(tmp_path)
+    assert (chunks(tmp_path), Store(tmp_path).documents()) == (before, documents)
 
 
 # -- killed ---------------------------------------------------------------------------------------------------------

@@ -146,11 +146,12 @@ def test_fewer_rows_than_parameters_are_outcomes(tmp_path, size):
         ({"n": [50], "estimator": "mle"}, {}, r"factors \['estimator'\] are no lists"),
         ({"n": [50], "colour": [1]}, {}, r"unknown factors \['colour'\]; known are \['n', 'k'"),
         ({"n": [50], "replicate": [1]}, {}, r"factors \['replicate'\] are columns of the table"),
-        ({"n": [50], "k": [0]}, {}, "k=0; need at least one fitted atom"),
+        ({"n": [50], "k": [0]}, {}, "k=0; need a positive integer"),
+        ({"n": [50], "k": [2.7]}, {}, "k=2.7; need a positive integer"),
         ({"n": [50], "k": [1]}, {}, "1 fitted atoms cannot cover 2 true ones"),
         ({"n": [50], "estimator": ["best"]}, {}, "estimator='best'; known are 'mle', 'em', 'published'"),
         ({"n": [50], "start": ["far"]}, {}, r"start='far'; known are \['near', 'random'\]"),
-        ({"n": [50], "noise": [0.0]}, {}, "need k_true >= 1, d >= 1, noise > 0 and finite numbers"),
+        ({"n": [50], "noise": [0.0]}, {}, "need positive integers k_true and d, noise > 0"),
         ({"n": [50]}, {"quantities": ("loss",)}, "unknown quantity 'loss'"),
         ({"n": [50]}, {"quantities": "softmax_d1"}, "give a tuple of names"),
         ({"n": [50]}, {"quantities": ()}, "give a tuple of names"),
@@ -164,9 +165,21 @@ def test_factors_that_mean_nothing_are_refused(tmp_path, factors, options, messa
     assert Store(tmp_path).read("fits").empty
 
 
-@pytest.mark.parametrize("bad", [{"k_true": 0}, {"d": 0}, {"noise": -0.3}, {"separation": np.nan}, {"gate_scale": np.inf}])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"k_true": 0},
+        {"k_true": 2.5},
+        {"d": 0},
+        {"noise": -0.3},
+        {"separation": 0.0},
+        {"separation": np.nan},
+        {"gate_scale": -1.0},
+        {"gate_scale": np.inf},
+    ],
+)
 def test_truths_outside_their_domain_are_refused(bad):
-    with pytest.raises(ValueError, match="need k_true >= 1, d >= 1, noise > 0 and finite numbers"):
+    with pytest.raises(ValueError, match="need positive integers k_true and d, noise > 0, separation > 0"):
         standard_truth(**bad)
 
 
@@ -177,3 +190,15 @@ def test_standard_truths_have_different_experts(k_true, d):
     np.testing.assert_allclose(np.diff(truth.expert.intercept), 2.0)
     np.testing.assert_allclose(truth.variance, 0.25)
     assert len({tuple(row) for row in np.asarray(truth.gate.slope).tolist()}) == k_true
+
+
+def test_gate_slopes_of_one_input_are_spread_to_the_gate_scale():
+    np.testing.assert_allclose(standard_truth(3, 1, gate_scale=5.0).gate.slope, [[-5.0], [0.0], [5.0]], atol=1e-12)
+
+
+@pytest.mark.parametrize(("k_true", "d"), [(1, 2), (2, 2), (3, 3), (5, 4)])
+def test_gate_slopes_of_several_inputs_have_the_length_gate_scale_and_even_directions(k_true, d):
+    slope = np.asarray(standard_truth(k_true, d, gate_scale=5.0).gate.slope)
+    np.testing.assert_allclose(np.linalg.norm(slope, axis=1), 5.0)
+    gaps = np.linalg.norm(slope - np.roll(slope, 1, axis=0), axis=1)
+    np.testing.assert_allclose(gaps, 10.0 * np.sin(np.pi / k_true), atol=1e-12)

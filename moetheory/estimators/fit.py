@@ -51,8 +51,8 @@ _ADVICE = {
     Status.NONFINITE: "The likelihood was not finite at any start: check the scale of the data and the box.",
     Status.STEP_LIMIT: "The step limit was reached before a maximum: raise max_steps or use more starts.",
     Status.NOT_STATIONARY: (
-        "The stopping rule was met but the gradient is not zero, so this is not the maximum likelihood estimate:"
-        " lower the tolerance or use estimator 'mle'."
+        "The fit stopped where the gradient is not zero, so this is not the maximum likelihood estimate: lower the"
+        " tolerance, use more starts or the maximum likelihood estimator."
     ),
     Status.SADDLE: "The gradient vanishes but the likelihood curves upwards: use more starts.",
     Status.DEGENERATE_VARIANCE: (

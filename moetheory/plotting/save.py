@@ -7,6 +7,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +66,13 @@ def save(figure: Figure, claim: ClaimResult, check: CheckResult, folder: Path) -
         ".png": _picture(figure, "png", {"Software": None}),
         ".svg": _picture(figure, "svg", {"Date": None}),
     }
-    contents = pictures | _tables(claim, check)
-    return [write_atomically(_file(folder, claim, check, end), content) for end, content in contents.items()]
+    return _write(folder, claim, check, pictures | _tables(claim, check))
 
 
 def save_all(claims: Iterable[ClaimResult], folder: Path) -> dict[tuple[str, str, str], Path]:
     """Draw and write every check of every claim, each with its table and provenance.
 
-    A figure whose table and provenance on disk are the same already is left as it is.
+    Pictures that show the same table and record already are left as they are.
 
     Parameters
     ----------
@@ -103,7 +103,9 @@ def save_all(claims: Iterable[ClaimResult], folder: Path) -> dict[tuple[str, str
     figures = {}
     for claim in claims:
         for check in claim.checks:
-            if not _up_to_date(claim, check, folder):
+            if _drawn(claim, check, folder):
+                _write(folder, claim, check, _tables(claim, check))
+            else:
                 save(draw(claim, check), claim, check, folder)
             figures[claim.simulation, claim.claim, check.name] = _file(folder, claim, check, ".png")
     return figures
@@ -118,11 +120,23 @@ def _tables(claim: ClaimResult, check: CheckResult) -> dict[str, bytes]:
     return {".csv": table, ".json": _json(_record(claim, check))}
 
 
-def _up_to_date(claim: ClaimResult, check: CheckResult, folder: Path) -> bool:
-    if not all(_file(folder, claim, check, end).is_file() for end in (".png", ".svg")):
+def _write(folder: Path, claim: ClaimResult, check: CheckResult, contents: Mapping[str, bytes]) -> list[Path]:
+    return [write_atomically(_file(folder, claim, check, end), content) for end, content in contents.items()]
+
+
+def _drawn(claim: ClaimResult, check: CheckResult, folder: Path) -> bool:
+    """Whether the pictures on disk show this table and record; the provenance does not show in them."""
+    if not all(_file(folder, claim, check, end).is_file() for end in (".png", ".svg", ".csv", ".json")):
         return False
-    files = {_file(folder, claim, check, end): content for end, content in _tables(claim, check).items()}
-    return all(file.is_file() and file.read_bytes() == content for file, content in files.items())
+    tables = _tables(claim, check)
+    stored = {end: _file(folder, claim, check, end).read_bytes() for end in tables}
+    return stored[".csv"] == tables[".csv"] and _without_provenance(stored[".json"]) == _without_provenance(tables[".json"])
+
+
+def _without_provenance(record: bytes) -> dict[str, Any] | None:
+    with suppress(ValueError):
+        return {name: value for name, value in json.loads(record).items() if name != "provenance"}
+    return None
 
 
 @styled

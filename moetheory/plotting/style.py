@@ -1,4 +1,4 @@
-"""The look of all figures: Okabe and Ito's colours for the colour-blind, marks that survive greyscale."""
+"""The look of all figures: seaborn's colours for the colour-blind, marks that survive greyscale."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import textwrap
 
 import matplotlib.style
 import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
@@ -13,8 +14,8 @@ from matplotlib.figure import Figure
 
 from moetheory.study.results import CheckResult, ClaimResult
 
-BLACK, GREY = "#000000", "#8C8C8C"
-BLUE, VERMILION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+BLACK = "#000000"
+BLUE, _, GREEN, VERMILION, PURPLE, _, _, GREY, *_ = seaborn.color_palette("colorblind").as_hex()
 DOTS_PER_INCH = 180
 LABEL_WIDTH = 32
 

@@ -95,8 +95,8 @@ def judge_slope(
 def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
     """Verdict on a mean that the theory places in an interval, by its Monte Carlo standard error.
 
-    Inconsistent if ``[m - 2 SE, m + 2 SE]`` misses the interval, else underpowered if ``4 SE > high - low``,
-    else consistent; fewer than two values are underpowered.
+    Inconsistent if ``[m - 2 SE, m + 2 SE]`` misses the interval, else underpowered if ``4 SE > high - low`` or the
+    mean itself lies outside, else consistent; fewer than two values are underpowered.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
     Examples
     --------
     >>> judge_level([0.4, 0.5, 0.6, 0.5], (0.3, 0.7)).reason
-    'The mean 0.5 of 4 values with 2 SE = 0.08165 meets the predicted interval [0.3, 0.7].'
+    'The mean 0.5 of 4 values with 2 SE = 0.08165 lies in the predicted interval [0.3, 0.7].'
     """
     low, high = _checked_interval(predicted)
     sample = without_nan(values, "values")
@@ -126,14 +126,19 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
         reason = f"{sample.size} values that are not NaN have no standard error."
         return Judgement(Verdict.UNDERPOWERED, reason, "At least 2 values.")
     mean, error = sample.mean(), 2 * sample.std(ddof=1) / math.sqrt(sample.size)
-    found = f"The mean {mean:.4g} of {sample.size} values with 2 SE = {error:.4g}"
+    left_out = np.size(values) - sample.size
+    counted = f"{sample.size} values" + (f" ({left_out} more are not defined)" if left_out else "")
+    found = f"The mean {mean:.4g} of {counted} with 2 SE = {error:.4g}"
     target = f"the predicted interval [{low:.4g}, {high:.4g}]"
     if mean + error < low or mean - error > high:
         return Judgement(Verdict.INCONSISTENT, f"{found} does not meet {target}.")
     if 2 * error > high - low:
         needed = _values_needed(sample.size, error, high - low)
         return Judgement(Verdict.UNDERPOWERED, f"{found} is too uncertain for {target}.", needed)
-    return Judgement(Verdict.CONSISTENT, f"{found} meets {target}.")
+    if not low <= mean <= high:
+        needed = _values_needed(sample.size, error, max(low - mean, mean - high))
+        return Judgement(Verdict.UNDERPOWERED, f"{found} is outside {target} by less than its error.", needed)
+    return Judgement(Verdict.CONSISTENT, f"{found} lies in {target}.")
 
 
 def judge_distribution(

@@ -128,10 +128,23 @@ class ChiSquared(Check):
 @final
 @dataclass(frozen=True)
 class Gap(Check):
-    """The log-likelihood that another claim's fit gains on the same samples, in nats: no verdict, only its size."""
+    """The mean log-likelihood that another claim's fit gains on the same samples, at the largest size, lies in an interval.
+
+    Parameters
+    ----------
+    against : str
+        Name of the other claim of the simulation.
+    low, high : float
+        Interval in nats.
+    """
 
     against: str
+    low: float
+    high: float
     kind: ClassVar[str] = "gap"
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        return (self.low, self.high)
 
 
 @final

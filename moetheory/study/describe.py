@@ -30,6 +30,7 @@ def describe(simulation: Simulation, claim: Claim, order: int, settings: Setting
         "variant": claim.variant,
         "deviations": claim.deviations,
         "preset": settings.preset,
+        "label": settings.label,
         "seed": settings.seed,
         "replicates": settings.replicates_of(claim),
         "fit_id": claim.fit_id(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import pandas as pd
 from scipy.stats import chi2
 
 from moetheory.rates import Judgement, Slope, Verdict, estimate_slope, judge_distribution, judge_level, judge_slope
-from moetheory.study.documents import simulation_document
+from moetheory.study.documents import label_of, simulation_document
 from moetheory.study.results import CheckResult, ClaimResult
 from moetheory.study.store import Store, StoreError
 
@@ -20,22 +21,22 @@ CERTIFIED = "converged"
 LOCATIONS = ("mean", "median", "trimmed_mean")
 
 
-def evaluate_claims(store: Store, preset: str, simulations: Sequence[str] | None = None) -> list[ClaimResult]:
-    """Results of all claims run under a preset, in the order of the simulations' names and of their claims.
+def evaluate_claims(store: Store, label: str, simulations: Sequence[str] | None = None) -> list[ClaimResult]:
+    """Results of all claims run under a label (see `Settings.label`), in the order of the simulations' names and of their claims.
 
     Raises
     ------
     StoreError
-        If the store holds no claim of this preset or of one of the simulations, or is damaged.
+        If the store holds no claim of this label or of one of the simulations, or is damaged.
     """
-    lists = store.documents(f"simulation-{preset}-")
-    documents = list(store.documents(f"claim-{preset}-").values())
-    documents = [one for one in documents if _is_current(one, lists)]
+    lists = store.documents(f"simulation-{label}-")
+    documents = list(store.documents(f"claim-{label}-").values())
+    documents = [one for one in documents if label_of(one) == label and _is_current(one, lists)]
     documents = [one for one in documents if simulations is None or one["simulation"] in simulations]
     lacking = sorted(set(simulations or ()) - {one["simulation"] for one in documents})
     if lacking or not documents:
-        held = sorted({f"{one['simulation']} ({one['preset']})" for one in store.documents("claim-").values()})
-        wanted = f"preset {preset!r}" + (f" of {lacking}" if lacking else "")
+        held = sorted({f"{one['simulation']} ({label_of(one)})" for one in store.documents("claim-").values()})
+        wanted = f"setting {label!r}" + (f" of {lacking}" if lacking else "")
         raise StoreError(f"{store.path} holds no claims of {wanted} (it holds {held}); run them first.")
     ids = sorted({name for one in documents for name in one["cells"].values()})
     fits, measures = store.read("fits", ids), store.read("measures", ids)
@@ -45,7 +46,7 @@ def evaluate_claims(store: Store, preset: str, simulations: Sequence[str] | None
 
 
 def _is_current(document: Mapping[str, Any], lists: Mapping[str, Mapping[str, Any]]) -> bool:
-    latest = lists.get(simulation_document(document["simulation"], document["preset"]))
+    latest = lists.get(simulation_document(document["simulation"], label_of(document)))
     return latest is None or document["claim"] in latest["claims"]
 
 
@@ -84,10 +85,12 @@ def _shares(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def _provenance(document: Mapping[str, Any], rows: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    last = max(runs, key=lambda run: run["utc"], default={})
-    facts = {name: last.get(name) for name in ("versions", "platform", "device", "git_revision", "git_dirty")}
+    runs = sorted(runs, key=lambda run: run["utc"])
+    newest = {name: (runs[-1] if runs else {}).get(name) for name in ("versions", "platform")}
+    facts = ("utc", "git_revision", "git_dirty", "device", "preset")
+    made = {"runs": [{name: run.get(name) for name in facts} for run in runs], **newest}
     own = {name: document[name] for name in ("preset", "seed", "replicates", "fit_id", "cells", "paper")}
-    return own | {"fits": len(rows), "fitting_seconds": round(float(rows["seconds"].sum()), 1), "last_run": facts}
+    return own | {"fits": len(rows), "fitting_seconds": round(float(rows["seconds"].sum()), 1), **made}
 
 
 def _check(check, document, fits, measures, status, all_fits) -> CheckResult:
@@ -98,14 +101,15 @@ def _check(check, document, fits, measures, status, all_fits) -> CheckResult:
     slopes = _slopes(check, values) if check["kind"] == "slope" else {}
     certified = values if check["kind"] == "fibre" else values[values["status"] == CERTIFIED]
     judge = partial(_judge, check, predicted=(low, high), largest=max(map(int, document["cells"])))
+    on_certified = judge(certified, _slopes(check, certified) if slopes else {}) if len(certified) else None
     return CheckResult(
         name=check["name"],
         kind=check["kind"],
         label=check["label"],
         predicted=(low, high),
         rivals=tuple(check["rivals"]),
-        judgement=judge(values, slopes),
-        converged=judge(certified, _slopes(check, certified) if slopes else {}),
+        judgement=_reconciled(judge(values, slopes), on_certified),
+        converged=on_certified,
         slopes=slopes,
         values=values,
         reference=f"chi-squared, {check['degrees']} degrees of freedom" if "degrees" in check else "",
@@ -143,9 +147,17 @@ def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
     return slopes if order[0] in slopes else {}
 
 
+def _reconciled(judgement: Judgement, on_certified: Judgement | None) -> Judgement:
+    """The verdict, or ``underpowered`` if it hangs on fits that are not certified maxima."""
+    if on_certified is None:
+        return replace(judgement, reason=f"{judgement.reason} No fit among them is a certified maximum.")
+    if on_certified.verdict == judgement.verdict or judgement.verdict == Verdict.UNDERPOWERED:
+        return judgement
+    reason = f"All fits: {judgement.reason} Certified maxima only ({on_certified.verdict}): {on_certified.reason}"
+    return Judgement(Verdict.UNDERPOWERED, reason, on_certified.needed)
+
+
 def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, largest: int) -> Judgement | None:
-    if check["kind"] == "gap":
-        return None
     if check["kind"] == "fibre":
         return _judge_fibre(values["value"].to_numpy(), predicted)
     if check["kind"] == "slope":
@@ -157,7 +169,7 @@ def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, 
     at_largest = values.loc[values["n"] == largest, "value"].dropna().to_numpy()
     if len(at_largest) < 2:
         return Judgement(Verdict.UNDERPOWERED, f"Only {len(at_largest)} usable values at the largest sample size.")
-    if check["kind"] == "level":
+    if check["kind"] in ("level", "gap"):
         return judge_level(at_largest, predicted)
     return judge_distribution(at_largest, chi2(check["degrees"]).cdf, check["significance"])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 
@@ -26,7 +27,12 @@ PARAMETER_ERRORS = ("e2", "ep", "max", "bary", "mass", "function")
 EFFICIENCY = "efficiency"
 FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood")
 """Read from the table of fits; nothing to measure."""
-NODES = 128
+NODES = {1: (128, 256, 512, 1024), 2: (32, 64, 128)}
+"""Gauss-Legendre nodes per axis, by the dimension of the input: each level checks the one before."""
+SOBOL_POINTS = 4096
+RELATIVE_CHANGE = {1: np.array([1e-6, 1e-5]), 2: np.array([1e-5, 1e-3])}
+"""Largest change of the two distances; total variation has kinks in x, where sign changes of p - q meet."""
+ABSOLUTE_CHANGE = 1e-9
 CELL_BLOCKS = ("eta_1", "eta_0", "nu")
 _OF_FAMILY = re.compile(
     r"(((e2|ep|max|bary)\.(beta_1|eta_1|eta_0|nu)|mass|function)\.(split|single|atom[1-9]\d*))"
@@ -54,8 +60,7 @@ def measure(
     values = {name: losses.by_name(name)(estimate, target) for name in wanted if name in losses.names()}
     values |= {name: losses.by_name(name)(fitted.mixing_measure(), target) for name in values if "published" in name}
     if families & set(DENSITIES):
-        distances = density_distances(*_tabulated(truth, inputs, fitted))
-        values |= {name: getattr(distances, name) for name in DENSITIES}
+        values |= dict(zip(DENSITIES, _distances(truth, inputs, fitted), strict=True))
     if families & set(PARAMETER_ERRORS):
         values |= parameters.parameter_errors(estimate, target, _expert_values(truth, inputs, fitted))
     if EFFICIENCY in families:
@@ -116,17 +121,34 @@ def _coordinates(layout: Layout, model: MixtureOfExperts) -> np.ndarray:
     return vector
 
 
-@lru_cache(maxsize=64)
-def _nodes(inputs: InputLaw) -> tuple[np.ndarray, np.ndarray]:
-    return gauss_legendre_nodes(np.array(inputs.low), np.array(inputs.high), NODES)
+def _distances(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts) -> np.ndarray:
+    """Both density distances, the nodes doubled until neither changes; NaN where the last doubling still changed one.
+
+    For d > 2 the Sobol points are the only level, and their error is not checked.
+    """
+    dimension = len(inputs.low)
+    if dimension not in NODES:
+        return _distances_on(_nodes(inputs, SOBOL_POINTS), truth, fitted)
+    levels = (_distances_on(_nodes(inputs, count), truth, fitted) for count in NODES[dimension])
+    for coarse, fine in pairwise(levels):
+        settled = np.abs(fine - coarse) <= np.maximum(RELATIVE_CHANGE[dimension] * fine, ABSOLUTE_CHANGE)
+        if settled.all():
+            break
+    return np.where(settled, fine, np.nan)
 
 
-def _tabulated(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts):
-    nodes, probability = _nodes(inputs)
+def _distances_on(nodes_and_probability, truth: MixtureOfExperts, fitted: MixtureOfExperts) -> np.ndarray:
+    nodes, probability = nodes_and_probability
     tables = [Tabulated(*weights_and_means(model, nodes), np.asarray(model.variance)) for model in (truth, fitted)]
-    return *tables, probability
+    distances = density_distances(*tables, probability)
+    return np.array([getattr(distances, name) for name in DENSITIES])
+
+
+@lru_cache(maxsize=64)
+def _nodes(inputs: InputLaw, count: int) -> tuple[np.ndarray, np.ndarray]:
+    return gauss_legendre_nodes(np.array(inputs.low), np.array(inputs.high), count)
 
 
 def _expert_values(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts):
-    nodes, probability = _nodes(inputs)
+    nodes, probability = _nodes(inputs, NODES.get(len(inputs.low), (SOBOL_POINTS,))[0])
     return weights_and_means(fitted, nodes)[1], weights_and_means(truth, nodes)[1], probability

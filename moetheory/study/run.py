@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import joblib
@@ -15,15 +15,16 @@ import pandas as pd
 from joblib.externals.loky import get_reusable_executor
 
 from moetheory._config import single_threaded_workers
-from moetheory.study.block import Block, BlockRows, Cell, capacity, run_block
+from moetheory.estimators._base import ALGORITHM
+from moetheory.study.block import MOST_REPLICATES, Block, BlockRows, Cell, capacity, run_block
 from moetheory.study.claims import Claim, Simulation
 from moetheory.study.describe import describe
-from moetheory.study.documents import claim_document, simulation_document
+from moetheory.study.documents import claim_document, setting_label, simulation_document
 from moetheory.study.manifest import document_name as run_name
 from moetheory.study.manifest import manifest
 from moetheory.study.progress import Progress
 from moetheory.study.quantities import FROM_LIKELIHOODS
-from moetheory.study.store import Store
+from moetheory.study.store import Store, StoreError
 
 SECONDS_BETWEEN_LOOKS = 1.0
 
@@ -48,6 +49,11 @@ class Settings:
     seed: int = 0
     sizes: tuple[int, ...] | None = None
     replicates: int | None = None
+
+    @property
+    def label(self) -> str:
+        """The preset, with what overrides it if anything does; names documents and the folder of results."""
+        return setting_label(self.preset, self.seed, self.sizes, self.replicates)
 
     def sizes_of(self, claim: Claim) -> tuple[int, ...]:
         """Sample sizes of a claim."""
@@ -101,26 +107,27 @@ def missing_blocks(wanted: Sequence[Wanted], store: Store) -> list[Block]:
 def _fit_blocks(entry: Wanted, have: pd.DataFrame | None) -> list[Block]:
     done = set() if have is None else set(have["replicate"])
     todo = [replicate for replicate in range(entry.replicates) if replicate not in done]
-    return _in_blocks(entry, todo, tuple(sorted(entry.quantities)))
+    quantities = tuple(sorted(entry.quantities))
+    return [Block(entry.cell, part, quantities) for part in _parts(todo, capacity(entry.cell))]
 
 
 def _measure_blocks(entry: Wanted, have: pd.DataFrame, measured: pd.DataFrame | None) -> list[Block]:
+    """Blocks for quantities that fits lack; quantities lacking on the same replicates share them."""
     rows = have[have["replicate"] < entry.replicates].set_index("replicate")["parameters"]
-    blocks = []
+    lacking: dict[tuple[int, ...], list[str]] = {}
     for quantity in sorted(entry.quantities):
         done = set() if measured is None else set(measured.loc[measured["quantity"] == quantity, "replicate"])
-        todo = [replicate for replicate in rows.index if replicate not in done]
-        blocks += [
-            replace(block, stored=tuple(tuple(rows[replicate]) for replicate in block.replicates))
-            for block in _in_blocks(entry, todo, (quantity,))
-        ]
-    return blocks
+        todo = tuple(replicate for replicate in rows.index if replicate not in done)
+        lacking.setdefault(todo, []).append(quantity)
+    return [
+        Block(entry.cell, part, tuple(quantities), stored=tuple(tuple(rows[replicate]) for replicate in part))
+        for todo, quantities in lacking.items()
+        for part in _parts(todo, MOST_REPLICATES)
+    ]
 
 
-def _in_blocks(entry: Wanted, todo: Sequence[int], quantities: tuple[str, ...]) -> list[Block]:
-    size = capacity(entry.cell)
-    parts = [tuple(todo[begin : begin + size]) for begin in range(0, len(todo), size)]
-    return [Block(entry.cell, tuple(int(replicate) for replicate in part), quantities) for part in parts]
+def _parts(replicates: Sequence[int], size: int) -> list[tuple[int, ...]]:
+    return [tuple(map(int, replicates[begin : begin + size])) for begin in range(0, len(replicates), size)]
 
 
 def compute(blocks: Sequence[Block], store: Store, jobs: int, label: str, log_path: Path | None = None) -> None:
@@ -169,12 +176,31 @@ def run_simulations(simulations: Sequence[Simulation], store: Store, settings: S
     """Compute what the store lacks for these simulations; returns the number of blocks computed."""
     jobs = jobs or joblib.cpu_count()
     with store.write_lock():
+        keep_to_one_algorithm(store)
         _record(simulations, store, settings, jobs)
         blocks = missing_blocks(wanted_cells(simulations, settings), store)
         if blocks:
             label = simulations[0].name if len(simulations) == 1 else f"{len(simulations)} simulations"
             compute(blocks, store, jobs, label, Path(store.path) / "run.log")
     return len(blocks)
+
+
+def keep_to_one_algorithm(store: Store) -> None:
+    """Claim a new store for the present version of the algorithm, or check that it is of this version.
+
+    Raises
+    ------
+    StoreError
+        If the store holds fits of another version; names of fits do not tell them apart.
+    """
+    stored = store.documents("algorithm").get("algorithm")
+    if stored is None:
+        store.put_document("algorithm", {"version": ALGORITHM})
+    elif stored.get("version") != ALGORITHM:
+        raise StoreError(
+            f"{store.path} holds fits of algorithm version {stored.get('version')}, this is version {ALGORITHM}; "
+            "a store keeps to one version: give --store another folder."
+        )
 
 
 def _record(simulations: Sequence[Simulation], store: Store, settings: Settings, jobs: int) -> None:
@@ -186,7 +212,7 @@ def _record(simulations: Sequence[Simulation], store: Store, settings: Settings,
     store.put_document(run_name(facts), facts | details)
     for simulation in simulations:
         names = [claim.name for claim in simulation.claims]
-        store.put_document(simulation_document(simulation.name, settings.preset), {"claims": names})
+        store.put_document(simulation_document(simulation.name, settings.label), {"claims": names})
         for order, claim in enumerate(simulation.claims):
             document = describe(simulation, claim, order, settings)
-            store.put_document(claim_document(simulation.name, claim.name, settings.preset), document)
+            store.put_document(claim_document(simulation.name, claim.name, settings.label), document)

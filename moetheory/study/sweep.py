@@ -26,7 +26,7 @@ from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw, Uniform
 from moetheory.study.block import Cell
 from moetheory.study.quantities import FROM_LIKELIHOODS, check_name
-from moetheory.study.run import Wanted, compute, missing_blocks
+from moetheory.study.run import Wanted, compute, keep_to_one_algorithm, missing_blocks
 from moetheory.study.store import Store
 
 TRUTH_FACTORS = ("k_true", "d", "noise", "separation", "gate_scale")
@@ -49,13 +49,14 @@ def standard_truth(
         Standard deviation of every atom, in units of the response.
     separation : float, positive
         Distance between the intercepts of neighbouring experts; their slopes alternate in sign with this size.
-    gate_scale : float
-        Length of the gate slopes, which point to directions spread over the circle (d = 1: over an interval).
+    gate_scale : float, not negative
+        Length of the gate slopes, whose directions are spread evenly over the circle of the first two inputs. For
+        d = 1 the slopes are spread evenly over [-gate_scale, gate_scale], ends included.
 
     Raises
     ------
     ValueError
-        If a number is outside its domain or not finite.
+        If a number is outside its domain, not finite, or not an integer where one is needed.
 
     Examples
     --------
@@ -63,11 +64,19 @@ def standard_truth(
     3
     """
     reals = {"noise": noise, "separation": separation, "gate_scale": gate_scale}
-    if k_true < 1 or d < 1 or not noise > 0 or not np.isfinite(list(reals.values())).all():
-        raise ValueError(f"k_true={k_true}, d={d}, {reals}; need k_true >= 1, d >= 1, noise > 0 and finite numbers.")
+    counted = all(isinstance(count, Integral) and count >= 1 for count in (k_true, d))
+    if not (counted and noise > 0 and separation > 0 and gate_scale >= 0 and np.isfinite(list(reals.values())).all()):
+        raise ValueError(
+            f"k_true={k_true}, d={d}, {reals}; need positive integers k_true and d, noise > 0, separation > 0,"
+            " gate_scale >= 0 and finite numbers."
+        )
     atom = np.arange(k_true)
-    position = (atom - (k_true - 1) / 2) / max(1, (k_true - 1) / 2)
-    direction = np.cos(np.outer(position, np.ones(d)) * np.pi / 2 + np.pi * np.arange(d) / 2 - np.pi / 2)
+    direction = np.zeros((k_true, d))
+    if d == 1:
+        direction[:, 0] = np.linspace(-1, 1, k_true)
+    else:
+        angle = 2 * np.pi * atom / k_true
+        direction[:, :2] = np.column_stack([np.cos(angle), np.sin(angle)])
     sign = np.where(atom % 2 == 0, 1.0, -1.0)
     return MixtureOfExperts(
         gate=SoftmaxGate(intercept=np.zeros(k_true), slope=gate_scale * direction),
@@ -140,6 +149,7 @@ def sweep(
     wanted = {(c.data_id, c.fit_id): Wanted(c, replicates, measured) for c in cells}
     rows = Store(store)
     with rows.write_lock():
+        keep_to_one_algorithm(rows)
         blocks = missing_blocks(list(wanted.values()), rows)
         if blocks:
             compute(blocks, rows, jobs, "sweep")
@@ -170,10 +180,10 @@ def _cell(combination: Mapping[str, Any], make_truth, inputs: InputLaw | None, s
     truth = make_truth(**arguments)
     law = inputs or Uniform(low=(-1.0,) * truth.dimension, high=(1.0,) * truth.dimension)
     estimator = _estimator(combination.get("estimator", "mle"), combination.get("start"))
-    fitted = int(combination.get("k", truth.num_experts))
-    if fitted < 1:
-        raise ValueError(f"k={fitted}; need at least one fitted atom.")
-    return Cell(truth, law, int(combination["n"]), fitted, estimator, seed)
+    fitted = combination.get("k", truth.num_experts)
+    if not isinstance(fitted, Integral) or fitted < 1:
+        raise ValueError(f"k={fitted}; need a positive integer, the number of fitted atoms.")
+    return Cell(truth, law, int(combination["n"]), int(fitted), estimator, seed)
 
 
 def _estimator(estimator: str | AbstractEstimator, start: str | tuple[StartRule, ...] | None) -> AbstractEstimator:

@@ -1,0 +1,55 @@
+"""Measured quantities are as exact as they say, whatever the gate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from moetheory import LinearExpert, MixtureOfExperts, SoftmaxGate, Uniform
+from moetheory.losses.distances import Tabulated, density_distances
+from moetheory.losses.quadrature import gauss_legendre_nodes
+from moetheory.sampling import weights_and_means
+from moetheory.study.quantities import DENSITIES, measure
+
+
+def model(gate_slope, shift=0.0, d=1):
+    """Two atoms in d inputs, the gate and the experts along the first; the shift moves the gate and an expert."""
+    axis = np.eye(d)[:1]
+    return MixtureOfExperts(
+        gate=SoftmaxGate([0.3 * gate_slope + shift, 0.0], gate_slope * np.vstack([axis, 0 * axis])),
+        expert=LinearExpert(slope=np.vstack([axis, -axis]), intercept=[shift, 1.0]),
+        variance=[0.1, 0.2],
+    )
+
+
+def measured(truth, fitted, low, high):
+    return measure(truth, Uniform(low, high), 0, fitted, DENSITIES)
+
+
+@pytest.mark.parametrize(("slope", "shift"), [(3.0, 0.1), (80.0, 0.1), (80.0, 3.0), (80.0, 1e-4)])
+def test_distances_agree_with_fine_panels_even_for_steep_gates(slope, shift):
+    truth, fitted = model(slope), model(slope, shift)
+    nodes, probability = gauss_legendre_nodes([-3.0], [3.0], 12, splits=np.linspace(-3, 3, 601)[1:-1])
+    tables = [Tabulated(*weights_and_means(one, nodes), np.asarray(one.variance)) for one in (truth, fitted)]
+    exact = density_distances(*tables, probability)
+    values = measured(truth, fitted, (-3.0,), (3.0,))
+    for name in DENSITIES:
+        assert values[name] == pytest.approx(getattr(exact, name), rel=1e-5), name
+
+
+def test_distances_that_no_number_of_nodes_resolves_are_nan():
+    values = measured(model(2000.0), model(2000.0, 1.0), (-3.0,), (3.0,))
+    assert np.isnan(list(values.values())).all()
+
+
+def test_further_inputs_without_effect_change_no_distance():
+    pairs = [(model(3.0, d=d), model(3.0, 0.1, d=d), (-1.0,) * d, (1.0,) * d) for d in (1, 2, 3)]
+    one, two, three = [measured(*pair) for pair in pairs]
+    for name in DENSITIES:
+        assert two[name] == pytest.approx(one[name], rel=1e-4)
+        assert three[name] == pytest.approx(one[name], rel=1e-3)
+
+
+def test_equal_densities_have_distance_zero():
+    values = measured(model(80.0), model(80.0), (-3.0,), (3.0,))
+    assert max(values.values()) < 1e-9
