@@ -56,7 +56,8 @@ K3_SHARP = Claim(
     name="k3_sharp",
     title="Over-specified K = 3: sharp exponents",
     statement="In a cell of two atoms that both keep mass, the expert intercept converges exactly like n^(-1/8), gate slope,"
-    " expert slope and variance like n^(-1/4): only (intercept, variance) carry the slow direction.",
+    " expert slope and variance like n^(-1/4): only (intercept, variance) carry the slow direction. Where the lighter atom fades"
+    " instead, its share of the gate weight falls like n^(-1/2).",
     source="derived from the polynomial system of arXiv 2305.03288, equation (6)",
     evidence=Evidence.DERIVED,
     variant="ours",
@@ -69,6 +70,7 @@ K3_SHARP = Claim(
     checks=(
         *in_split_cells("max", SHARP, "split cell, live atoms", upper_bound=False),
         *in_split_cells("e2", SHARP, "split cell", upper_bound=False),
+        Rate("lightest_share", "gate weight share of the lighter atom", (0.5, 0.5), (0.0,), location="median", upper_bound=False),
         Rate("function.split", "L2 error of the experts, split cell", (0.125, 0.125), rivals=(0.5,), location="median"),
     ),
     deviations=DEVIATIONS,

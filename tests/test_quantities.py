@@ -53,3 +53,12 @@ def test_further_inputs_without_effect_change_no_distance():
 def test_equal_densities_have_distance_zero():
     values = measured(model(80.0), model(80.0), (-3.0,), (3.0,))
     assert max(values.values()) < 1e-9
+
+
+def test_lightest_share_of_a_split_cell():
+    truth = MixtureOfExperts(SoftmaxGate([0.0, 0.0], [[0.0], [0.0]]), LinearExpert([[0.0], [0.0]], [-3.0, 3.0]), [1.0, 1.0])
+    slopes, intercepts = [[0.0]] * 3, [-3.0, 3.0, 3.1]
+    fitted = MixtureOfExperts(SoftmaxGate(np.log([2.0, 1.5, 0.5]), slopes), LinearExpert(slopes, intercepts), [1.0] * 3)
+    inputs = Uniform((0.0,), (1.0,))
+    assert measure(truth, inputs, 10, fitted, ["lightest_share"])["lightest_share"] == pytest.approx(0.25)
+    assert np.isnan(measure(truth, inputs, 10, truth, ["lightest_share"])["lightest_share"])

@@ -25,6 +25,7 @@ from moetheory.study.identity import content_id
 DENSITIES = ("hellinger", "total_variation")
 PARAMETER_ERRORS = ("e2", "ep", "max", "bary", "mass", "function")
 EFFICIENCY = "efficiency"
+LIGHTEST_SHARE = "lightest_share"
 FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood")
 """Read from the table of fits; nothing to measure."""
 NODES = {1: (128, 256, 512, 1024), 2: (32, 64, 128)}
@@ -42,7 +43,7 @@ _OF_FAMILY = re.compile(
 
 def check_name(quantity: str) -> None:
     """Raise for a quantity that nobody can measure."""
-    known = [*losses.names(), *DENSITIES, *FROM_LIKELIHOODS]
+    known = [*losses.names(), *DENSITIES, LIGHTEST_SHARE, *FROM_LIKELIHOODS]
     if quantity not in known and not _OF_FAMILY.fullmatch(quantity):
         raise ValueError(
             f"unknown quantity {quantity!r}; known are {known} and the families {[*PARAMETER_ERRORS, EFFICIENCY]},"
@@ -63,6 +64,8 @@ def measure(
         values |= dict(zip(DENSITIES, _distances(truth, inputs, fitted), strict=True))
     if families & set(PARAMETER_ERRORS):
         values |= parameters.parameter_errors(estimate, target, _expert_values(truth, inputs, fitted))
+    if LIGHTEST_SHARE in wanted:
+        values[LIGHTEST_SHARE] = lightest_share(truth, inputs, fitted)
     if EFFICIENCY in families:
         values |= efficiency(truth, inputs, size, fitted)
     return {quantity: float(values.get(quantity, np.nan)) for quantity in wanted}
@@ -93,6 +96,16 @@ def efficiency(truth: MixtureOfExperts, inputs: InputLaw, size: int, fitted: Mix
     error = _coordinates(layout, matched) - _coordinates(layout, truth)
     ratio = size * error**2 / np.diag(bound.covariance)
     return {f"{EFFICIENCY}.{name}": value for name, value in zip(bound.names, ratio, strict=True)}
+
+
+def lightest_share(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts) -> float:
+    """Smallest share of an atom in the average gate weight of its cell, over cells of several atoms; NaN without any."""
+    assignment = cells(fitted.mixing_measure(), truth.mixing_measure(), CELL_BLOCKS)
+    nodes, probability = _first_nodes(inputs)
+    weight = probability @ weights_and_means(fitted, nodes)[0]
+    split = np.flatnonzero(cell_sizes(assignment, truth.num_experts) > 1)
+    shares = [weight[assignment == cell].min() / weight[assignment == cell].sum() for cell in split]
+    return min(shares, default=np.nan)
 
 
 def fibre(truth: MixtureOfExperts, inputs: InputLaw, quantity: str, shift: float) -> float:
@@ -149,6 +162,10 @@ def _nodes(inputs: InputLaw, count: int) -> tuple[np.ndarray, np.ndarray]:
     return gauss_legendre_nodes(np.array(inputs.low), np.array(inputs.high), count)
 
 
+def _first_nodes(inputs: InputLaw) -> tuple[np.ndarray, np.ndarray]:
+    return _nodes(inputs, NODES.get(len(inputs.low), (SOBOL_POINTS,))[0])
+
+
 def _expert_values(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts):
-    nodes, probability = _nodes(inputs, NODES.get(len(inputs.low), (SOBOL_POINTS,))[0])
+    nodes, probability = _first_nodes(inputs)
     return weights_and_means(fitted, nodes)[1], weights_and_means(truth, nodes)[1], probability
