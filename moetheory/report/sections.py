@@ -63,6 +63,8 @@ def _address(source: str) -> str:
 def _words(value: Any) -> str:
     if isinstance(value, Mapping):
         value = ", ".join(f"{name} {_words(item)}" for name, item in value.items())
+    elif isinstance(value, list | tuple):
+        value = "; ".join(_words(item) for item in value)
     return textwrap.shorten(str(value), 300, placeholder=" ...")
 
 

@@ -35,7 +35,7 @@ def manifest() -> dict:
         "pid": os.getpid(),
         "command": shlex.join(sys.argv),
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in _PACKAGES},
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "cpu_count": os.cpu_count(),
         "git_revision": revision,
         "git_dirty": dirty,
