@@ -209,7 +209,7 @@ def test_separated_gates_are_reported_and_fitted_best(data):
     X, y = data()
     with pytest.warns(ConvergenceWarning, match="status"):
         model = MixtureOfExpertsRegressor(n_starts=20, random_state=0).fit(X, y)
-    assert model.status_ in (Status.AT_BOUND, Status.RESTARTS_DISAGREE)
+    assert model.status_ in (Status.AT_BOUND, Status.FLAT, Status.RESTARTS_DISAGREE)
     best = best_of_scipy(X, y, starts=8)
     assert model.log_likelihood_ >= best - 1e-6 * abs(best)
 

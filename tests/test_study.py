@@ -280,7 +280,8 @@ def test_a_store_keeps_to_one_version_of_the_algorithm(tmp_path, monkeypatch, co
 # -- killed ---------------------------------------------------------------------------------------------------------
 
 DRIVER = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job starts with SIGINT ignored
 from moetheory import cli
 from moetheory.study import run
 run.capacity = lambda cell: 2

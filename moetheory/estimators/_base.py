@@ -43,8 +43,6 @@ class AbstractEstimator(abc.ABC):
     def __post_init__(self) -> None:
         if not self.starts or not all(isinstance(rule, StartRule) for rule in self.starts):
             raise ValueError(f"starts={self.starts!r}; need a tuple of start rules, such as (RandomStarts(20),).")
-        if not (self.tolerance >= 0 and self.max_steps >= 0):
-            raise ValueError(f"tolerance={self.tolerance}, max_steps={self.max_steps}; need tolerance >= 0, max_steps >= 0.")
 
     @abc.abstractmethod
     def run_lanes(self, layout: Layout, buffer: lanes.Buffer, sample_of_lane, points, em_steps, box: Box) -> LaneResults:
@@ -104,6 +102,12 @@ class AbstractEstimator(abc.ABC):
         ends = self.run_lanes(layout, lanes.fill(samples), sample_of_lane, points, em_steps, box)
         blocks = [LaneResults(*(part[i : i + count] for part in ends)) for i in range(0, len(points), count)]
         return [best_fit(layout, sample, block, box) for sample, block in zip(samples, blocks, strict=True)]
+
+
+def check_stop(tolerance: float, max_steps: int) -> None:
+    """Raise for a stopping rule that makes no sense."""
+    if not (tolerance >= 0 and max_steps >= 0):
+        raise ValueError(f"tolerance={tolerance}, max_steps={max_steps}; need tolerance >= 0, max_steps >= 0.")
 
 
 def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box) -> Fit:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import final
 
 from moetheory.estimators import lanes
-from moetheory.estimators._base import AbstractEstimator
+from moetheory.estimators._base import AbstractEstimator, check_stop
 from moetheory.estimators.box import ParameterBox
 from moetheory.estimators.starts import PublishedNearTruth
 
@@ -45,6 +45,10 @@ class ExpectationMaximisation(AbstractEstimator):
     tolerance: float = 1e-6
     max_steps: int = 2000
     gate_steps: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_stop(self.tolerance, self.max_steps)
 
     @classmethod
     def as_published(cls, tries: int = 1, box: ParameterBox | None = None) -> ExpectationMaximisation:

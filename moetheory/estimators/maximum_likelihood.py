@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 
 from moetheory.estimators import lanes
-from moetheory.estimators._base import AbstractEstimator
+from moetheory.estimators._base import AbstractEstimator, check_stop
 from moetheory.estimators.lanes import LaneResults
 
 WARM_UP_TOLERANCE = 1e-7
@@ -62,6 +62,10 @@ class MaximumLikelihood(AbstractEstimator):
 
     tolerance: float = 1e-9
     max_steps: int = 300
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_stop(self.tolerance, self.max_steps)
 
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
         newton = partial(lanes.newton_lanes, layout, buffer, box=box, tolerance=self.tolerance, max_steps=self.max_steps)
