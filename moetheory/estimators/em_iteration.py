@@ -122,15 +122,19 @@ def _gate_sums(layout: Layout, rows: Rows, point, gate):
     return over_chunks(rows, chunk_sum, jnp.zeros((_num_gate_rows(layout.num_experts), num_features)))
 
 
+def _pairs(atoms: int) -> list[tuple[int, int]]:
+    return [(i, j) for i in range(atoms) for j in range(i, atoms)]
+
+
 def _num_gate_rows(k: int) -> int:
-    return (k - 1) + (k - 1) * k // 2
+    return (k - 1) + len(_pairs(k - 1))
 
 
 def _gate_rows(responsibility, weight):
     """Score of the gate of atoms 1..k-1, then its information for the pairs i <= j of them."""
     k = len(weight)
-    pairs = [weight[i] * ((i == j) - weight[j]) for i in range(k - 1) for j in range(i, k - 1)]
-    return jnp.stack([*(responsibility - weight)[:-1], *pairs]) if k > 1 else jnp.zeros((0, weight.shape[1]))
+    information = [weight[i] * ((i == j) - weight[j]) for i, j in _pairs(k - 1)]
+    return jnp.stack([*(responsibility - weight)[:-1], *information]) if k > 1 else jnp.zeros((0, weight.shape[1]))
 
 
 def _newton(layout: Layout, gate, sums, box: Box):
@@ -139,11 +143,8 @@ def _newton(layout: Layout, gate, sums, box: Box):
         return gate
     gradient = sums[:free_atoms, :width].ravel()
     products = product_index(layout.dimension)
-    row = {}
-    for i in range(free_atoms):
-        for j in range(i, free_atoms):
-            row[i, j] = row[j, i] = free_atoms + len({tuple(sorted(pair)) for pair in row})
-    blocks = [[sums[row[i, j]][products] for j in range(free_atoms)] for i in range(free_atoms)]
+    row = {pair: free_atoms + index for index, pair in enumerate(_pairs(free_atoms))}
+    blocks = [[sums[row[min(i, j), max(i, j)]][products] for j in range(free_atoms)] for i in range(free_atoms)]
     limits = Box(box.lower[: len(gate)], box.upper[: len(gate)])
     free = free_coordinates(gate, -gradient, limits)
     information = jnp.where(free[:, None] & free, jnp.block(blocks), jnp.eye(len(gate)))
