@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
+VARIANCES = ("nu", "tau")
+
 
 @dataclass(frozen=True, eq=False)
 class MixingMeasure:
@@ -23,10 +25,12 @@ class MixingMeasure:
     log_mass : (k,) array
         Logarithm of each mass; the gate intercept ``beta_0`` for softmax gates.
     atoms : mapping of str to (k, size) array
-        Coordinate blocks of the atoms, in order; ``"nu"`` is a variance and must be positive.
+        Coordinate blocks of the atoms, in order; ``"nu"`` and ``"tau"`` are variances and must be positive.
     translations : tuple of str
         Blocks for which one common shift of all atoms leaves the density unchanged: ``"log_mass"`` and at
         most one block of ``atoms``; ``("log_mass", "beta_1")`` for softmax gates.
+    shared : MixingMeasure, optional
+        Measure of the shared experts of the model; its masses are their weights.
 
     Raises
     ------
@@ -47,6 +51,7 @@ class MixingMeasure:
     log_mass: np.ndarray
     atoms: Mapping[str, np.ndarray]
     translations: tuple[str, ...] = ()
+    shared: MixingMeasure | None = None
 
     def __post_init__(self) -> None:
         log_mass = _read_only(self.log_mass, "log_mass")
@@ -58,8 +63,9 @@ class MixingMeasure:
                 raise ValueError(
                     f"block {name!r} has shape {block.shape}; pass ({log_mass.size}, size), one row per atom."
                 )
-        if "nu" in atoms and not np.all(atoms["nu"] > 0):
-            raise ValueError(f"nu has the value {atoms['nu'].min()}; variances must be positive.")
+        for name in VARIANCES:
+            if name in atoms and not np.all(atoms[name] > 0):
+                raise ValueError(f"{name} has the value {atoms[name].min()}; variances must be positive.")
         _check_translations(self.translations, atoms)
         object.__setattr__(self, "log_mass", log_mass)
         object.__setattr__(self, "atoms", MappingProxyType(atoms))
@@ -113,10 +119,10 @@ class MixingMeasure:
                     f"shift {shift} needs its block in translations, now {self.translations}: declare it."
                 )
         atoms = {name: block + t2 if name in slopes else block for name, block in self.atoms.items()}
-        return MixingMeasure(self.log_mass + t1, atoms, self.translations)
+        return MixingMeasure(self.log_mass + t1, atoms, self.translations, self.shared)
 
     def permute(self, order: Sequence[int] | np.ndarray) -> MixingMeasure:
-        """Return the same measure with its atoms listed in another order.
+        """Return the same measure with its (routed) atoms listed in another order.
 
         Atom ``i`` of the result is atom ``order[i]`` of this measure.
 
@@ -146,13 +152,13 @@ class MixingMeasure:
         if not np.array_equal(np.sort(order), np.arange(self.num_atoms)):
             raise ValueError(f"order is {order}; pass a permutation of 0..{self.num_atoms - 1}.")
         atoms = {name: block[order] for name, block in self.atoms.items()}
-        return MixingMeasure(self.log_mass[order], atoms, self.translations)
+        return MixingMeasure(self.log_mass[order], atoms, self.translations, self.shared)
 
     def canonical(self) -> MixingMeasure:
         r"""Return the unique representative under translations and permutations.
 
         Translated masses sum to one, the mean of a translated block is zero, and atoms are in lexicographic
-        order of the untranslated blocks, then of the translated block, then of the masses.
+        order of the untranslated blocks, then of the translated block, then of the masses; so are shared atoms.
 
         Returns
         -------
@@ -176,7 +182,8 @@ class MixingMeasure:
                 atoms[name] = atoms[name] - atoms[name].mean(axis=0)
         by_priority = sorted(atoms, key=lambda name: name in self.translations)
         keys = np.column_stack([*(atoms[name] for name in by_priority), log_mass])
-        return MixingMeasure(log_mass, atoms, self.translations).permute(np.lexsort(keys.T[::-1]))
+        shared = self.shared and self.shared.canonical()
+        return MixingMeasure(log_mass, atoms, self.translations, shared).permute(np.lexsort(keys.T[::-1]))
 
 
 def _read_only(values: ArrayLike, name: str) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""Gaussian mixture-of-experts models."""
+"""Gaussian mixture-of-experts models, with and without shared experts."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import final
 
 import equinox as eqx
@@ -11,27 +12,144 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from moetheory._arrays import as_floats
-from moetheory.experts import AbstractExpert
-from moetheory.gating import AbstractGate
+from moetheory._parts import SLOPE, Kind
+from moetheory.experts import AbstractExpert, ConstantExpert, LinearExpert
+from moetheory.gating import AbstractGate, SoftmaxGate, selected
 from moetheory.mixing_measure import MixingMeasure
+
+SHARED_SYMBOLS = "kappa"
+"""What stands for eta in the parameters of shared experts; tau stands for nu."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Which gate, experts and shared experts a model has, without its parameters.
+
+    Parameters
+    ----------
+    gate, expert : Kind
+        Gate and expert family of the routed atoms.
+    shared : Kind, optional
+        Expert family of the shared atoms.
+    num_shared : int
+        Number of shared atoms; 0 without a family for them.
+
+    Raises
+    ------
+    ValueError
+        If gate and experts make no sense together, with the reason.
+
+    Examples
+    --------
+    >>> from moetheory import CompetitionGate, LinearExpert
+    >>> Family(CompetitionGate.kind(response="abs"), LinearExpert.kind()).num_shared
+    0
+    """
+
+    gate: Kind
+    expert: Kind
+    shared: Kind | None = None
+    num_shared: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.shared is None) != (self.num_shared == 0) or self.num_shared < 0:
+            raise ValueError(f"shared={self.shared}, num_shared={self.num_shared}; give both or neither.")
+        gate, expert = self.gate.prototype, self.expert.prototype
+        if gate.responsive and isinstance(expert, ConstantExpert):
+            raise ValueError(
+                "constant experts respond alike at every input, so a competition gate would not depend on the input;"
+                " use InputFreeGate, or experts that see the input."
+            )
+        if gate.vanishes_with_response and expert.vanishes:
+            raise ValueError(
+                f"all experts of {self.expert} can be zero at an input, where normalised responses are 0/0;"
+                " use response='softplus' or form='exponential'."
+            )
+
+    @property
+    def kinked(self) -> bool:
+        """Whether the likelihood has kinks or jumps in the parameters."""
+        parts = [self.gate, self.expert, *([self.shared] if self.shared else [])]
+        return any(part.prototype.kinked for part in parts)
+
+    def __str__(self) -> str:
+        shared = f", {self.num_shared} shared {self.shared}" if self.shared else ""
+        return f"{self.gate}, {self.expert}{shared}"
+
+
+SOFTMAX_LINEAR = Family(SoftmaxGate.kind(), LinearExpert.kind())
+
+
+@final
+class SharedExperts(eqx.Module):
+    r"""Experts that take part at every input, :math:`\sum_i \omega_i N(y; h_1(x, \kappa_i), \tau_i)`.
+
+    Parameters
+    ----------
+    expert : AbstractExpert
+        Experts of the shared atoms.
+    variance : (k1,) array, positive
+        :math:`\tau`, in squared units of the response.
+    weight : (k1,) array, positive, summing to one
+        :math:`\omega`.
+
+    References
+    ----------
+    arXiv 2505.10860, equation (1).
+
+    Examples
+    --------
+    >>> from moetheory import LinearExpert
+    >>> SharedExperts(LinearExpert([[2.0]], [0.0]), variance=[0.2], weight=[1.0]).num_experts
+    1
+    """
+
+    expert: AbstractExpert
+    variance: Float[Array, " k1"] = eqx.field(converter=as_floats)
+    weight: Float[Array, " k1"] = eqx.field(converter=as_floats)
+
+    def __check_init__(self) -> None:
+        _check_counts("shared experts", self.expert, variance=self.variance, weight=self.weight)
+        weight = self.weight
+        if isinstance(weight, np.ndarray) and not (np.all(weight > 0) and abs(weight.sum() - 1) < 1e-9):
+            raise ValueError(f"weight={weight}; need positive weights that sum to one: divide them by their sum.")
+
+    @property
+    def num_experts(self) -> int:
+        """Number of shared atoms k1."""
+        return len(self.variance)
 
 
 @final
 class MixtureOfExperts(eqx.Module):
     r"""Gaussian mixture of experts, :math:`p(y \mid x) = \sum_i g_i(x)\, N(y; h(x, \eta_i), \nu_i)`.
 
+    With shared experts it is the mixture of two densities in equal parts,
+
+    .. math:: p(y \mid x) = \tfrac12 \sum_{i \le k_1} \omega_i N(y; h_1(x, \kappa_i), \tau_i)
+              + \tfrac12 \sum_{i \le k_2} g_i(x)\, N(y; h_2(x, \eta_i), \nu_i).
+
+    Wherever all atoms are listed, the routed ones come first.
+
     Parameters
     ----------
     gate : AbstractGate
-        Gate of the k atoms.
+        Gate of the k routed atoms.
     expert : AbstractExpert
-        Experts of the k atoms.
+        Experts of the routed atoms.
     variance : (k,) array, positive
         :math:`\nu`, in squared units of the response (a variance, not a standard deviation).
+    shared : SharedExperts, optional
+        Shared experts.
+
+    Raises
+    ------
+    ValueError
+        If numbers of atoms differ, a variance is not positive, or gate and experts make no sense together.
 
     References
     ----------
-    arXiv 2305.03288, equation (1).
+    arXiv 2305.03288, equation (1); arXiv 2505.10860, equation (1).
 
     Examples
     --------
@@ -48,37 +166,63 @@ class MixtureOfExperts(eqx.Module):
     gate: AbstractGate
     expert: AbstractExpert
     variance: Float[Array, " k"] = eqx.field(converter=as_floats)
+    shared: SharedExperts | None = None
 
     def __check_init__(self) -> None:
-        counts = {len(block) for block in [*self.gate.blocks().values(), *self.expert.blocks().values(), self.variance]}
-        if len(counts) != 1:
-            raise ValueError(f"gate, expert and variance describe {sorted(counts)} atoms; need the same number k for all.")
-        if not np.all(np.isfinite(self.variance)) or np.any(np.asarray(self.variance) <= 0):
-            raise ValueError(f"variance={self.variance}; need k positive finite variances (squares of standard deviations).")
+        _check_counts("gate, expert and variance", self.gate, self.expert, variance=self.variance)
+        if self.gate.top_k is not None and not 1 <= self.gate.top_k <= self.num_experts:
+            raise ValueError(f"top_k={self.gate.top_k}; need an integer from 1 to the number of atoms, {self.num_experts}.")
+        _ = self.family
+
+    @property
+    def family(self) -> Family:
+        """Gate, expert and shared families."""
+        shared = (self.shared.expert.own_kind(), self.shared.num_experts) if self.shared else (None, 0)
+        return Family(self.gate.own_kind(), self.expert.own_kind(), *shared)
 
     @property
     def num_experts(self) -> int:
-        """Number of atoms k."""
+        """Number of routed atoms k."""
         return len(self.variance)
 
     @property
+    def num_shared(self) -> int:
+        """Number of shared atoms."""
+        return self.shared.num_experts if self.shared else 0
+
+    @property
     def dimension(self) -> int:
-        """Dimension d of the input."""
-        return self.expert.blocks()["eta_1"].shape[1]
+        """Dimension d of the input; 1 if nothing in the model depends on the input."""
+        parts = [self.gate, self.expert, *([self.shared.expert] if self.shared else [])]
+        slopes = [getattr(part, SLOPE) for part in parts if SLOPE in part.present()]
+        return slopes[0].shape[1] if slopes else 1
 
-    def weights(self, x: Float[Array, " d"]) -> Float[Array, " k"]:
-        """Gate weights at one input; they sum to one."""
-        return jax.nn.softmax(self._log_affinities(x))
+    @property
+    def variances(self) -> Float[Array, " atoms"]:
+        """Variances of all atoms."""
+        return jnp.concatenate([self.variance, self.shared.variance]) if self.shared else self.variance
 
-    def means(self, x: Float[Array, " d"]) -> Float[Array, " k"]:
-        """Expert means at one input."""
-        return jax.vmap(lambda expert: expert.mean(x))(self.expert)
+    def weights(self, x: Float[Array, " d"]) -> Float[Array, " atoms"]:
+        """Weights of all atoms at one input; they sum to one."""
+        routed = self.gate_weights(x)
+        return routed if self.shared is None else 0.5 * jnp.concatenate([routed, self.shared.weight])
+
+    def gate_weights(self, x: Float[Array, " d"]) -> Float[Array, " k"]:
+        """Gate weights of the routed atoms at one input; they sum to one."""
+        return jax.nn.softmax(self._affinities(x))
+
+    def means(self, x: Float[Array, " d"]) -> Float[Array, " atoms"]:
+        """Means of all atoms at one input."""
+        routed = self._routed_means(x)
+        if self.shared is None:
+            return routed
+        return jnp.concatenate([routed, jax.vmap(lambda expert: expert.mean(x))(self.shared.expert)])
 
     def log_density(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, ""]:
         """Log of the conditional density of one observation, in nats."""
         return jax.nn.logsumexp(self._log_joint(x, y))
 
-    def responsibilities(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, " k"]:
+    def responsibilities(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, " atoms"]:
         """Posterior probability of each atom given one observation."""
         return jax.nn.softmax(self._log_joint(x, y))
 
@@ -86,17 +230,61 @@ class MixtureOfExperts(eqx.Module):
         """Conditional mean of the response at one input."""
         return jnp.dot(self.weights(x), self.means(x))
 
-    def mixing_measure(self) -> MixingMeasure:
-        """The mixing measure: masses and atoms as NumPy arrays."""
-        blocks = {name: np.asarray(value) for name, value in self.gate.blocks().items()}
-        log_mass = blocks.pop("log_mass")
-        blocks |= {name: np.asarray(value) for name, value in self.expert.blocks().items()}
-        blocks["nu"] = np.asarray(self.variance)[:, None]
-        return MixingMeasure(log_mass=log_mass, atoms=blocks, translations=self.gate.translations)
+    def take(self, routed, shared=None) -> MixtureOfExperts:
+        """The model with the listed routed (and shared) atoms in that order; shared weights are not rescaled."""
+        part = self.shared
+        if shared is not None:
+            part = SharedExperts(part.expert.take(shared), np.asarray(part.variance)[shared], np.asarray(part.weight)[shared])
+        return MixtureOfExperts(self.gate.take(routed), self.expert.take(routed), np.asarray(self.variance)[routed], part)
 
-    def _log_affinities(self, x):
-        return jax.vmap(lambda gate: gate.log_affinity(x))(self.gate)
+    def representative(self) -> MixtureOfExperts:
+        """The same model with its experts under the sign convention of their family."""
+        shared = self.shared
+        if shared:
+            shared = SharedExperts(shared.expert.representative(), shared.variance, shared.weight)
+        return MixtureOfExperts(self.gate, self.expert.representative(), self.variance, shared)
+
+    def mixing_measure(self) -> MixingMeasure:
+        """The mixing measure: masses and atoms as NumPy arrays, experts under their sign convention."""
+        blocks = {name: np.asarray(value) for name, value in self.gate.blocks().items()}
+        log_mass = blocks.pop("log_mass", np.zeros(self.num_experts))
+        blocks |= {name: np.asarray(value) for name, value in self.expert.representative().blocks().items()}
+        blocks["nu"] = np.asarray(self.variance)[:, None]
+        shared = _shared_measure(self.shared) if self.shared else None
+        return MixingMeasure(log_mass, blocks, self.gate.translations, shared)
+
+    def _routed_means(self, x):
+        return jax.vmap(lambda expert: expert.mean(x))(self.expert)
+
+    def _affinities(self, x):
+        means = self._routed_means(x)
+        affinity = jax.vmap(lambda gate, mean: gate.log_affinity(x, mean))(self.gate, means)
+        if self.gate.top_k is None:
+            return affinity
+        score = jax.vmap(lambda gate, mean: gate.score(x, mean))(self.gate, means)
+        return jnp.where(selected(score, self.gate.top_k), affinity, -jnp.inf)
+
+    def _log_weights(self, x):
+        routed = jax.nn.log_softmax(self._affinities(x))
+        if self.shared is None:
+            return routed
+        return jnp.concatenate([routed, jnp.log(self.shared.weight)]) - jnp.log(2.0)
 
     def _log_joint(self, x, y):
-        normal = -0.5 * (jnp.log(2 * jnp.pi * self.variance) + (y - self.means(x)) ** 2 / self.variance)
-        return jax.nn.log_softmax(self._log_affinities(x)) + normal
+        normal = -0.5 * (jnp.log(2 * jnp.pi * self.variances) + (y - self.means(x)) ** 2 / self.variances)
+        return self._log_weights(x) + normal
+
+
+def _shared_measure(shared: SharedExperts) -> MixingMeasure:
+    blocks = shared.expert.representative().blocks()
+    atoms = {name.replace("eta", SHARED_SYMBOLS): np.asarray(value) for name, value in blocks.items()}
+    return MixingMeasure(np.log(shared.weight), {**atoms, "tau": np.asarray(shared.variance)[:, None]})
+
+
+def _check_counts(what: str, *parts, **vectors) -> None:
+    counts = {len(getattr(part, name)) for part in parts for name in part.present()} | {len(v) for v in vectors.values()}
+    if len(counts) != 1:
+        raise ValueError(f"{what} describe {sorted(counts)} atoms; need the same number k for all.")
+    variance = vectors["variance"]
+    if isinstance(variance, np.ndarray) and not np.all((variance > 0) & np.isfinite(variance)):
+        raise ValueError(f"variance={variance}; need k positive finite variances (squares of standard deviations).")

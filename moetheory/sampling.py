@@ -111,7 +111,9 @@ class Grid(InputLaw):
 
 
 def draw(model: MixtureOfExperts, inputs: InputLaw, size: int, generator: np.random.Generator) -> Sample:
-    r"""Draw a sample: inputs, then an atom from the gate weights, then a normal response of that atom.
+    r"""Draw a sample: inputs, then an atom from the weights, then a normal response of that atom.
+
+    With shared experts the weights are :math:`(g / 2, \omega / 2)`: a fair coin decides between routed and shared.
 
     Parameters
     ----------
@@ -151,7 +153,7 @@ def respond(model: MixtureOfExperts, x: np.ndarray, generator: np.random.Generat
     uniform, normal = generator.random(size), generator.standard_normal(size)
     weights, means = weights_and_means(model, x)
     atom = (uniform[:, None] > np.cumsum(weights, axis=1)[:, :-1]).sum(axis=1)
-    return means[np.arange(size), atom] + np.sqrt(model.variance)[atom] * normal
+    return means[np.arange(size), atom] + np.sqrt(np.asarray(model.variances))[atom] * normal
 
 
 def weights_and_means(model: MixtureOfExperts, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

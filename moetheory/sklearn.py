@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from numbers import Integral
-from typing import Self
+from typing import Any, Self
 
 import jax
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from moetheory import experts, gating
+from moetheory._discovery import classes_by_file
+from moetheory._parts import AbstractPart, Kind
 from moetheory.estimators import (
     ExpectationMaximisation,
     Fit,
@@ -23,14 +26,17 @@ from moetheory.estimators import (
     RandomStarts,
     Status,
 )
-from moetheory.experts import LinearExpert
-from moetheory.gating import SoftmaxGate
-from moetheory.models import MixtureOfExperts
-from moetheory.sampling import Sample, by_rows, respond, weights_and_means
+from moetheory.identifiability.fisher import cramer_rao_at
+from moetheory.models import Family, MixtureOfExperts
+from moetheory.sampling import by_rows, respond, weights_and_means
+from moetheory.units import Standardisation
 
-GATES = ("softmax",)
-EXPERTS = ("linear",)
+GATES = classes_by_file(gating, gating.AbstractGate)
+EXPERTS = classes_by_file(experts, experts.AbstractExpert)
 ESTIMATORS = {"mle": MaximumLikelihood, "em": ExpectationMaximisation}
+
+INFORMATION_ROWS = 2048
+"""Inputs that the information behind standard errors is averaged over, at most."""
 
 STANDARDISED_BOX = ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0))
 """Default box, in standard deviations of inputs and response.
@@ -47,17 +53,19 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
     .. math:: p(y \mid x) = \sum_{i=1}^k g_i(x)\, N(y; \eta_{1i}^\top x + \eta_{0i}, \nu_i), \qquad
               g_i(x) \propto \exp(\beta_{1i}^\top x + \beta_{0i}).
 
-    Inputs and response are standardised, the fit runs in a compact box in those units, and the model is
-    reported in the units of the data. Starts use the data only.
+    Inputs and response are standardised as far as the family can absorb it (experts without an output offset keep the
+    origin of the response, those of fixed scale and competition gates also its unit; linear predictors without intercept
+    keep the origin of the inputs), the fit runs in a compact box in those units, and the model is reported in the units
+    of the data. Starts use the data only.
 
     Parameters
     ----------
     n_experts : int, positive
-        Number of atoms k.
-    gate : {"softmax"}
-        Gate.
-    expert : {"linear"}
-        Expert family.
+        Number of (routed) atoms k.
+    gate : str, class or Kind
+        ``"softmax"``, ``"sigmoid"`` (normalised), ``"competition"``, ``"input_free"``, or a gate class of one's own.
+    expert : str, class or Kind
+        ``"linear"``, ``"constant"``, ``"polynomial"``, ``"feed_forward"``, or an expert class of one's own.
     estimator : {"mle", "em"}
         Certified maximum likelihood (Newton) or expectation-maximisation.
     n_starts : int, positive
@@ -72,6 +80,15 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         None is the estimator's own default (``tolerance``).
     random_state : int, RandomState or None
         Source of the starts.
+    gate_options, expert_options : dict or None
+        Options of gate and expert, such as ``{"response": "abs", "intercept": True}``, ``{"top_k": 2}`` or
+        ``{"activation": "tanh", "bias": True, "scale": True}``; optional parameters are asked for by True.
+    n_shared : int, not negative
+        Number of shared experts, which take part in half of the density at every input.
+    shared_expert : str, class, Kind or None
+        Family of the shared experts; None is the family of the routed ones.
+    shared_options : dict or None
+        Options of the shared experts; None is the options of the routed ones if the family is theirs.
 
     Attributes
     ----------
@@ -130,14 +147,19 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
     def __init__(
         self,
         n_experts: int = 2,
-        gate: str = "softmax",
-        expert: str = "linear",
+        gate: str | type | Kind = "softmax",
+        expert: str | type | Kind = "linear",
         estimator: str = "mle",
         n_starts: int = 20,
         box: ParameterBox | None = None,
         max_iter: int | None = None,
         tol: float | None = None,
         random_state: int | np.random.RandomState | None = None,
+        gate_options: Mapping[str, Any] | None = None,
+        expert_options: Mapping[str, Any] | None = None,
+        n_shared: int = 0,
+        shared_expert: str | type | Kind | None = None,
+        shared_options: Mapping[str, Any] | None = None,
     ) -> None:
         self.n_experts = n_experts
         self.gate = gate
@@ -148,6 +170,11 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         self.max_iter = max_iter
         self.tol = tol
         self.random_state = random_state
+        self.gate_options = gate_options
+        self.expert_options = expert_options
+        self.n_shared = n_shared
+        self.shared_expert = shared_expert
+        self.shared_options = shared_options
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit the model.
@@ -170,14 +197,15 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
             If a setting or the data are unusable.
         """
         self._check_settings()
+        family = self._family()
         X, y = self._rows(X, y, reset=True)
-        inputs, response = StandardScaler().fit(X), StandardScaler().fit(y[:, None])
-        sample = Sample(x=inputs.transform(X), y=response.transform(y[:, None])[:, 0])
-        fit = self._make_estimator().fit(sample, self.n_experts, _generator(self.random_state))
+        units = Standardisation.of(family, X, y)
+        sample = units.sample(X, y)
+        fit = self._make_estimator().fit(sample, self.n_experts, _generator(self.random_state), family=family)
         if fit.model is None:
             raise ValueError(f"the log-likelihood is not finite at any start: {fit.status.advice}")
-        self.model_ = _in_data_units(fit.model, inputs, response)
-        self.log_likelihood_ = fit.log_likelihood - sample.size * float(np.log(response.scale_[0]))
+        self.model_ = units.in_data_units(fit.model)
+        self.log_likelihood_ = fit.log_likelihood - sample.size * float(np.log(units.unit))
         self.status_ = fit.status
         self.certificate_ = fit.certificate
         self.n_iter_ = fit.steps
@@ -200,7 +228,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         return self._densities_and_responsibilities(X, y)[0]
 
     def predict_proba(self, X: ArrayLike, y: ArrayLike | None = None) -> np.ndarray:
-        r"""Probability of every atom: gate weights given x, or responsibilities given x and y.
+        r"""Probability of every atom, shared ones last: weights given x, or responsibilities given x and y.
 
         Parameters
         ----------
@@ -235,6 +263,34 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         rows = validate_data(self, X, reset=False, dtype=np.float64)
         return respond(self.model_, rows, _generator(random_state))
 
+    def standard_errors(self, X: ArrayLike) -> dict[str, float]:
+        r"""Standard errors of the parameters of ``model_`` by name, :math:`\sqrt{(I^{-1})_{cc} / n}`.
+
+        Parameters
+        ----------
+        X : (n, d) array, real
+            The inputs of the fit: the information is averaged over (at most 2,048 of) them.
+
+        Returns
+        -------
+        dict of str to float
+            Gates relative to the last atom where only differences are determined; variances, not their logarithms.
+
+        Raises
+        ------
+        ValueError
+            If standard errors do not exist: the information is singular, or the fit is no interior maximum.
+        """
+        check_is_fitted(self)
+        rows = validate_data(self, X, reset=False, dtype=np.float64)
+        if self.status_ is not Status.CONVERGED:
+            advice = f"the status is {self.status_.value!r}: {self.status_.advice}"
+            raise ValueError(f"standard errors need an interior maximum; {advice}")
+        bound = cramer_rao_at(self.model_, rows[:: max(1, len(rows) // INFORMATION_ROWS)][:INFORMATION_ROWS])
+        if bound.singular:
+            raise ValueError(f"standard errors do not exist: {bound.reason}")
+        return dict(zip(bound.names, np.sqrt(np.diag(bound.covariance) / len(rows)).tolist(), strict=True))
+
     def __sklearn_tags__(self) -> Tags:
         """Tags of a density estimator; see the notes of the class."""
         tags = super().__sklearn_tags__()
@@ -255,9 +311,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         return X, y.astype(np.float64)
 
     def _check_settings(self) -> None:
-        for name, choices in (("gate", GATES), ("expert", EXPERTS), ("estimator", tuple(ESTIMATORS))):
-            if getattr(self, name) not in choices:
-                raise ValueError(f"{name}={getattr(self, name)!r}; choose one of {list(choices)}.")
+        if self.estimator not in ESTIMATORS:
+            raise ValueError(f"estimator={self.estimator!r}; choose one of {list(ESTIMATORS)}.")
+        if isinstance(self.n_shared, bool) or not isinstance(self.n_shared, Integral) or self.n_shared < 0:
+            raise ValueError(f"n_shared={self.n_shared!r}; need an integer of at least 0.")
         for name in ("n_experts", "n_starts", "max_iter"):
             value = getattr(self, name)
             optional = name == "max_iter" and value is None
@@ -267,6 +324,16 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
             raise ValueError(f"tol={self.tol!r}; need a number of at least 0, or None for the default.")
         if self.box is not None and not isinstance(self.box, ParameterBox):
             raise TypeError(f"box={self.box!r}; need a ParameterBox in standardised units, or None.")
+
+    def _family(self) -> Family:
+        gate = _kind("gate", self.gate, GATES, self.gate_options)
+        expert = _kind("expert", self.expert, EXPERTS, self.expert_options)
+        if not self.n_shared:
+            return Family(gate, expert)
+        if self.shared_expert is None and self.shared_options is None:
+            return Family(gate, expert, expert, int(self.n_shared))
+        shared = _kind("shared_expert", self.shared_expert or self.expert, EXPERTS, self.shared_options)
+        return Family(gate, expert, shared, int(self.n_shared))
 
     def _make_estimator(self) -> MaximumLikelihood | ExpectationMaximisation:
         given = {"max_steps": self.max_iter, "tolerance": self.tol}
@@ -279,18 +346,15 @@ def _generator(random_state: int | np.random.RandomState | None) -> np.random.Ge
     return np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _in_data_units(
-    model: MixtureOfExperts, inputs: StandardScaler, response: StandardScaler
-) -> MixtureOfExperts:
-    unit, origin = response.scale_[0], response.mean_[0]
-    gate_slope = model.gate.slope / inputs.scale_
-    expert_slope = unit * model.expert.slope / inputs.scale_
-    expert_intercept = origin + unit * model.expert.intercept - expert_slope @ inputs.mean_
-    return MixtureOfExperts(
-        gate=SoftmaxGate(intercept=model.gate.intercept - gate_slope @ inputs.mean_, slope=gate_slope),
-        expert=LinearExpert(slope=expert_slope, intercept=expert_intercept),
-        variance=unit**2 * model.variance,
-    )
+def _kind(argument: str, value: Any, register: Mapping[str, type], options: Mapping[str, Any] | None) -> Kind:
+    if isinstance(value, Kind):
+        if options:
+            raise ValueError(f"{argument}={value} brings its options; leave {argument}_options out.")
+        return value
+    part = register.get(value) if isinstance(value, str) else value
+    if not (isinstance(part, type) and issubclass(part, AbstractPart)):
+        raise ValueError(f"{argument}={value!r}; choose one of {list(register)}, or give a class or a Kind.")
+    return part.kind(**(options or {}))
 
 
 def _advice(fit: Fit, rows: int) -> str:

@@ -100,7 +100,7 @@ def test_a_file_that_is_no_text_is_explained(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('Rate("softmax_d1", "V', 'Rate("softmax_d9", "V', r"claim 'mle': unknown quantity 'softmax_d9'; known are \['soft"),
+        ('Rate("softmax_d1", "V', 'Rate("softmax_d9", "V', r"claim 'mle': unknown quantity 'softmax_d9'; known are \['comp"),
         ('Rate("softmax_d1", "V', 'Rate("e2.eta0.split", "V', "unknown quantity 'e2.eta0.split'.*for instance 'e2.eta_0.split'"),
         ('Rate("softmax_d1", "V', 'Rate("efficiency.nu", "V', "unknown quantity 'efficiency.nu'.*'efficiency.nu.1.'"),
         ('name="em"', 'name="mle"', r"has claims \['mle', 'mle'\]; need at least one and no name twice"),

@@ -15,6 +15,7 @@ from sklearn.mixture import GaussianMixture
 
 from moetheory import (
     ExpectationMaximisation,
+    FeedForwardExpert,
     LinearExpert,
     MaximumLikelihood,
     MixtureOfExperts,
@@ -144,7 +145,7 @@ def test_fits_stay_in_the_box_and_name_their_bounds(seed, gate, expert, floor):
 @partial(jax.jit, static_argnums=0)
 def objective(layout, vector, x, y):
     """Mean negative log-density and its gradient, written from the formula."""
-    k, width = layout.num_experts, layout.width
+    k, width = layout.num_experts, 1 + layout.dimension
     gate, expert, log_variance = jnp.split(vector, [(k - 1) * width, (2 * k - 1) * width])
     gate = jnp.concatenate([gate, jnp.zeros(width)]).reshape(k, width)
 
@@ -297,6 +298,22 @@ def test_status_at_bound():
     assert found.status is Status.AT_BOUND
     assert any(name.startswith("beta_1[1] at its") for name in found.certificate.active_bounds)
     assert found.certificate.gradient_norm <= 1e-8
+
+
+def test_status_at_kink():
+    """One ReLU expert with a kink that the data want to lie on one of few observations; EM just stops there."""
+    expert = FeedForwardExpert([[1.0]], bias=[0.0], scale=[1.0], activation="relu")
+    truth = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), expert, [0.25])
+    statuses = []
+    for seed in range(12):
+        sample = sample_of(seed, 30, truth)
+        found = MaximumLikelihood((NearTruth(0.0),)).fit(sample, 1, np.random.default_rng(0), truth)
+        statuses.append(found.status)
+        em = ExpectationMaximisation((NearTruth(0.0),)).fit(sample, 1, np.random.default_rng(0), truth)
+        assert em.status is not Status.AT_KINK
+        if found.status is Status.AT_KINK:
+            assert 1e-8 < found.certificate.gradient_norm <= 20 / 30
+    assert Status.AT_KINK in statuses
 
 
 def test_status_dead_atom():

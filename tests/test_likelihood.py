@@ -22,7 +22,7 @@ SIZE = CHUNK + 88
 
 def of_vector(layout, vector, x, y):
     """Mean negative log-density of the model with this packed vector."""
-    k, width = layout.num_experts, layout.width
+    k, width = layout.num_experts, 1 + layout.dimension
     gate = jnp.zeros((k, width)).at[:-1].set(vector[: (k - 1) * width].reshape(k - 1, width))
     expert = vector[(k - 1) * width : -k].reshape(k, width)
     parts = (gate[:, 0], gate[:, 1:], expert[:, 0], expert[:, 1:], jnp.exp(vector[-k:]))

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import minimize_scalar
+from scipy.special import log_expit
 
 from moetheory import losses
 from moetheory.losses import softmax_d1, softmax_d2, softmax_published_code
+from moetheory.losses.exponents import SOFTMAX_LINEAR
 from moetheory.losses.parameters import cell_pattern, parameter_errors
 from moetheory.losses.translation import optimal_mass_shift, optimal_slope_shift
 from moetheory.losses.voronoi import cells, pattern, rbar
@@ -155,16 +157,26 @@ def test_invariance_and_scaling(loss, pair, t1, t2, random):
     assert loss(estimate.translate(t1), truth) == pytest.approx(np.exp(t1) * value, rel=1e-9, abs=1e-12)
 
 
+def of_gate(measure, gate):
+    """The measure of another gate with these intercepts, slopes and experts."""
+    if gate == "softmax":
+        return measure
+    if gate == "sigmoid":
+        atoms = {"beta_0": measure.log_mass[:, None], **measure.atoms}
+        return MixingMeasure(log_expit(measure.log_mass), atoms)
+    return MixingMeasure(measure.log_mass, {name: measure.atoms[name] for name in ("eta_1", "eta_0", "nu")}, ("log_mass",))
+
+
 @pytest.mark.parametrize("name", losses.names())
 @given(pair=pairs(), random=st.randoms())
 def test_every_loss_is_a_discrepancy(name, pair, random):
-    estimate, truth = pair
+    estimate, truth = (of_gate(measure, losses.gate_of(name)) for measure in pair)
     loss = losses.by_name(name)
     order = random.sample(range(truth.num_atoms), truth.num_atoms)
     assert loss(estimate, truth) >= 0
     assert loss(truth.permute(order), truth) <= 1e-12
     moved = {**truth.atoms, "eta_0": truth.atoms["eta_0"] + 20 * np.arange(1, truth.num_atoms + 1)[:, None]}
-    assert loss(MixingMeasure(truth.log_mass, moved, SOFTMAX), truth) > 1e-3
+    assert loss(MixingMeasure(truth.log_mass, moved, truth.translations), truth) > 1e-3
 
 
 def test_ties_go_to_the_smallest_true_index():
@@ -265,8 +277,12 @@ def test_blocks_must_match():
         softmax_d2.loss(MixingMeasure([0.0], {}), TRUTH)
 
 
+def errors_of(estimate, truth, expert_values=None):
+    return parameter_errors(estimate, truth, softmax_d2.translated_sum, SOFTMAX_LINEAR, expert_values)
+
+
 def test_errors_of_example_a():
-    errors = parameter_errors(EXAMPLE_A.translate(0.0, 0.5), TRUTH)
+    errors = errors_of(EXAMPLE_A.translate(0.0, 0.5), TRUTH)
     assert cell_pattern(EXAMPLE_A, TRUTH) == "1-2"
     for group in ("split", "atom2"):
         for kind in ("e2", "ep", "max"):
@@ -279,7 +295,7 @@ def test_errors_of_example_a():
 
 def test_powers_of_the_errors():
     fit = measure((0, 0, 0, 0.4, 1.2), (LN2, 0, 0, 0, 1))
-    errors = parameter_errors(fit, measure((np.log(3), 0, 0, 0, 1)))
+    errors = errors_of(fit, measure((np.log(3), 0, 0, 0, 1)))
     assert errors["ep.eta_0.split"] == pytest.approx(0.4 / 3**0.25)
     assert errors["ep.nu.split"] == errors["e2.nu.split"] == pytest.approx(0.2 / 3**0.5)
     assert errors["bary.eta_0.atom1"] == pytest.approx(0.4 / 3)
@@ -290,7 +306,7 @@ def test_groups_pool_their_cells():
     truth = measure((0, 0, 0, 0, 1), (0, 0, 9, 0, 1))
     rows = [(0, 0.3), (0, 0.3), (LN2, -0.1), (LN2, -0.1), (LN2, -0.1)]
     fit = measure(*[(b0, 0, 0 if i < 2 else 9, b, 1) for i, (b0, b) in enumerate(rows)])
-    errors = parameter_errors(fit, truth)
+    errors = errors_of(fit, truth)
     pooled = np.sqrt((2 * 0.09 + 6 * 0.01) / 8)
     assert [errors[f"{kind}.eta_0.split"] for kind in ("e2", "bary")] == pytest.approx([pooled, pooled])
     assert errors["ep.eta_0.split"] == pytest.approx(((2 * 0.3**6 + 6 * 0.1**6) / 8) ** (1 / 6))
@@ -302,7 +318,7 @@ def test_groups_pool_their_cells():
 
 def test_dead_atoms_and_empty_cells():
     fit = measure((0, 3, -2, 1, 0.25), (-9, 3, -2, 3, 0.25))
-    errors = parameter_errors(fit, TRUTH)
+    errors = errors_of(fit, TRUTH)
     assert errors["max.eta_0.split"] == 0
     assert errors["e2.eta_0.split"] == pytest.approx(2 * np.sqrt(np.exp(-9) / (1 + np.exp(-9))))
     assert np.isnan(errors["bary.eta_0.atom2"])
@@ -311,7 +327,7 @@ def test_dead_atoms_and_empty_cells():
 
 def test_expert_function_errors():
     fitted, true, probability = [[1.0, 2.0, 5.0], [1.0, 0.0, 5.0]], [[1.0, 3.0], [1.0, 2.0]], [0.25, 0.75]
-    errors = parameter_errors(EXAMPLE_A, TRUTH, (fitted, true, probability))
+    errors = errors_of(EXAMPLE_A, TRUTH, (fitted, true, probability))
     squares = [0.25 * 1 + 0.75 * 4, 0.25 * 4 + 0.75 * 9]
     assert errors["function.single"] == 0
     assert errors["function.split"] == errors["function.atom2"] == pytest.approx(np.sqrt(sum(squares) / 2))

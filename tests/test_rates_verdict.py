@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -77,7 +79,7 @@ def test_two_replicates_are_mostly_underpowered(variation, share):
     judged = [judge_slope(estimate_slope(GRID, losses), (-0.5, -0.4348), [0.25]) for losses in drawn]
     underpowered = [each for each in judged if each.verdict is Verdict.UNDERPOWERED]
     assert abs(len(underpowered) / 300 - share) < 3 * binomial_error(share, 300)
-    assert all("replicates per size instead of 2." in each.needed for each in underpowered)
+    assert all(re.search(r"replicates per size \(n = [\d,]+ to [\d,]+\) instead of 2\.", each.needed) for each in underpowered)
 
 
 @given(st.floats(0, 2), st.sampled_from([0.25, 0.375, 0.125]))

@@ -6,8 +6,10 @@ import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Integral
+from typing import ClassVar
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.optimize import linear_sum_assignment
 
 from moetheory.estimators import lanes
@@ -18,7 +20,7 @@ from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Expansion
 from moetheory.estimators.starts import StartRule
 from moetheory.estimators.trust_region import Box, free_coordinates, relative_gradient
-from moetheory.models import MixtureOfExperts
+from moetheory.models import SOFTMAX_LINEAR, Family, MixtureOfExperts
 from moetheory.sampling import EVALUATION_ROWS, Sample, weights_and_means
 
 TIE = 1e-10
@@ -32,13 +34,16 @@ A store keeps to one version.
 
 @dataclass(frozen=True)
 class AbstractEstimator(abc.ABC):
-    """An estimator of softmax-gated mixtures of linear experts.
+    """An estimator of mixtures of experts.
 
     Its fields are its settings and part of the name of every fit it makes.
     """
 
     starts: tuple[StartRule, ...]
     box: ParameterBox = field(default_factory=ParameterBox)
+
+    stops_at_kinks: ClassVar[bool] = False
+    """Whether a run that ends where the gradient is not zero has met a kink, and not a stopping rule."""
 
     def __post_init__(self) -> None:
         if not self.starts or not all(isinstance(rule, StartRule) for rule in self.starts):
@@ -54,9 +59,10 @@ class AbstractEstimator(abc.ABC):
         num_experts: int,
         generator: np.random.Generator,
         truth: MixtureOfExperts | None = None,
+        family: Family | None = None,
     ) -> Fit:
         """Fit one sample; see :meth:`fit_batch`."""
-        return self.fit_batch([sample], num_experts, [generator], truth)[0]
+        return self.fit_batch([sample], num_experts, [generator], truth, family)[0]
 
     def fit_batch(
         self,
@@ -64,6 +70,7 @@ class AbstractEstimator(abc.ABC):
         num_experts: int,
         generators: Sequence[np.random.Generator],
         truth: MixtureOfExperts | None = None,
+        family: Family | None = None,
     ) -> list[Fit]:
         """Fit samples of equal size.
 
@@ -72,19 +79,23 @@ class AbstractEstimator(abc.ABC):
         samples : sequence of Sample
             All with the same number of rows and inputs.
         num_experts : int, positive
-            Number of fitted atoms k.
+            Number of fitted (routed) atoms k.
         generators : sequence of numpy.random.Generator
             One per sample; starts draw from it and nothing else does.
         truth : MixtureOfExperts, optional
             Needed by the start rules near the truth.
+        family : Family, optional
+            Gate, experts and shared experts of the fitted model; that of the truth by default, and softmax gate with linear
+            experts without a truth.
 
         Returns
         -------
         list of Fit
             One per sample. An unsuccessful fit is a fit with a status, never an exception.
         """
-        _check(samples, num_experts, generators, self.starts, truth)
-        layout = Layout(num_experts, samples[0].x.shape[1])
+        family = family or (truth.family if truth else SOFTMAX_LINEAR)
+        _check(samples, num_experts, generators, self.starts, truth, family)
+        layout = Layout(num_experts, samples[0].x.shape[1], family)
         per_sample = [
             [rule.points(layout, sample, truth, generator) for rule in self.starts]
             for sample, generator in zip(samples, generators, strict=True)
@@ -101,7 +112,8 @@ class AbstractEstimator(abc.ABC):
         sample_of_lane = np.repeat(np.arange(len(samples)), count)
         ends = self.run_lanes(layout, lanes.fill(samples), sample_of_lane, points, em_steps, box)
         blocks = [LaneResults(*(part[i : i + count] for part in ends)) for i in range(0, len(points), count)]
-        return [best_fit(layout, sample, block, box) for sample, block in zip(samples, blocks, strict=True)]
+        kinked = self.stops_at_kinks and family.kinked
+        return [best_fit(layout, sample, block, box, kinked) for sample, block in zip(samples, blocks, strict=True)]
 
 
 def check_stop(tolerance: float, max_steps: int) -> None:
@@ -110,7 +122,7 @@ def check_stop(tolerance: float, max_steps: int) -> None:
         raise ValueError(f"tolerance={tolerance}, max_steps={max_steps}; need tolerance >= 0, max_steps >= 0.")
 
 
-def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box) -> Fit:
+def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box, kinked: bool) -> Fit:
     """The start with the highest log-likelihood (the first of them on a tie), certified."""
     values = np.where(np.isfinite(ends.log_likelihood), ends.log_likelihood, -np.inf)
     top = values.max()
@@ -120,7 +132,7 @@ def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box) -> Fit
     return Fit(
         model=model,
         log_likelihood=float(ends.log_likelihood[best]) if model else np.nan,
-        status=judge(certificate, finite=model is not None, finished=bool(ends.done[best])),
+        status=judge(certificate, model is not None, bool(ends.done[best]), sample.size if kinked else 0),
         certificate=certificate,
         steps=int(ends.steps[best]),
         best_start=best,
@@ -166,12 +178,13 @@ def _spread(layout: Layout, points: np.ndarray, reference: np.ndarray) -> float:
 
 
 def _atoms(layout: Layout, point: np.ndarray) -> np.ndarray:
-    """Masses and parameters of the atoms under the canonical translation, one row per atom."""
+    """Masses and parameters of all atoms under the canonical translation, one row per atom, shared atoms apart."""
     measure = layout.unpack(point).mixing_measure().canonical()
-    return np.column_stack([measure.mass, *measure.atoms.values()])
+    tables = [np.column_stack([one.mass, *one.atoms.values()]) for one in (measure, measure.shared) if one]
+    return block_diag(*tables)
 
 
-def _check(samples: Sequence[Sample], num_experts: int, generators, starts, truth) -> None:
+def _check(samples: Sequence[Sample], num_experts: int, generators, starts, truth, family: Family) -> None:
     if not isinstance(num_experts, Integral) or num_experts < 1:
         raise ValueError(f"num_experts={num_experts!r}; need an integer of at least one expert.")
     if not samples or len(generators) != len(samples):
@@ -185,3 +198,6 @@ def _check(samples: Sequence[Sample], num_experts: int, generators, starts, trut
     dimension = samples[0].x.shape[1]
     if truth is not None and truth.dimension != dimension:
         raise ValueError(f"the truth has {truth.dimension} inputs, the samples {dimension}; they must agree.")
+    top_k = family.gate.prototype.top_k
+    if top_k is not None and not 1 <= top_k <= num_experts:
+        raise ValueError(f"top_k={top_k} with num_experts={num_experts}; need 1 <= top_k <= num_experts.")

@@ -6,25 +6,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moetheory._parts import SLOPE
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.trust_region import Box
+
+LOG_WEIGHT_BOUND = float(np.log(1000.0))
+"""Bound on the logarithm of the ratio of two shared weights."""
 
 
 @dataclass(frozen=True)
 class ParameterBox:
-    r"""Box that every fit runs in: :math:`|\beta|, |\eta|` bounded, variances in an interval.
+    r"""Box that every fit runs in: :math:`|\beta|, |\eta|, |\kappa|` bounded, variances in an interval.
 
-    The theory assumes a compact space, and the Gaussian likelihood is unbounded without a variance floor. The gate
-    bounds hold for differences from the last atom, which the optimiser pins at zero.
+    The theory assumes a compact space, and the Gaussian likelihood is unbounded without a variance floor. The bounds of
+    gates with an invariance hold for differences from the last atom, which the optimiser pins at zero. Weights of shared
+    experts stay within a factor 1000 of that of the last.
 
     Parameters
     ----------
     gate : float, positive
         Bound on every gate intercept and slope.
     expert : float, positive
-        Bound on every expert coefficient.
+        Bound on every coefficient of routed and shared experts.
     variance : (float, float), positive
         Smallest and largest variance.
+    gate_intercept : float, positive, optional
+        Bound on the gate intercepts, if another one than for the slopes.
 
     Examples
     --------
@@ -35,15 +42,28 @@ class ParameterBox:
     gate: float = 8.0
     expert: float = 20.0
     variance: tuple[float, float] = (0.01, 100.0)
+    gate_intercept: float | None = None
 
     def __post_init__(self) -> None:
         low, high = self.variance
-        if not (self.gate > 0 and self.expert > 0 and 0 < low < high):
+        gates = self.gate > 0 and (self.gate_intercept is None or self.gate_intercept > 0)
+        if not (gates and self.expert > 0 and 0 < low < high):
             raise ValueError(f"{self}: need gate > 0, expert > 0 and 0 < smallest variance < largest variance.")
 
     def bounds(self, layout: Layout) -> Box:
         """Lower and upper bounds of the packed vector."""
-        k, width = layout.num_experts, layout.width
-        upper = np.concatenate([np.full((k - 1) * width, self.gate), np.full(k * width, self.expert)])
-        low, high = np.log(self.variance)
-        return Box(np.concatenate([-upper, np.full(k, low)]), np.concatenate([upper, np.full(k, high)]))
+        upper = np.full(layout.size, self.expert)
+        lower = -upper
+        for index, (group, free, (gate, _, variance)) in enumerate(
+            zip(layout.groups, layout.free_gate, layout.sections, strict=True)
+        ):
+            bounds = [self._gate_bound(name, index) for name, *_ in group.gate.columns(layout.dimension)]
+            upper[gate] = np.broadcast_to(bounds, free.shape)[free]
+            lower[gate] = -upper[gate]
+            lower[variance], upper[variance] = np.log(self.variance)
+        return Box(lower, upper)
+
+    def _gate_bound(self, field: str, group: int) -> float:
+        if group > 0:
+            return LOG_WEIGHT_BOUND
+        return self.gate if field == SLOPE or self.gate_intercept is None else self.gate_intercept

@@ -1,29 +1,35 @@
-r"""Generalised EM for one sample: closed-form experts and variances, Newton (IRLS) steps for the softmax gate.
+r"""Generalised EM for one sample, for every gate and expert.
 
-One pass over the sample gives the log-likelihood and everything the next update needs. The update is shortened until
-the log-likelihood itself does not fall, so the ascent property holds by construction, box and all.
+The expected complete log-likelihood Q of an update has the score of the likelihood itself, so one pass over the sample
+gives the log-likelihood and everything the next update needs:
+
+- gate and experts of the routed atoms take one scoring step on Q: for softmax gates a Newton (IRLS) step, for linear
+  experts the weighted least-squares solution, for other experts a Gauss-Newton step; jointly where the gate sees the
+  experts (competition);
+- variances and weights of shared experts have closed forms (the squared residuals after the step are those of the
+  linearised experts: exact for linear ones).
+
+The update is shortened until the log-likelihood itself does not fall, so the ascent property holds by construction,
+box, non-concave gates, kinks and all.
 
 References: arXiv 2305.03288, section 4 (EM with IRLS gate steps); theory of the ascent: Dempster, Laird and Rubin 1977.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+from itertools import combinations_with_replacement
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
+from moetheory.estimators.derivatives import coordinates, feature_products, product_index, slots
 from moetheory.estimators.layout import Layout
-from moetheory.estimators.likelihood import (
-    Rows,
-    feature_products,
-    linear,
-    over_chunks,
-    predictors,
-    product_index,
-    split,
-)
+from moetheory.estimators.likelihood import Rows, over_chunks
+from moetheory.estimators.predictors import Atoms, Chunk, affinity_link, link_derivatives, look
 from moetheory.estimators.trust_region import Box, free_coordinates
 
 RIDGE = 1e-12
@@ -75,84 +81,205 @@ def _step(layout: Layout, rows: Rows, box: Box, tolerance, gate_steps: int, stat
 
 def _update(layout: Layout, rows: Rows, point, box: Box, gate_steps: int):
     """Log-likelihood at ``point`` and the EM update from there."""
-    k, width = layout.num_experts, layout.width
-    products = product_index(layout.dimension)
+    coefficients = layout.split(point)
 
     def chunk_sum(x, y, weight):
-        at = predictors(layout, point, x, y)
-        r, e = at.responsibility, at.residual
-        table = jnp.concatenate([r, r * e, r * e**2, _gate_rows(at.responsibility, at.weight), at.log_density[None]])
-        return table @ feature_products(x, weight).T
+        at = look(layout, coefficients, x, y)
+        experts = (row for group, atoms in enumerate(at.groups) for row in _expert_rows(layout, group, atoms))
+        return jnp.concatenate([_gate_rows(layout, at), *experts, at.log_density[None]]) @ feature_products(x, weight).T
 
-    num_rows = 3 * k + _num_gate_rows(k) + 1
-    num_features = feature_products(jnp.zeros((layout.dimension, 1)), jnp.zeros(1)).shape[0]
-    total = over_chunks(rows, chunk_sum, jnp.zeros((num_rows, num_features)))
-    mass, cross, square, gate_sums = jnp.split(total[:-1], [k, 2 * k, 3 * k])
-    expert_step = jnp.linalg.solve(_ridged(mass[:, products]), cross[:, :width, None])[..., 0]
-    left = square[:, 0] - jnp.sum(expert_step * cross[:, :width], axis=1)
-    variance = jnp.maximum(left, 0.0) / jnp.maximum(mass[:, 0], 1e-300)
-    lower, upper = box.lower[-k:], box.upper[-k:]
-    log_variance = jnp.clip(jnp.log(jnp.maximum(variance, jnp.exp(lower))), lower, upper)
-    gate_step = _gate_step(layout, rows, point, box, gate_sums, gate_steps)
-    return total[-1, 0], jnp.concatenate([gate_step, expert_step.ravel(), log_variance - point[-k:]])
+    sums = over_chunks(rows, chunk_sum, jnp.zeros((_row_count(layout), _num_features(layout))))
+    value, sums = sums[-1, 0], sums[:-1]
+    gate_sums, start = sums[: _gate_row_count(layout)], _gate_row_count(layout)
+    update = jnp.zeros_like(point)
+    for index, (group, section) in enumerate(zip(layout.groups, layout.sections, strict=True)):
+        count = _expert_row_count(layout, index)
+        statistics = _expert_statistics(layout, index, sums[start : start + count])
+        start += count
+        inverse_variance = jnp.exp(-coefficients[index].log_variance)
+        step = _mean_step(layout, index, statistics, inverse_variance, gate_sums, point, box)
+        update = update.at[section[0].start : section[1].stop].set(step)
+        if index == 0:
+            gate = _further_gate_steps(layout, rows, point, step[: section[0].stop], box, gate_steps)
+            update = update.at[section[0]].set(gate)
+        else:
+            relative = jnp.log(jnp.maximum(statistics.mass, 1e-300))
+            update = update.at[section[0]].set((relative - relative[-1])[:-1] - point[section[0]])
+        moves = step[section[0].stop - section[0].start :].reshape(group.atoms, -1)
+        log_variance = _log_variance(statistics, moves, box.lower[section[2]], box.upper[section[2]])
+        update = update.at[section[2]].set(log_variance - point[section[2]])
+    return value, update
 
 
-def _gate_step(layout: Layout, rows: Rows, point, box: Box, first_sums, gate_steps: int):
-    """Newton steps on the expected complete log-likelihood of the gate, responsibilities fixed at ``point``."""
-    size = (layout.num_experts - 1) * layout.width
+class _Statistics(NamedTuple):
+    """Weighted normal equations of the experts of a group: matrices, right sides, squared residuals, masses."""
+
+    matrix: Float[Array, "k w w"]
+    right: Float[Array, "k w"]
+    square: Float[Array, " k"]
+    mass: Float[Array, " k"]
+
+
+def _expert_rows(layout: Layout, group: int, atoms: Atoms):
+    """Responsibilities times products of the experts' slopes, times slopes and residuals, times squares, alone."""
+    link = layout.groups[group].expert.prototype.link
+    slopes = link_derivatives(link, atoms.expert_predictors).first
+    r, e = atoms.responsibility, atoms.residual
+    pairs = [r * a * b for a, b in combinations_with_replacement(slopes, 2)]
+    return [*pairs, *(r * slope * e for slope in slopes), r * e**2, r]
+
+
+def _expert_row_count(layout: Layout, group: int) -> int:
+    count = len(layout.groups[group].expert.predictors)
+    return layout.groups[group].atoms * (count * (count + 1) // 2 + count + 2)
+
+
+def _expert_statistics(layout: Layout, group: int, sums) -> _Statistics:
+    columns = layout.groups[group].expert.columns(layout.dimension)
+    count = len(layout.groups[group].expert.predictors)
+    number, feature = np.array([of for _, of, _ in columns]), np.array([f for *_, f in columns])
+    pair = np.zeros((count, count), dtype=int)
+    for index, (a, b) in enumerate(combinations_with_replacement(range(count), 2)):
+        pair[a, b] = pair[b, a] = index
+    table = sums.reshape(-1, layout.groups[group].atoms, sums.shape[1])
+    first = count * (count + 1) // 2
+    matrix = table[pair[np.ix_(number, number)], :, product_index(layout.dimension)[np.ix_(feature, feature)]]
+    right = table[first + number, :, feature]
+    return _Statistics(jnp.moveaxis(matrix, -1, 0), right.T, table[-2, :, 0], table[-1, :, 0])
+
+
+def _log_variance(statistics: _Statistics, moves, lower, upper):
+    """Mean squared residual after the experts' moves, linearised, as a log variance inside the box."""
+    change = jnp.einsum("ka,kab,kb->k", moves, statistics.matrix, moves) - 2 * jnp.sum(moves * statistics.right, axis=1)
+    variance = jnp.maximum(statistics.square + change, 0.0) / jnp.maximum(statistics.mass, 1e-300)
+    return jnp.clip(jnp.log(jnp.maximum(variance, jnp.exp(lower))), lower, upper)
+
+
+def _mean_step(layout: Layout, index: int, statistics: _Statistics, inverse_variance, gate_sums, point, box: Box):
+    """Scoring step of gate and experts of one group; shared groups have no gate here."""
+    gate, expert, _ = layout.sections[index]
+    gates, experts = gate.stop - gate.start, expert.stop - expert.start
+    atoms = len(statistics.mass)
+    own = jnp.einsum("ij,iab->iajb", jnp.eye(atoms), statistics.matrix * inverse_variance[:, None, None])
+    information = jnp.zeros((gates + experts, gates + experts)).at[gates:, gates:].set(own.reshape(experts, experts))
+    score = jnp.zeros(gates + experts).at[gates:].set((statistics.right * inverse_variance[:, None]).reshape(-1))
+    if index == 0:
+        where = _gate_assembly(layout)
+        seen = np.ix_(where.coordinates, where.coordinates)
+        information = information.at[seen].add(gate_sums[where.row, where.feature])
+        score = score.at[where.coordinates].add(gate_sums[where.score_row, where.score_feature])
+    place = slice(gate.start, expert.stop)
+    limits = Box(box.lower[place], box.upper[place])
+    free = free_coordinates(point[place], -score, limits)
+    step = _solve(information, score, free)
+    return jnp.clip(point[place] + step, limits.lower, limits.upper) - point[place]
+
+
+def _solve(information, score, free):
+    """Solution on the free coordinates, in units that make the diagonal one, with a tiny ridge."""
+    scale = jnp.sqrt(jnp.maximum(jnp.diag(information), 1e-300))
+    scaled = jnp.where(free[:, None] & free, information / (scale[:, None] * scale), 0.0)
+    scaled = scaled + jnp.diag(jnp.where(free, RIDGE, 1.0))
+    return jnp.linalg.solve(scaled, jnp.where(free, score / scale, 0.0)) / scale
+
+
+class _GateAssembly(NamedTuple):
+    """Where the gate's information and score stand in the sums, for the coordinates of the routed section it concerns."""
+
+    coordinates: np.ndarray
+    row: np.ndarray
+    feature: np.ndarray
+    score_row: np.ndarray
+    score_feature: np.ndarray
+
+
+def _gate_slots(layout: Layout, experts: bool = True):
+    responsive = layout.family.gate.part.responsive and experts
+    roles = ("gate", "expert") if responsive else ("gate",)
+    return [slot for slot in slots(layout) if slot.group == 0 and slot.role in roles]
+
+
+def _gate_row_count(layout: Layout, experts: bool = True) -> int:
+    total = sum(slot.atoms for slot in _gate_slots(layout, experts))
+    return total * (total + 1)
+
+
+@lru_cache
+def _gate_assembly(layout: Layout, experts: bool = True) -> _GateAssembly:
+    found = _gate_slots(layout, experts)
+    ends = np.cumsum([0, *(slot.atoms for slot in found)])
+    number = {slot: index for index, slot in enumerate(found)}
+    of_slot, atom, feature = coordinates(layout)
+    mine = [index for index, slot in enumerate(of_slot) if slots(layout)[slot] in number]
+    place = np.array([ends[number[slots(layout)[of_slot[i]]]] + atom[i] for i in mine], dtype=int)
+    feature = feature[mine]
+    products = product_index(layout.dimension)
+    return _GateAssembly(
+        np.array(mine, dtype=int),
+        place[:, None] * ends[-1] + place,
+        products[np.ix_(feature, feature)],
+        ends[-1] ** 2 + place,
+        feature,
+    )
+
+
+def _gate_rows(layout: Layout, at: Chunk, experts: bool = True, weights: Atoms | None = None):
+    """Information of the weights for all pairs of (slot, atom), then their score, responsibilities given."""
+    atoms, group = at.groups[0], layout.groups[0]
+    seen = weights or atoms
+    inputs = (*seen.gate_predictors, *([seen.mean] if group.gate.part.responsive else []))
+    slopes = link_derivatives(affinity_link(group.gate), inputs).first
+    share = atoms.share if len(at.groups) > 1 else 1.0
+    score = atoms.responsibility - share * seen.weight
+    jacobians = []
+    for slot in _gate_slots(layout, experts):
+        slope = slopes[slot.number] if slot.role == "gate" else slopes[-1] * _mean_slope(layout, atoms, slot.number)
+        jacobians.append((slope, np.arange(slot.atoms)))
+    size = atoms.responsibility.shape
+    if not jacobians:
+        return jnp.zeros((0, size[1]))
+    slope = jnp.concatenate([jnp.broadcast_to(slope, size)[: len(atom)] for slope, atom in jacobians])
+    atom = np.concatenate([atom for _, atom in jacobians])
+    feed = jnp.broadcast_to(seen.weight, size)[atom] * slope
+    same = jnp.asarray(atom[:, None] == atom)[:, :, None]
+    information = share * (jnp.where(same, feed[:, None] * slope, 0.0) - feed[:, None] * feed)
+    return jnp.concatenate([information.reshape(-1, size[1]), score[atom] * slope])
+
+
+def _mean_slope(layout: Layout, atoms: Atoms, number: int):
+    return link_derivatives(layout.groups[0].expert.prototype.link, atoms.expert_predictors).first[number]
+
+
+def _row_count(layout: Layout) -> int:
+    return _gate_row_count(layout) + sum(_expert_row_count(layout, group) for group in range(len(layout.groups))) + 1
+
+
+def _num_features(layout: Layout) -> int:
+    return feature_products(jnp.zeros((layout.dimension, 1)), jnp.zeros(1)).shape[0]
+
+
+def _further_gate_steps(layout: Layout, rows: Rows, point, first, box: Box, gate_steps: int):
+    """More scoring steps on the gate's own parameters, responsibilities and experts fixed at ``point``."""
+    section = layout.sections[0][0]
+    limits = Box(box.lower[section], box.upper[section])
+    where = _gate_assembly(layout, False)
 
     def again(_, gate):
-        return _newton(layout, gate, _gate_sums(layout, rows, point, gate), box)
+        sums = _gate_sums(layout, rows, point, gate)
+        information, score = sums[where.row, where.feature], sums[where.score_row, where.score_feature]
+        step = _solve(information, score, free_coordinates(gate, -score, limits))
+        return jnp.clip(gate + step, limits.lower, limits.upper)
 
-    gate = _newton(layout, point[:size], first_sums, box)
-    return lax.fori_loop(1, gate_steps, again, gate) - point[:size]
+    if section.start == section.stop:
+        return first
+    return lax.fori_loop(1, gate_steps, again, point[section] + first) - point[section]
 
 
 def _gate_sums(layout: Layout, rows: Rows, point, gate):
-    moved = jnp.concatenate([gate, point[len(gate) :]])
+    coefficients, moved = layout.split(point), layout.split(point.at[layout.sections[0][0]].set(gate))
 
     def chunk_sum(x, y, weight):
-        responsibility = predictors(layout, point, x, y).responsibility
-        affinity = linear(split(layout, moved)[0], x)
-        gate_weight = jnp.exp(affinity - jnp.max(affinity, axis=0))
-        table = _gate_rows(responsibility, gate_weight / jnp.sum(gate_weight, axis=0))
-        return table @ feature_products(x, weight).T
+        at, other = look(layout, coefficients, x, y), look(layout, moved, x, y)
+        return _gate_rows(layout, at, False, other.groups[0]) @ feature_products(x, weight).T
 
-    num_features = feature_products(jnp.zeros((layout.dimension, 1)), jnp.zeros(1)).shape[0]
-    return over_chunks(rows, chunk_sum, jnp.zeros((_num_gate_rows(layout.num_experts), num_features)))
-
-
-def _pairs(atoms: int) -> list[tuple[int, int]]:
-    return [(i, j) for i in range(atoms) for j in range(i, atoms)]
-
-
-def _num_gate_rows(k: int) -> int:
-    return (k - 1) + len(_pairs(k - 1))
-
-
-def _gate_rows(responsibility, weight):
-    """Score of the gate of atoms 1..k-1, then its information for the pairs i <= j of them."""
-    k = len(weight)
-    information = [weight[i] * ((i == j) - weight[j]) for i, j in _pairs(k - 1)]
-    return jnp.stack([*(responsibility - weight)[:-1], *information]) if k > 1 else jnp.zeros((0, weight.shape[1]))
-
-
-def _newton(layout: Layout, gate, sums, box: Box):
-    free_atoms, width = layout.num_experts - 1, layout.width
-    if free_atoms == 0:
-        return gate
-    gradient = sums[:free_atoms, :width].ravel()
-    products = product_index(layout.dimension)
-    row = {pair: free_atoms + index for index, pair in enumerate(_pairs(free_atoms))}
-    blocks = [[sums[row[min(i, j), max(i, j)]][products] for j in range(free_atoms)] for i in range(free_atoms)]
-    limits = Box(box.lower[: len(gate)], box.upper[: len(gate)])
-    free = free_coordinates(gate, -gradient, limits)
-    information = jnp.where(free[:, None] & free, jnp.block(blocks), jnp.eye(len(gate)))
-    step = jnp.linalg.solve(_ridged(information), jnp.where(free, gradient, 0.0))
-    return jnp.clip(gate + step, limits.lower, limits.upper)
-
-
-def _ridged(matrix):
-    size = matrix.shape[-1]
-    trace = jnp.trace(matrix, axis1=-2, axis2=-1)[..., None, None]
-    return matrix + (RIDGE * trace + 1e-300) * jnp.eye(size)
+    return over_chunks(rows, chunk_sum, jnp.zeros((_gate_row_count(layout, False), _num_features(layout))))

@@ -17,6 +17,8 @@ FLATNESS = 1e-10
 AGREEMENT = 1e-8
 """Two starts agree when their log-likelihoods differ by less than this relative to 1 + |l|."""
 DEAD_SHARE = 1e-3
+KINK_ROWS = 20.0
+"""At a kink the mean gradient may be as large as this many observations of unit score make it."""
 LOSS_SPREAD = 0.1
 
 
@@ -37,6 +39,7 @@ class Status(enum.StrEnum):
     DEGENERATE_VARIANCE = "degenerate_variance"
     AT_BOUND = "at_bound"
     DEAD_ATOM = "dead_atom"
+    AT_KINK = "at_kink"
     FLAT = "flat"
     RESTARTS_DISAGREE = "restarts_disagree"
 
@@ -62,6 +65,10 @@ _ADVICE = {
     Status.AT_BOUND: (
         "The best fit in the box touches it, for instance because the gates separate the data and the supremum is not"
         " attained: read the active bounds; the density may still be well determined."
+    ),
+    Status.AT_KINK: (
+        "The fit stopped at a kink or jump of the likelihood (ReLU, absolute value, top-K), where no derivative certifies a"
+        " maximum; the gradient left is no more than a few observations can cause."
     ),
     Status.DEAD_ATOM: "An expert has almost no mass: its parameters mean little; consider fewer experts.",
     Status.FLAT: (
@@ -146,11 +153,16 @@ class Fit:
     parameters: np.ndarray
 
 
-def judge(certificate: Certificate, finite: bool, finished: bool) -> Status:
-    """Status of a fit: the first of the outcomes below that applies."""
+def judge(certificate: Certificate, finite: bool, finished: bool, kinked_size: int = 0) -> Status:
+    """Status of a fit: the first of the outcomes below that applies.
+
+    ``kinked_size`` is the sample size n if the likelihood has kinks or jumps, 0 otherwise.
+    """
+    at_kink = finished and kinked_size and GRADIENT_TOLERANCE < certificate.gradient_norm <= KINK_ROWS / kinked_size
     outcomes = [
         (not finite, Status.NONFINITE),
         (any(name.startswith("nu") and "lower" in name for name in certificate.active_bounds), Status.DEGENERATE_VARIANCE),
+        (bool(at_kink), Status.AT_KINK),
         (not finished and certificate.gradient_norm > GRADIENT_TOLERANCE, Status.STEP_LIMIT),
         (certificate.gradient_norm > GRADIENT_TOLERANCE, Status.NOT_STATIONARY),
         (certificate.smallest_eigenvalue < -CURVATURE_TOLERANCE, Status.SADDLE),

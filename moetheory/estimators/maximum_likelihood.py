@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -62,6 +62,8 @@ class MaximumLikelihood(AbstractEstimator):
 
     tolerance: float = 1e-9
     max_steps: int = 300
+
+    stops_at_kinks: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -7,13 +7,18 @@ simulations only; :class:`RandomStarts` uses the data alone.
 from __future__ import annotations
 
 import abc
+import itertools
 from dataclasses import dataclass
 from typing import ClassVar, final
 
+import equinox as eqx
 import numpy as np
 
+from moetheory._parts import SLOPE, Kind
 from moetheory.estimators.layout import Layout
-from moetheory.models import MixtureOfExperts
+from moetheory.estimators.predictors import linear_predictors
+from moetheory.experts import AbstractExpert, LinearExpert
+from moetheory.models import MixtureOfExperts, SharedExperts
 from moetheory.sampling import Sample
 
 SUBSAMPLE = 2000
@@ -35,8 +40,8 @@ class StartRule(abc.ABC):
     ) -> np.ndarray:
         """Packed starting points, (number of starts, p)."""
 
-    def number(self, fitted: int, true: int) -> int:
-        """Number of starting points for ``fitted`` atoms when the truth has ``true``."""
+    def number(self, fitted: int, true: int, fitted_shared: int = 0, true_shared: int = 0) -> int:
+        """Number of starting points for so many fitted routed and shared atoms when the truth has ``true`` ones."""
         return self.count
 
 
@@ -65,10 +70,12 @@ class NearTruth(StartRule):
     needs_truth: ClassVar[bool] = True
 
     def points(self, layout, sample, truth, generator):
+        _require_same_family(layout, truth)
         starts = []
         for _ in range(self.count):
             labels = _covering_labels(layout.num_experts, truth.num_experts, generator)
-            start = layout.pack(copied(truth, labels))
+            shared = _covering_labels(layout.family.num_shared, truth.num_shared, generator) if truth.shared else None
+            start = layout.pack(copied(truth, labels, shared))
             starts.append(start + self.radius * generator.standard_normal(layout.size))
         return np.array(starts)
 
@@ -76,10 +83,11 @@ class NearTruth(StartRule):
 @final
 @dataclass(frozen=True)
 class Splits(StartRule):
-    r"""The truth with one atom split: intercepts :math:`\eta_0 \pm \delta`, variance less :math:`\delta^2`, half the mass each.
+    r"""The truth with one atom split: one coordinate :math:`\pm \delta`, variance less :math:`\delta^2`, half the mass each.
 
-    One start per true atom; further atoms split the next true atoms in turn. This is the slow direction of the
-    over-specified likelihood (arXiv 2305.03288, equation (6) at order 4).
+    One start per true atom; further atoms split the next true atoms in turn. Intercepts are split where experts have them:
+    the slow direction of the over-specified likelihood (arXiv 2305.03288, equation (6) at order 4); else output scales, else
+    slopes. If shared experts are over-specified as well, every split of a routed atom meets every split of a shared one.
 
     Parameters
     ----------
@@ -96,24 +104,37 @@ class Splits(StartRule):
     needs_truth: ClassVar[bool] = True
 
     def points(self, layout, sample, truth, generator):
-        extra = layout.num_experts - truth.num_experts
-        atoms = range(truth.num_experts) if extra else ()
-        return np.array([self._split(layout, truth, atom, extra) for atom in atoms]).reshape(-1, layout.size)
+        _require_same_family(layout, truth)
+        routed = _split_labels(layout.num_experts, truth.num_experts)
+        shared = _split_labels(layout.family.num_shared, truth.num_shared)
+        if not routed and not shared:
+            return np.zeros((0, layout.size))
+        whole = [np.arange(truth.num_experts)], [np.arange(truth.num_shared)]
+        pairs = itertools.product(routed or whole[0], shared or whole[1])
+        return np.array([layout.pack(self._split(truth, *labels)) for labels in pairs])
 
-    def number(self, fitted: int, true: int) -> int:
-        return true if fitted > true else 0
+    def number(self, fitted: int, true: int, fitted_shared: int = 0, true_shared: int = 0) -> int:
+        routed, shared = true if fitted > true else 0, true_shared if fitted_shared > true_shared else 0
+        return max(routed, 1) * max(shared, 1) if routed or shared else 0
 
-    def _split(self, layout, truth, atom, extra):
-        labels = [*range(truth.num_experts), *((atom + step) % truth.num_experts for step in range(extra))]
-        model = copied(truth, np.array(labels))
-        intercept, variance = np.array(model.expert.intercept), np.array(model.variance)
-        for label in set(labels):
-            copies = np.flatnonzero(np.array(labels) == label)
+    def _split(self, truth: MixtureOfExperts, labels: np.ndarray, shared_labels: np.ndarray) -> MixtureOfExperts:
+        model = copied(truth, labels, shared_labels if truth.shared else None)
+        expert, variance = self._moved(model.expert, model.variance, labels)
+        shared = model.shared
+        if shared:
+            shared = SharedExperts(*self._moved(shared.expert, shared.variance, shared_labels), shared.weight)
+        return MixtureOfExperts(model.gate, expert, variance, shared)
+
+    def _moved(self, expert: AbstractExpert, variance, labels: np.ndarray) -> tuple[AbstractExpert, np.ndarray]:
+        field = expert.split_field if expert.split_field in expert.present() else SLOPE
+        moved, variance = np.array(getattr(expert, field)), np.array(variance)
+        for label in set(labels.tolist()):
+            copies = np.flatnonzero(labels == label)
             if len(copies) > 1:
-                intercept[copies] += np.linspace(-self.distance, self.distance, len(copies))
+                offsets = np.linspace(-self.distance, self.distance, len(copies))
+                moved[copies] += offsets.reshape(-1, *[1] * (moved.ndim - 1))
                 variance[copies] = np.maximum(variance[copies] - self.distance**2, 0.25 * variance[copies])
-        expert = type(model.expert)(slope=model.expert.slope, intercept=intercept)
-        return layout.pack(MixtureOfExperts(model.gate, expert, variance))
+        return eqx.tree_at(lambda part: getattr(part, field), expert, moved), variance
 
 
 @final
@@ -141,26 +162,32 @@ class PublishedNearTruth(StartRule):
     needs_truth: ClassVar[bool] = True
 
     def points(self, layout, sample, truth, generator):
+        _require_same_family(layout, truth)
+        if truth.shared:
+            raise ValueError("the start of arXiv 2305.03288 knows no shared experts; use NearTruth.")
         return np.array([self._start(layout, truth, sample.size, generator) for _ in range(self.count)])
 
     def _start(self, layout, truth, size, generator):
         labels = _covering_labels(layout.num_experts, truth.num_experts, generator, last=truth.num_experts - 1)
-        k = layout.num_experts
-        gate = np.column_stack([truth.gate.intercept, truth.gate.slope])
-        gate = (gate - gate[-1])[labels][:-1] + 0.005 * size**-0.083 * generator.standard_normal((k - 1, 1))
-        expert = np.column_stack([truth.expert.intercept, truth.expert.slope])[labels]
+        k, free = layout.num_experts, layout.free_gate[0]
+        moved = free.any(axis=1)
+        gate = truth.gate.coefficients(truth.num_experts)
+        gate = np.where(free.all(axis=0), gate, gate - gate[-1])[labels]
+        gate[moved] += 0.005 * size**-0.083 * generator.standard_normal((int(moved.sum()), 1))
+        expert = truth.expert.coefficients(truth.num_experts)[labels]
         expert = expert + 0.05 * size**-0.083 * generator.standard_normal((k, 1))
         variance = np.sqrt(truth.variance)[labels] + 0.005 * size**-0.25 * np.abs(generator.standard_normal(k))
-        return np.concatenate([gate.ravel(), expert.ravel(), np.log(variance)])
+        return np.concatenate([gate[free], expert.ravel(), np.log(variance)])
 
 
 @final
 @dataclass(frozen=True)
 class RandomStarts(StartRule):
-    """Starts from the data alone: a random partition of the rows around k seeds, least squares in each part.
+    """Starts from the data alone: a random partition of the rows around seeds, an expert fitted to each part.
 
     Seeds are rows drawn with probability proportional to their squared distance from the seeds before them. Odd starts
     part the inputs and responses jointly, even ones the responses' residuals from one line, so that experts may cross.
+    Gates start at zero; with shared experts the parts are dealt to routed and shared atoms at random.
 
     Parameters
     ----------
@@ -183,12 +210,24 @@ class RandomStarts(StartRule):
         return np.array([_partition_start(layout, x, y, generator, start % 2 == 1) for start in range(self.count)])
 
 
-def copied(truth: MixtureOfExperts, labels: np.ndarray) -> MixtureOfExperts:
-    """The truth with atoms repeated as in ``labels``, copies sharing the mass of their atom: the same density."""
-    copies = np.bincount(labels, minlength=truth.num_experts)[labels]
-    gate = type(truth.gate)(intercept=truth.gate.intercept[labels] - np.log(copies), slope=truth.gate.slope[labels])
-    expert = type(truth.expert)(slope=truth.expert.slope[labels], intercept=truth.expert.intercept[labels])
-    return MixtureOfExperts(gate, expert, np.asarray(truth.variance)[labels])
+def copied(truth: MixtureOfExperts, labels: np.ndarray, shared_labels: np.ndarray | None = None) -> MixtureOfExperts:
+    """The truth with atoms repeated as in the labels, copies sharing the mass of their atom where the gate can divide it."""
+    gate = truth.gate.take(labels).divided(_copies(labels, truth.num_experts))
+    shared = truth.shared
+    if shared_labels is not None:
+        weight = np.asarray(shared.weight)[shared_labels] / _copies(shared_labels, truth.num_shared)
+        shared = SharedExperts(shared.expert.take(shared_labels), np.asarray(shared.variance)[shared_labels], weight)
+    return MixtureOfExperts(gate, truth.expert.take(labels), np.asarray(truth.variance)[labels], shared)
+
+
+def _copies(labels: np.ndarray, count: int) -> np.ndarray:
+    return np.bincount(labels, minlength=count)[labels]
+
+
+def _require_same_family(layout: Layout, truth: MixtureOfExperts) -> None:
+    fitted, true = layout.family, truth.family
+    if (fitted.gate, fitted.expert, fitted.shared) != (true.gate, true.expert, true.shared):
+        raise ValueError(f"starts near the truth need its family, {true}; the fitted one is {fitted}: use RandomStarts.")
 
 
 def _covering_labels(fitted: int, true: int, generator: np.random.Generator, last: int | None = None) -> np.ndarray:
@@ -202,21 +241,49 @@ def _covering_labels(fitted: int, true: int, generator: np.random.Generator, las
             return labels
 
 
+def _split_labels(fitted: int, true: int) -> list[np.ndarray]:
+    """For every true atom, all true atoms and then as many more, from that one on, as are fitted in excess."""
+    if fitted <= true:
+        return []
+    extra = np.arange(fitted - true)
+    return [np.concatenate([np.arange(true), (atom + extra) % true]) for atom in range(true)]
+
+
 def _partition_start(layout: Layout, x, y, generator, joint: bool) -> np.ndarray:
-    k, design = layout.num_experts, np.column_stack([np.ones(len(y)), x])
+    design = np.column_stack([np.ones(len(y)), x])
     line, *_ = np.linalg.lstsq(design, y, rcond=None)
-    coordinates = np.column_stack([x, y]) if joint else (y - design @ line)[:, None]
-    part = _seeded_parts(_standardised(coordinates), k, generator)
-    overall = np.mean((y - design @ line) ** 2)
-    expert, variance = np.empty((k, layout.width)), np.empty(k)
-    for atom in range(k):
-        rows = part == atom
-        precision = design[rows].T @ design[rows] + 1e-3 * np.eye(layout.width)
-        expert[atom] = line + np.linalg.solve(precision, design[rows].T @ (y - design @ line)[rows])
-        variance[atom] = np.mean((y - design @ expert[atom])[rows] ** 2) if rows.any() else overall
-    variance = np.maximum(variance, SMALLEST_VARIANCE_SHARE * max(overall, 1e-300))
-    gate = np.zeros((k - 1, layout.width))
-    return np.concatenate([gate.ravel(), expert.ravel(), np.log(np.maximum(variance, 1e-300))])
+    residual = y - design @ line
+    coordinates = np.column_stack([x, y]) if joint else residual[:, None]
+    counts = [group.atoms for group in layout.groups]
+    part = _seeded_parts(_standardised(coordinates), sum(counts), generator)
+    if len(counts) > 1:
+        part = generator.permutation(sum(counts))[part]
+    overall, first, vector = np.mean(residual**2), 0, np.zeros(layout.size)
+    for group, sections in zip(layout.groups, layout.sections, strict=True):
+        rows = [np.flatnonzero(part == atom) for atom in range(first, first + group.atoms)]
+        first += group.atoms
+        expert, variance = zip(*(_atom_start(group.expert, x, y, line, atom, overall, generator) for atom in rows), strict=True)
+        vector[sections[1]] = np.concatenate(expert)
+        vector[sections[2]] = np.log(variance)
+    return vector
+
+
+def _atom_start(kind: Kind, x, y, line: np.ndarray, rows: np.ndarray, overall: float, generator):
+    """Parameters and variance of an expert fitted to some rows; linear ones shrink towards the line through all rows."""
+    if kind.part is LinearExpert:
+        fitted = y - line[0] - x @ line[1:]
+        parameters = line + kind.prototype.start(x[rows], fitted[rows], generator)
+    else:
+        chosen = rows if len(rows) else np.arange(len(y))
+        parameters = kind.prototype.start(x[chosen], y[chosen], generator)
+    mean = _means(kind, parameters, x[rows])
+    variance = np.mean((y[rows] - mean) ** 2) if len(rows) else overall
+    return parameters, max(variance, SMALLEST_VARIANCE_SHARE * max(overall, 1e-300), 1e-300)
+
+
+def _means(kind: Kind, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
+    (inputs,) = (linear_predictors(kind, parameters[None], x.T),)
+    return np.asarray(kind.prototype.link(*inputs))[0]
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, ClassVar, final
 
 import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from moetheory._arrays import as_floats, require_finite
+from moetheory._arrays import as_floats
 from moetheory.experts._base import AbstractExpert
+
+RIDGE = 1e-3
 
 
 @final
@@ -37,22 +38,26 @@ class LinearExpert(AbstractExpert):
     slope: Float[Array, "k d"] = eqx.field(converter=as_floats)
     intercept: Float[Array, " k"] = eqx.field(converter=as_floats)
 
-    def __check_init__(self) -> None:
-        if np.ndim(self.intercept) != 1 or np.ndim(self.slope) != 2 or len(self.intercept) != len(self.slope):
-            raise ValueError(
-                f"LinearExpert got slope of shape {np.shape(self.slope)} and intercept of shape"
-                f" {np.shape(self.intercept)}; need (k, d) and (k,). For one input write slope=[[1.0], [0.0]]."
-            )
-        require_finite(self)
+    predictors: ClassVar = (("intercept", "slope"),)
+    symbols: ClassVar = {"slope": "eta_1", "intercept": "eta_0"}
 
-    def mean(self, x: Float[Array, " d"]) -> Float[Array, ""]:
-        return jnp.dot(self.slope, x) + self.intercept
+    def link(self, *predictors):
+        return predictors[0]
 
-    def blocks(self) -> dict[str, Float[Array, "k size"]]:
-        return {"eta_1": self.slope, "eta_0": self.intercept[:, None]}
+    def start(self, x, y, generator):
+        design = np.column_stack([np.ones(len(y)), x])
+        precision = design.T @ design + RIDGE * np.eye(design.shape[1])
+        return np.linalg.solve(precision, design.T @ y)
+
+    @property
+    def shiftable(self) -> bool:
+        return True
+
+    def moved(self, factor, offset):
+        return LinearExpert(self.slope * factor, self.intercept * factor + offset)
 
     @classmethod
-    def example(cls, num_experts: int, dimension: int) -> LinearExpert:
+    def example(cls, num_experts: int, dimension: int, **options: Any) -> LinearExpert:
         atom = np.arange(num_experts)
         slope = np.sin(1.0 + 2.0 * atom[:, None] + np.arange(dimension))
         return cls(slope=slope, intercept=1.5 * (-1.0) ** atom * (1 + atom // 2))

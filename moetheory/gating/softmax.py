@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from moetheory._arrays import as_floats, require_finite
+from moetheory._arrays import as_floats
+from moetheory._parts import Kind
 from moetheory.gating._base import AbstractGate
 
 
 @final
 class SoftmaxGate(AbstractGate):
-    r"""Softmax gate, :math:`A_i(x) = \beta_{1i}^\top x + \beta_{0i}`.
+    r"""Softmax gate, :math:`A_i(x) = \beta_{1i}^\top x + \beta_{0i}`, over all atoms or the top K.
 
     Parameters
     ----------
@@ -23,6 +24,9 @@ class SoftmaxGate(AbstractGate):
         :math:`\beta_0`; the mass of atom i in the mixing measure is :math:`\exp \beta_{0i}`.
     slope : (k, d) array, real
         :math:`\beta_1`, in units of 1 / input.
+    top_k : int, optional
+        Atoms that take part at an input: those with the largest :math:`\beta_{1i}^\top x`; the intercept is added after
+        the choice. None for all.
 
     Notes
     -----
@@ -30,7 +34,7 @@ class SoftmaxGate(AbstractGate):
 
     References
     ----------
-    arXiv 2305.03288, equation (1).
+    arXiv 2305.03288, equation (1); with top K arXiv 2505.10860, equation (45).
 
     Examples
     --------
@@ -41,25 +45,30 @@ class SoftmaxGate(AbstractGate):
 
     intercept: Float[Array, " k"] = eqx.field(converter=as_floats)
     slope: Float[Array, "k d"] = eqx.field(converter=as_floats)
+    top_k: int | None = eqx.field(default=None, static=True)
 
-    translations: ClassVar[tuple[str, ...]] = ("log_mass", "beta_1")
+    predictors: ClassVar = (("intercept", "slope"),)
+    symbols: ClassVar = {"intercept": "beta_0", "slope": "beta_1"}
+    invariant_shifts: ClassVar = ("intercept", "slope")
 
-    def __check_init__(self) -> None:
-        if np.ndim(self.intercept) != 1 or np.ndim(self.slope) != 2 or len(self.intercept) != len(self.slope):
-            raise ValueError(
-                f"SoftmaxGate got intercept of shape {np.shape(self.intercept)} and slope of shape"
-                f" {np.shape(self.slope)}; need (k,) and (k, d). For one input write slope=[[1.0], [0.0]]."
-            )
-        require_finite(self)
+    def link(self, *predictors, response=None):
+        return predictors[0]
 
-    def log_affinity(self, x: Float[Array, " d"]) -> Float[Array, ""]:
-        return jnp.dot(self.slope, x) + self.intercept
+    def score(self, x, response=None):
+        return jnp.dot(self.slope, x)
 
-    def blocks(self) -> dict[str, Float[Array, "k size"]]:
+    def blocks(self):
         return {"log_mass": self.intercept, "beta_1": self.slope}
 
+    def divided(self, copies):
+        return SoftmaxGate(self.intercept - np.log(copies), self.slope, self.top_k)
+
     @classmethod
-    def example(cls, num_experts: int, dimension: int) -> SoftmaxGate:
+    def kinds(cls) -> tuple[Kind, ...]:
+        return (cls.kind(), cls.kind(top_k=2))
+
+    @classmethod
+    def example(cls, num_experts: int, dimension: int, **options: Any) -> SoftmaxGate:
         atom = np.arange(num_experts)
         slope = np.cos(1.0 + atom[:, None] + 2.0 * np.arange(dimension))
-        return cls(intercept=0.3 * np.sin(atom), slope=slope)
+        return cls(intercept=0.3 * np.sin(atom), slope=slope, **options)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from moetheory.estimators.layout import Layout
+from moetheory.kinks import kinks
 from moetheory.losses.distances import PANEL_EDGES
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
@@ -40,7 +41,7 @@ class CramerRao:
     Parameters
     ----------
     names : tuple of str
-        The p coordinates: gates relative to the last atom, experts, variances (not their logarithms).
+        The p coordinates: gates (relative to the last atom where invariant), experts, variances (not their logarithms).
     covariance : (p, p) array
         Smallest asymptotic covariance of :math:`\sqrt n (\hat\theta - \theta)`; the diagonal is infinite, and the rest
         of the row and column NaN, where a coordinate has no finite bound.
@@ -48,12 +49,15 @@ class CramerRao:
         Whether the information is singular.
     smallest_eigenvalue : float
         Smallest over largest eigenvalue of the information scaled to unit diagonal; free of units.
+    reason : str
+        Which coordinates have no finite bound and why; empty if all have one.
     """
 
     names: tuple[str, ...]
     covariance: np.ndarray
     singular: bool
     smallest_eigenvalue: float
+    reason: str = ""
 
 
 def fisher_information(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 64) -> np.ndarray:
@@ -79,7 +83,7 @@ def fisher_information(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 6
     -------
     (p, p) array
         In the order of :meth:`moetheory.estimators.layout.Layout.names`, but with log variances: gates with the last
-        atom pinned at zero, experts, log variances.
+        atom pinned at zero where an invariance leaves it free, experts, log variances; then the same for shared experts.
 
     Raises
     ------
@@ -99,17 +103,23 @@ def fisher_information(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 6
     """
     if len(inputs.low) != model.dimension:
         raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {model.dimension}; they must agree.")
-    pieces = np.linspace(inputs.low[0], inputs.high[0], PIECES + 1)[1:-1] if model.dimension == 1 else ()
     count = nodes if model.dimension <= 2 else nodes**2
-    x, probability = gauss_legendre_nodes(inputs.low, inputs.high, count, pieces)
-    size = Layout(model.num_experts, model.dimension).size
-    return sum((np.asarray(_information()(model, *part)) for part in _points(model, x, probability)), np.zeros((size, size)))
+    x, probability = gauss_legendre_nodes(inputs.low, inputs.high, count, _pieces(model, inputs))
+    return information_at(model, x, probability)
+
+
+def information_at(model: MixtureOfExperts, x: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Expected information of one observation whose input takes the values ``x`` (q, d) with these probabilities."""
+    layout = layout_of(model)
+    vector, chunk_sum = layout.pack(model), _information(layout)
+    parts = (np.asarray(chunk_sum(vector, *part)) for part in _points(model, x, probability))
+    return sum(parts, np.zeros((layout.size, layout.size)))
 
 
 def cramer_rao(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 64) -> CramerRao:
-    r"""Cramer-Rao bound, :math:`J I(\theta)^{-1} J` with :math:`J = \mathrm{diag}(1, \ldots, 1, \nu)`.
+    r"""Cramer-Rao bound, :math:`J I(\theta)^{-1} J` with :math:`J = \mathrm{diag}(1, \ldots, 1, \nu)` (and :math:`\tau`).
 
-    The factor J turns the bound for log variances into the one for the variances :math:`\nu` (delta method). Where the
+    The factor J turns the bound for log variances into the one for the variances (delta method). Where the
     information is singular a warning is given: coordinates that take part in a null direction cannot be estimated at
     the rate n^-1/2 and get an infinite bound; for the others the pseudo-inverse is the exact bound.
 
@@ -143,26 +153,60 @@ def cramer_rao(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 64) -> Cr
     >>> dict(zip(bound.names, bound.covariance.diagonal().round(9).tolist()))
     {'eta_0[1]': 0.5, 'eta_1[1]': 1.5, 'nu[1]': 0.5}
     """
-    layout = Layout(model.num_experts, model.dimension)
-    information = fisher_information(model, inputs, nodes)
+    bound = _bound(model, fisher_information(model, inputs, nodes))
+    if bound.singular:
+        warnings.warn(bound.reason, SingularInformationWarning, stacklevel=2)
+    return bound
+
+
+def cramer_rao_at(model: MixtureOfExperts, x: np.ndarray) -> CramerRao:
+    """Cramer-Rao bound for inputs that are spread evenly over the rows of ``x`` (n, d); gives no warning."""
+    return _bound(model, information_at(model, x, np.full(len(x), 1 / len(x))))
+
+
+def _bound(model: MixtureOfExperts, information: np.ndarray) -> CramerRao:
+    layout = layout_of(model)
     scale = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
     null = values < SINGULAR * values[-1]
     inverse = vectors[:, ~null] / values[~null] @ vectors[:, ~null].T
-    jacobian = np.concatenate([np.ones(layout.size - layout.num_experts), np.asarray(model.variance)])
+    jacobian = np.ones(layout.size)
+    for *_, variance in layout.sections:
+        jacobian[variance] = natural_coordinates(model)[variance]
     covariance = inverse * np.outer(jacobian / scale, jacobian / scale)
     unbounded = np.linalg.norm(vectors[:, null], axis=1) > TOUCHED
     covariance[unbounded, :] = covariance[:, unbounded] = np.nan
     covariance[unbounded, unbounded] = np.inf
     names = np.array(layout.names())
-    if null.any():
-        warnings.warn(_singular_message(int(null.sum()), names[unbounded]), SingularInformationWarning, stacklevel=2)
-    return CramerRao(tuple(names.tolist()), covariance, bool(null.any()), float(values[0] / values[-1]))
+    reason = _singular_message(int(null.sum()), names[unbounded]) if null.any() else ""
+    return CramerRao(tuple(names.tolist()), covariance, bool(null.any()), float(values[0] / values[-1]), reason)
+
+
+def _pieces(model: MixtureOfExperts, inputs: InputLaw) -> np.ndarray | tuple[()]:
+    """Ends of the pieces of a single input: even ones, and the kinks of the model."""
+    if model.dimension > 1:
+        return ()
+    even = np.linspace(inputs.low[0], inputs.high[0], PIECES + 1)[1:-1]
+    return np.unique(np.concatenate([even, kinks(model, inputs.low[0], inputs.high[0])]))
+
+
+def layout_of(model: MixtureOfExperts) -> Layout:
+    """The packed coordinates of a model."""
+    return Layout(model.num_experts, model.dimension, model.family)
+
+
+def natural_coordinates(model: MixtureOfExperts) -> np.ndarray:
+    """The packed coordinates of a model with variances in place of their logarithms."""
+    layout = layout_of(model)
+    vector = layout.pack(model)
+    for *_, variance in layout.sections:
+        vector[variance] = np.exp(vector[variance])
+    return vector
 
 
 def _points(model: MixtureOfExperts, x: np.ndarray, probability: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
     """Chunks of points (x, y) with weights: probability of the node times length element of the response."""
-    deviations = np.sqrt(np.asarray(model.variance))
+    deviations = np.sqrt(np.asarray(model.variances))
     edges = weights_and_means(model, x)[1][:, :, None] + deviations[:, None] * PANEL_EDGES
     edges = np.sort(edges.reshape(len(x), -1), axis=1)
     abscissae, weights = np.polynomial.legendre.leggauss(RESPONSE_ORDER)
@@ -177,23 +221,17 @@ def _points(model: MixtureOfExperts, x: np.ndarray, probability: np.ndarray) -> 
 
 
 @lru_cache
-def _information():
+def _information(layout: Layout):
     """Compiled sum of weight * density * score score' over a chunk of points."""
 
-    def chunk_sum(model, x, y, weight):
-        log_density, gradient = jax.vmap(jax.value_and_grad(MixtureOfExperts.log_density), (None, 0, 0))(model, x, y)
-        score = _packed(gradient, model.variance)
-        return (score.T * (weight * jnp.exp(log_density))) @ score
+    def log_density(vector, x, y):
+        return layout.unpack(vector).log_density(x, y)
+
+    def chunk_sum(vector, x, y, weight):
+        density, score = jax.vmap(jax.value_and_grad(log_density), (None, 0, 0))(vector, x, y)
+        return (score.T * (weight * jnp.exp(density))) @ score
 
     return jax.jit(chunk_sum)
-
-
-def _packed(gradient: MixtureOfExperts, variance) -> jax.Array:
-    """Derivatives in the packed coordinates, (points, p), from those in the fields of the model."""
-    gate = jnp.concatenate([gradient.gate.intercept[..., None], gradient.gate.slope], axis=-1)[:, :-1]
-    expert = jnp.concatenate([gradient.expert.intercept[..., None], gradient.expert.slope], axis=-1)
-    parts = [gate, expert, gradient.variance * variance]
-    return jnp.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 
 def _singular_message(null_directions: int, names: np.ndarray) -> str:

@@ -1,7 +1,7 @@
 """Voronoi losses, per-parameter errors and distances between densities; NumPy and SciPy only.
 
 Each loss is one file of this folder that defines ``loss(estimate, truth) -> float``; the folder is the
-register.
+register. ``GATE`` names the gate whose measures a loss compares where that is not softmax.
 """
 
 from __future__ import annotations
@@ -30,6 +30,15 @@ def by_name(name: str) -> Callable[..., float]:
     if name not in names():
         raise ValueError(f"loss {name!r} is unknown; choose one of {', '.join(names())}.")
     return _module(name).loss
+
+
+def gate_of(name: str) -> str:
+    """File name of the gate whose mixing measures a loss compares.
+
+    >>> gate_of("deepseek_d3"), gate_of("softmax_d1")
+    ('sigmoid', 'softmax')
+    """
+    return getattr(_module(name), "GATE", "softmax")
 
 
 def _module(name: str):

@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moetheory.losses import softmax_d2
-from moetheory.losses.voronoi import cell_mass, cell_sizes, cells, differences, pattern
+from moetheory.losses.exponents import STRONG, Power, power
+from moetheory.losses.translation import TranslatedSum
+from moetheory.losses.voronoi import cell_mass, cell_sizes, cells, differences, expert_blocks, pattern
 from moetheory.mixing_measure import MixingMeasure
 
 LIVE_SHARE = 0.05
 
 
+def atom_cells(estimate: MixingMeasure, truth: MixingMeasure) -> np.ndarray:
+    """Cells by experts and variances, gates left out: they do not depend on the translation."""
+    return cells(estimate, truth, expert_blocks(truth))
+
+
 def cell_pattern(estimate: MixingMeasure, truth: MixingMeasure) -> str:
-    """Sizes of the cells of SM-D2 in the order of the true atoms, such as ``"2-1"``.
+    """Sizes of the cells in the order of the true atoms, such as ``"2-1"``; those of shared experts follow a plus sign.
 
     >>> from moetheory.losses.parameters import cell_pattern
     >>> atom = {"beta_1": [[1.0]], "eta_1": [[2.0]], "eta_0": [[0.0]], "nu": [[0.5]]}
     >>> cell_pattern(MixingMeasure([0.0], atom), MixingMeasure([0.0], atom))
     '1'
     """
-    return pattern(cell_sizes(cells(estimate, truth, softmax_d2.CELL_BLOCKS), truth.num_atoms))
+    routed = pattern(cell_sizes(atom_cells(estimate, truth), truth.num_atoms))
+    if truth.shared is None or estimate.shared is None:
+        return routed
+    return f"{routed}+{cell_pattern(estimate.shared, truth.shared)}"
 
 
 def parameter_errors(
     estimate: MixingMeasure,
     truth: MixingMeasure,
+    translated_sum: Callable[[MixingMeasure, MixingMeasure, np.ndarray], TranslatedSum] | None = None,
+    exponents: Mapping[str, Power] = STRONG,
     expert_values: tuple[ArrayLike, ArrayLike, ArrayLike] | None = None,
 ) -> dict[str, float]:
-    r"""Errors of every block in the cells of SM-D2, after its best translation.
+    r"""Errors of every block of the routed (or the shared) atoms, cell by cell, after the best translation.
 
     :math:`e_p = (\sum_i w_i \|\Delta_{c,i}\|^p / \sum_i w_i)^{1/p}` over the atoms of a group of cells, w the
-    masses. Groups are ``split`` (cells of several atoms), ``single`` (of one atom) and ``atom1``, ``atom2``,
-    ... (the cell of one true atom). Keys, for each block c and group g:
+    masses; cells by experts and variances. Groups are ``split`` (cells of several atoms), ``single`` (of one atom) and
+    ``atom1``, ``atom2``, ... (the cell of one true atom). Keys, for each block c and group g:
 
     - ``e2.c.g``: p = 2;
-    - ``ep.c.g``: p = the power of the block in SM-D2, the largest over the group's cells;
+    - ``ep.c.g``: p = the power of the block in the loss, the largest over the group's cells;
     - ``max.c.g``: largest difference among atoms with at least 5% of the mass of their cell;
     - ``bary.c.g``: norm of the mass-weighted mean difference of a cell, root mean square over cells by mass;
     - ``mass.g``: :math:`\sum_j |\sum_{i \in V_j} m_i - \tau m_j^*|`;
@@ -47,7 +58,11 @@ def parameter_errors(
     Parameters
     ----------
     estimate, truth : MixingMeasure
-        With blocks beta_1, eta_1, eta_0, nu.
+        With the same blocks; for shared experts pass their measures.
+    translated_sum : callable, optional
+        The loss whose best translation is used, such as ``losses.softmax_d2.translated_sum``; None for no translation.
+    exponents : mapping of str to callable
+        Powers of the blocks in that loss, see :mod:`moetheory.losses.exponents`.
     expert_values : (fitted (q, k), true (q, k*), node_probability (q,)), optional
         Expert functions at q nodes.
 
@@ -63,7 +78,7 @@ def parameter_errors(
 
     References
     ----------
-    arXiv 2305.03288, Theorem 2 (the rates of the blocks).
+    arXiv 2305.03288, Theorem 2, and arXiv 2505.10860, Theorems 1 to 4 (the rates of the blocks).
 
     Examples
     --------
@@ -72,13 +87,13 @@ def parameter_errors(
     >>> parameter_errors(MixingMeasure([0.0], moved), MixingMeasure([0.0], atom))["e2.eta_0.single"]
     0.25
     """
-    assignment = cells(estimate, truth, softmax_d2.CELL_BLOCKS)
+    assignment = atom_cells(estimate, truth)
     sizes = cell_sizes(assignment, truth.num_atoms)
-    tau, slope_shift = softmax_d2.translated_sum(estimate, truth, assignment).best()
+    tau, slope_shift = translated_sum(estimate, truth, assignment).best() if translated_sum else (1.0, 0.0)
     mass_gaps = np.abs(cell_mass(estimate, assignment, truth.num_atoms) - tau * truth.mass)
-    powers = softmax_d2.block_powers(sizes)
-    blocks = {name: differences(estimate, truth, assignment, (name,)) for name in powers}
-    blocks["beta_1"] = blocks["beta_1"] - slope_shift
+    blocks = {name: differences(estimate, truth, assignment, (name,)) for name in truth.atoms}
+    for name in set(truth.translations) & set(blocks):
+        blocks[name] = blocks[name] - slope_shift
     functions = None if expert_values is None else _function_norms(assignment, *expert_values)
     errors = {}
     for group, in_group in _groups(sizes):
@@ -86,8 +101,8 @@ def parameter_errors(
         errors[f"mass.{group}"] = float(mass_gaps[in_group].sum()) if in_group.any() else np.nan
         cell = _Members(assignment[members], estimate.mass[members])
         for name, difference in blocks.items():
-            power = powers[name][in_group].max(initial=1)
-            for kind, error in cell.errors(difference[members], power).items():
+            largest = power(exponents, name, sizes)[in_group].max(initial=1)
+            for kind, error in cell.errors(difference[members], largest).items():
                 errors[f"{kind}.{name}.{group}"] = error
         if functions is not None:
             errors[f"function.{group}"] = cell.mean_power(functions[members], 2)

@@ -67,10 +67,3 @@ def translated_sum(estimate: MixingMeasure, truth: MixingMeasure, assignment: np
         powers=powers,
         rest=np.where(single, 0.0, fast ** (powers / 2)),
     )
-
-
-def block_powers(sizes: np.ndarray) -> dict[str, np.ndarray]:
-    """Power of each block in cells of the given sizes."""
-    slow = rbar(sizes)
-    fast = np.where(sizes == 1, 1, slow // 2)
-    return {"beta_1": slow, "eta_1": fast, "eta_0": slow, "nu": fast}

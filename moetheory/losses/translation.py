@@ -65,7 +65,7 @@ def optimal_slope_shift(
     -------
     (d,) array
         The best of: the root of the derivative (d = 1) or the end of a smoothed Newton descent (d > 1), every
-        :math:`\delta_i` (the kinks), and 0.
+        :math:`\delta_i` (the kinks), and 0; 0 without atoms.
 
     References
     ----------
@@ -77,6 +77,8 @@ def optimal_slope_shift(
     array([0.3])
     """
     deltas = np.asarray(deltas, dtype=float)
+    if not len(deltas):
+        return np.zeros(deltas.shape[1])
     problem = _SlopeProblem(deltas, np.asarray(offsets), np.asarray(weights), np.asarray(powers))
     candidates = np.vstack([np.zeros(deltas.shape[1]), deltas])
     start = candidates[np.argmin([problem.value(t) for t in candidates])]
@@ -149,6 +151,13 @@ class TranslatedSum:
     offsets: np.ndarray
     powers: np.ndarray
     rest: np.ndarray
+
+    def restricted(self, true_atoms: np.ndarray, assignment: np.ndarray) -> TranslatedSum:
+        """The sum over some true atoms (a mask) and the fitted atoms of their cells."""
+        fitted = true_atoms[assignment]
+        of_truth = {name: getattr(self, name)[true_atoms] for name in ("fitted_mass", "true_mass")}
+        of_fit = {name: getattr(self, name)[fitted] for name in ("weights", "deltas", "offsets", "powers", "rest")}
+        return TranslatedSum(**of_truth, **of_fit)
 
     def best(self) -> tuple[float, np.ndarray]:
         """The minimising (tau, t2)."""

@@ -47,6 +47,15 @@ def cells(estimate: MixingMeasure, truth: MixingMeasure, blocks: Sequence[str]) 
     return np.argmin(np.sum(pairs**2, axis=2), axis=1)
 
 
+def expert_blocks(measure: MixingMeasure) -> tuple[str, ...]:
+    """Blocks of the experts and of the variance, which comes last; those of the gate are left out.
+
+    >>> expert_blocks(MixingMeasure([0.0], {"beta_1": [[1.0]], "eta_0": [[1.0]], "nu": [[1.0]]}))
+    ('eta_0', 'nu')
+    """
+    return tuple(name for name in measure.atoms if not name.startswith("beta"))
+
+
 def all_differences(estimate: MixingMeasure, truth: MixingMeasure, blocks: Sequence[str]) -> np.ndarray:
     """Fitted minus true coordinates of the blocks for all pairs of atoms, shape (k, k*, size)."""
     for name in blocks:
@@ -95,7 +104,8 @@ def cell_mass(estimate: MixingMeasure, assignment: np.ndarray, num_true: int) ->
 def rbar(size: ArrayLike) -> np.ndarray:
     r"""Exponent :math:`\bar r(m)` of a cell of m fitted atoms of a model with linear experts.
 
-    1 for m = 1, 4 for m = 2, 6 for m = 3 and the lower bound 2m from m = 4 on.
+    1 for m = 1 and 2m from m = 2 on: 4 and 6 are published, the rest is proved in
+    :mod:`moetheory.identifiability.polynomial`.
 
     Parameters
     ----------

@@ -245,7 +245,8 @@ def _largest_error(
 def _replicates_needed(slope: Slope, limit: float) -> str:
     if limit == 0:
         return "No number of replicates will do: a rival lies in the predicted interval; fix log_power."
-    return _scaled("replicates per size", int(slope.replicates.max()), 2 * slope.se / limit)
+    sizes = f"n = {slope.sizes.min():,.0f} to {slope.sizes.max():,.0f}"
+    return _scaled(f"replicates per size ({sizes})", int(slope.replicates.max()), 2 * slope.se / limit)
 
 
 def _values_needed(count: int, error: float, width: float) -> str:

@@ -12,10 +12,10 @@ import numpy as np
 from moetheory.estimators import AbstractEstimator, Fit
 from moetheory.estimators.lanes import CAPACITIES, padded
 from moetheory.estimators.layout import Layout
-from moetheory.models import MixtureOfExperts
+from moetheory.models import Family, MixtureOfExperts
 from moetheory.sampling import InputLaw, Sample, draw, log_likelihood
 from moetheory.study import quantities
-from moetheory.study.identity import Stream, content_id, generator
+from moetheory.study.identity import Stream, content_id, fit_id, generator
 
 TARGET_COST = 2e6
 """Rows times starts times experts of one block: a few seconds of work."""
@@ -34,6 +34,17 @@ class Cell:
     num_experts: int
     estimator: AbstractEstimator
     seed: int
+    family: Family | None = None
+
+    @property
+    def fitted(self) -> Family:
+        """Family of the fitted model: that of the truth unless another one is named."""
+        return self.family or self.truth.family
+
+    @property
+    def layout(self) -> Layout:
+        """The packed coordinates of the fits."""
+        return Layout(self.num_experts, self.truth.dimension, self.fitted)
 
     @property
     def data_id(self) -> str:
@@ -43,13 +54,14 @@ class Cell:
     @property
     def fit_id(self) -> str:
         """Name of the fit; the data have no part in it."""
-        return content_id(self.num_experts, self.estimator)
+        return fit_id(self.num_experts, self.estimator, self.family)
 
     @property
     def replicate_cost(self) -> float:
         """Cost of one replicate, in rows times starts times experts."""
-        starts = sum(rule.number(self.num_experts, self.truth.num_experts) for rule in self.estimator.starts)
-        return (self.size + FIXED_COST) * starts * self.num_experts
+        counts = self.num_experts, self.truth.num_experts, self.fitted.num_shared, self.truth.num_shared
+        starts = sum(rule.number(*counts) for rule in self.estimator.starts)
+        return (self.size + FIXED_COST) * starts * (self.num_experts + self.fitted.num_shared)
 
     def keys(self, replicate: int) -> dict[str, Any]:
         """Key columns of a stored row."""
@@ -108,14 +120,15 @@ def fits_of(cell: Cell, samples: Sequence[Sample], replicates: Sequence[int]) ->
     """Fits of replicates whose samples are at hand."""
     starts = [generator(cell.seed, cell.data_id, replicate, Stream.START) for replicate in replicates]
     needs_truth = any(rule.needs_truth for rule in cell.estimator.starts)
-    return cell.estimator.fit_batch(samples, cell.num_experts, starts, cell.truth if needs_truth else None)
+    truth = cell.truth if needs_truth else None
+    return cell.estimator.fit_batch(samples, cell.num_experts, starts, truth, cell.fitted)
 
 
 def run_block(block: Block) -> BlockRows:
     """Draw, fit and measure a block; the same rows whatever the process, the order and the other blocks."""
     cell = block.cell
     if block.stored:
-        layout = Layout(cell.num_experts, cell.truth.dimension)
+        layout = cell.layout
         models = [layout.unpack(np.array(vector)) if np.isfinite(vector).all() else None for vector in block.stored]
         return BlockRows(block, [], _measure_rows(block, models))
     begin = time.perf_counter()

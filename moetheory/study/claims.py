@@ -13,7 +13,7 @@ import numpy as np
 
 from moetheory.rates import predicted_interval
 from moetheory.rates.slope import LOCATIONS
-from moetheory.study.identity import content_id
+from moetheory.study.identity import content_id, fit_id
 
 PRESETS = ("quick", "standard", "paper")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,59}")
@@ -203,6 +203,8 @@ class Claim:
         What is measured.
     deviations : str
         How the setting deviates from the published one and why.
+    family : Family, optional
+        Gate, experts and shared experts of the fitted model, if they are not those of the truth.
     """
 
     name: str
@@ -219,6 +221,7 @@ class Claim:
     replicates: Mapping[str, int]
     checks: tuple[Check, ...]
     deviations: str
+    family: Any = None
 
     def __post_init__(self) -> None:
         for problem in (*self._wrong_words(), *self._wrong_numbers(), *self._wrong_fit()):
@@ -252,6 +255,11 @@ class Claim:
         if len(self.inputs.low) != self.truth.dimension:
             yield f"inputs have dimension {len(self.inputs.low)}, the truth {self.truth.dimension}; they must agree."
         near_truth = any(rule.needs_truth for rule in self.estimator.starts)
+        family, true = self.family or self.truth.family, self.truth.family
+        if near_truth and (family.gate, family.expert, family.shared) != (true.gate, true.expert, true.shared):
+            yield f"it starts near the truth, which is {true}, but fits {family}; use RandomStarts."
+        if near_truth and family.num_shared < true.num_shared:
+            yield f"it fits {family.num_shared} shared experts near a truth of {true.num_shared}; fit at least as many."
         fewest = self.truth.num_experts if near_truth else 1
         if not _is_integer(self.num_experts, fewest):
             reason = ", the number of true atoms, because it starts near the truth" if near_truth else ""
@@ -262,8 +270,8 @@ class Claim:
         return content_id(self.truth, self.inputs, int(size))
 
     def fit_id(self) -> str:
-        """Name of the fit: number of experts and estimator with its settings."""
-        return content_id(self.num_experts, self.estimator)
+        """Name of the fit: number of experts, estimator with its settings, family if another than the truth's."""
+        return fit_id(self.num_experts, self.estimator, self.family)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from moetheory.models import MixtureOfExperts
 from moetheory.study import quantities
 from moetheory.study.claims import Check, Claim, Rate, Simulation
 
@@ -42,14 +43,13 @@ def describe(simulation: Simulation, claim: Claim, order: int, settings: Setting
 
 def setting(claim: Claim, settings: Settings) -> dict[str, str]:
     """The setting in readable words."""
-    measure = claim.truth.mixing_measure()
-    atoms = {"beta_0": measure.log_mass[:, None], **measure.atoms}
-    truth = "; ".join(f"{name} = {_numbers(block)}" for name, block in atoms.items())
     estimator = claim.estimator
+    family = claim.family or claim.truth.family
+    shared = f", {family.num_shared} shared" if family.num_shared else ""
     return {
-        "truth": f"k* = {claim.truth.num_experts}; {truth} (nu: variance)",
+        "truth": _truth(claim.truth),
         "inputs": f"{type(claim.inputs).__name__} on {_numbers(np.array([claim.inputs.low, claim.inputs.high]).T)}",
-        "fitted model": f"k = {claim.num_experts}",
+        "fitted model": f"k = {claim.num_experts}{shared}; {family}",
         "estimator": ", ".join([type(estimator).__name__, *_options(estimator)]),
         "starts": "; ".join(str(rule) for rule in estimator.starts),
         "box": str(estimator.box),
@@ -57,6 +57,19 @@ def setting(claim: Claim, settings: Settings) -> dict[str, str]:
         "replicates": str(settings.replicates_of(claim)),
         "seed": str(settings.seed),
     }
+
+
+def _truth(truth: MixtureOfExperts) -> str:
+    measure = truth.mixing_measure()
+    gate = {} if "beta_0" in measure.atoms else {"beta_0": measure.log_mass[:, None]}
+    words = [f"k* = {truth.num_experts}", *_blocks({**gate, **measure.atoms}), "nu: variance"]
+    if measure.shared:
+        words += [f"shared k* = {truth.num_shared}", *_blocks({"omega": measure.shared.mass[:, None], **measure.shared.atoms})]
+    return "; ".join(words)
+
+
+def _blocks(blocks: dict[str, np.ndarray]) -> list[str]:
+    return [f"{name} = {_numbers(block)}" for name, block in blocks.items()]
 
 
 def _options(estimator: Any) -> list[str]:

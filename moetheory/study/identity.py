@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from moetheory._parts import AbstractPart
+
 ID_LENGTH = 16
 
 
@@ -36,11 +38,21 @@ def content_id(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
 
 
+def fit_id(num_experts: int, estimator: Any, family: Any = None) -> str:
+    """Name of a fit: number of experts, estimator with its settings, and the family if it is not the truth's own."""
+    return content_id(num_experts, estimator, *([] if family is None else [family]))
+
+
 def canonical(value: Any) -> Any:
-    """JSON form of a value; floats exactly, as hexadecimal text."""
+    """JSON form of a value; floats exactly, as hexadecimal text.
+
+    Fields that are None are left out, so that a new optional field changes no name.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: canonical(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        return {"class": type(value).__name__, **fields}
+        given = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return {"class": type(value).__name__, **{name: canonical(one) for name, one in given.items() if one is not None}}
+    if isinstance(value, type) and issubclass(value, AbstractPart):
+        return value.__name__
     if isinstance(value, bool | str | type(None)):
         return value
     if isinstance(value, int | np.integer):

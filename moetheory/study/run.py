@@ -79,7 +79,7 @@ def wanted_cells(simulations: Iterable[Simulation], settings: Settings) -> list[
     for simulation in simulations:
         for claim in simulation.claims:
             for size in settings.sizes_of(claim):
-                cell = Cell(claim.truth, claim.inputs, size, claim.num_experts, claim.estimator, settings.seed)
+                cell = Cell(claim.truth, claim.inputs, size, claim.num_experts, claim.estimator, settings.seed, claim.family)
                 entry = wanted.setdefault((cell.data_id, cell.fit_id), Wanted(cell))
                 entry.replicates = max(entry.replicates, settings.replicates_of(claim))
                 entry.quantities |= {c.quantity for c in claim.checks if c.kind not in ("gap", "fibre")}

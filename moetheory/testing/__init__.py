@@ -13,7 +13,7 @@ Examples
 >>> test_my_estimator()
 """
 
-from moetheory.testing.discovery import concrete_classes as concrete_classes
+from moetheory._discovery import concrete_classes as concrete_classes
 from moetheory.testing.estimators import check_estimator as check_estimator
 from moetheory.testing.losses import check_loss as check_loss
 from moetheory.testing.models import check_model as check_model

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+from scipy.special import log_expit
 
 from moetheory.mixing_measure import MixingMeasure
 from moetheory.testing._require import require, require_close
@@ -67,7 +69,8 @@ def _equivalents(truth: MixingMeasure) -> dict[str, MixingMeasure]:
 
 
 def _reversed(measure: MixingMeasure) -> MixingMeasure:
-    return measure.permute(np.arange(measure.num_atoms)[::-1])
+    shared = measure.shared and _reversed(measure.shared)
+    return replace(measure.permute(np.arange(measure.num_atoms)[::-1]), shared=shared)
 
 
 def _fixed_blocks(measure: MixingMeasure) -> list[str]:
@@ -76,6 +79,8 @@ def _fixed_blocks(measure: MixingMeasure) -> list[str]:
 
 
 def _with_moved_atom(measure: MixingMeasure, name: str) -> MixingMeasure:
-    block = measure.atoms[name].copy()
+    block, log_mass = measure.atoms[name].copy(), measure.log_mass.copy()
     block[0] += MOVE
-    return MixingMeasure(measure.log_mass, {**measure.atoms, name: block}, measure.translations)
+    if name == "beta_0":
+        log_mass[0] = log_expit(block[0, 0])
+    return replace(measure, log_mass=log_mass, atoms={**measure.atoms, name: block})

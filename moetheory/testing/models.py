@@ -41,7 +41,7 @@ def check_model(model: MixtureOfExperts, x: ArrayLike) -> None:
     >>> check_model(model, [[0.3]])
     """
     for row in np.asarray(x, dtype=float):
-        y, length = _nodes(np.asarray(model.means(row)), np.sqrt(np.asarray(model.variance)))
+        y, length = _nodes(np.asarray(model.means(row)), np.sqrt(np.asarray(model.variances)))
         log_density, responsibilities, mean = (np.asarray(part) for part in _evaluate(model, row, y))
         mass = np.exp(log_density) * length
         require_close("the conditional density integrates to one", mass.sum(), 1.0, QUADRATURE, x=row)

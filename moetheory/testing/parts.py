@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moetheory.experts import AbstractExpert
+from moetheory.experts import AbstractExpert, LinearExpert
 from moetheory.gating import AbstractGate
+from moetheory.models import MixtureOfExperts
 from moetheory.testing._require import require, require_close
 
 EXACT = 1e-12
 VISIBLE = 1e-6
+ATOMS_WITHOUT_PARAMETERS = 3
+"""Number of atoms that a gate without array fields is tried with."""
 
 
 def check_gate(gate: AbstractGate, x: ArrayLike) -> None:
-    r"""Assert the laws of a gate.
+    r"""Assert the laws of a gate, in front of the example of linear experts.
 
-    The weights :math:`g_i(x) \propto \exp A_i(x)` are positive and sum to one; they and the blocks follow a
-    permutation of the atoms; a common shift of a block over all atoms leaves the weights unchanged if, and
-    only if, the gate declares it in ``translations``; their gradient is finite; ``vmap`` over atoms and
-    inputs equals a loop.
+    The weights :math:`g_i(x) \propto \exp A_i(x)` are positive for all (or ``top_k``) atoms and sum to one; they and the
+    blocks follow a permutation of the atoms; a common shift of a field over all atoms leaves the weights unchanged if,
+    and only if, the gate declares it; their gradient is finite; the affinity is its link at the linear predictors;
+    ``vmap`` over atoms and inputs equals a loop; :meth:`divided` by ones changes nothing.
 
     Parameters
     ----------
@@ -44,22 +45,31 @@ def check_gate(gate: AbstractGate, x: ArrayLike) -> None:
     >>> check_gate(SoftmaxGate.example(3, 2), [[0.3, -1.0], [2.0, 0.7]])
     """
     gate, x = _as_jax(gate), jnp.asarray(x)
-    weights = np.exp(_log_weights(gate, x))
-    require("gate weights are positive", weights > 0, weights=weights, x=x)
+    count = len(jax.tree.leaves(gate)[0]) if jax.tree.leaves(gate) else ATOMS_WITHOUT_PARAMETERS
+    weights = np.asarray(_weights(gate, count, x))
+    active = gate.top_k or count
+    require("gate weights are positive", np.sum(weights > 0, axis=1) == active, weights=weights, x=x)
+    require("gate weights are not negative", weights >= 0, weights=weights, x=x)
     require_close("gate weights sum to one", weights.sum(axis=1), np.ones(len(x)), EXACT, x=x)
-    _check_blocks(gate)
-    _check_permutation(gate, "log_affinity", x)
-    _check_vmap(gate, "log_affinity", x)
-    _check_gradient(gate, x)
-    for field in fields(gate):
-        _check_translation(gate, field.name, x)
+    _check_blocks(gate, count)
+    order = np.arange(count)[::-1]
+    permuted = _weights(gate.take(order), count, x, order)
+    require_close("gate weights follow a permutation of the atoms", permuted, weights[:, order], EXACT, x=x)
+    _check_permuted_blocks(gate)
+    divided = gate.divided(np.ones(count, dtype=int))
+    require_close("a gate divided by ones is itself", _weights(divided, count, x), weights, EXACT, x=x)
+    _check_affinity(gate, x)
+    _check_gradient(gate, count, x)
+    for name in gate.present():
+        _check_translation(gate, count, name, x)
 
 
 def check_expert(expert: AbstractExpert, x: ArrayLike) -> None:
     r"""Assert the laws of an expert family.
 
-    The means :math:`h(x, \eta_i)` are finite; they and the blocks follow a permutation of the atoms;
-    ``vmap`` over atoms and inputs equals a loop.
+    The means :math:`h(x, \eta_i)` are finite; they and the blocks follow a permutation of the atoms; the representative
+    has the same means; :meth:`moved` multiplies and shifts them as far as the family says it can; the mean is the link
+    at the linear predictors; ``vmap`` over atoms and inputs equals a loop.
 
     Parameters
     ----------
@@ -81,9 +91,19 @@ def check_expert(expert: AbstractExpert, x: ArrayLike) -> None:
     expert, x = _as_jax(expert), jnp.asarray(x)
     means = _values(expert, "mean", x)
     require("expert means are finite", np.isfinite(means), means=means, x=x)
-    _check_blocks(expert)
-    _check_permutation(expert, "mean", x)
-    _check_vmap(expert, "mean", x)
+    count = means.shape[1]
+    _check_blocks(expert, count)
+    law = "mean follows a permutation of the atoms"
+    require_close(law, _values(expert.take(np.arange(count)[::-1]), "mean", x), means[:, ::-1], EXACT, x=x)
+    _check_permuted_blocks(expert)
+    law = "the representative has the same means"
+    require_close(law, _values(expert.representative(), "mean", x), means, EXACT, x=x)
+    _check_moved(expert, means, x)
+    atoms = [jax.tree.map(lambda leaf, i=i: leaf[i], expert) for i in range(count)]
+    loop = np.array([[atom.mean(row) for atom in atoms] for row in x])
+    require_close("vmap of mean equals a loop", means, loop, EXACT, x=x)
+    linked = [[expert.link(*atom.predictor_values(row)) for atom in atoms] for row in x]
+    require_close("the mean is the link at the linear predictors", means, linked, EXACT, x=x)
 
 
 @eqx.filter_jit
@@ -92,58 +112,72 @@ def _values(part, method: str, x):
     return jax.vmap(lambda row: jax.vmap(lambda atom: getattr(atom, method)(row))(part))(x)
 
 
-def _log_weights(gate: AbstractGate, x) -> np.ndarray:
-    return np.asarray(jax.nn.log_softmax(_values(gate, "log_affinity", x), axis=1))
+@eqx.filter_jit
+def _gate_weights(model: MixtureOfExperts, x):
+    return jax.vmap(model.gate_weights)(x)
 
 
-def _check_blocks(part) -> None:
-    counts = {len(leaf) for leaf in jax.tree.leaves(part)}
-    require("every array field has one leading entry per atom", len(counts) == 1, lengths=sorted(counts))
-    (count,) = counts
+def _weights(gate: AbstractGate, count: int, x, order=None) -> np.ndarray:
+    expert = _as_jax(LinearExpert.example(count, x.shape[1]))
+    if order is not None:
+        expert = expert.take(order)
+    return np.asarray(_gate_weights(MixtureOfExperts(gate, expert, jnp.ones(count)), x))
+
+
+def _check_blocks(part, count: int) -> None:
+    lengths = {len(leaf) for leaf in jax.tree.leaves(part)}
+    require("every array field has one leading entry per atom", lengths <= {count}, lengths=sorted(lengths))
     for name, block in part.blocks().items():
         expected = block.shape == (count,) if name == "log_mass" else block.ndim == 2 and len(block) == count
         law = "log_mass has shape (k,), other blocks (k, size)"
         require(law, expected, block=name, shape=block.shape, k=count)
 
 
-def _check_permutation(part, method: str, x) -> None:
+def _check_permuted_blocks(part) -> None:
     permuted = jax.tree.map(lambda leaf: leaf[::-1], part)
-    law = f"{method} follows a permutation of the atoms"
-    require_close(law, _values(permuted, method, x), _values(part, method, x)[:, ::-1], EXACT, x=x)
-    law = "blocks follow a permutation of the atoms"
     for name, block in part.blocks().items():
+        law = "blocks follow a permutation of the atoms"
         require_close(law, permuted.blocks()[name], block[::-1], 0.0, block=name)
 
 
-def _check_vmap(part, method: str, x) -> None:
-    count = len(jax.tree.leaves(part)[0])
-    atoms = [jax.tree.map(lambda leaf, i=i: leaf[i], part) for i in range(count)]
-    loop = np.array([[getattr(atom, method)(row) for atom in atoms] for row in x])
-    require_close(f"vmap of {method} equals a loop", _values(part, method, x), loop, EXACT, x=x)
+def _check_moved(expert: AbstractExpert, means: np.ndarray, x) -> None:
+    factor, offset = 1.7 if expert.scalable else 1.0, -0.6 if expert.shiftable else 0.0
+    moved = _values(expert.moved(factor, offset), "mean", x)
+    require_close("moved experts have the moved means", moved, factor * means + offset, EXACT, x=x)
+
+
+def _check_affinity(gate: AbstractGate, x) -> None:
+    response = jnp.asarray(0.7)
+    for atom in [jax.tree.map(lambda leaf, i=i: leaf[i], gate) for i in range(len((jax.tree.leaves(gate) or [[0]])[0]))]:
+        for row in x:
+            linked = gate.link(*atom.predictor_values(row), response=response)
+            law = "the affinity is the link at the linear predictors"
+            require_close(law, atom.log_affinity(row, response), linked, EXACT, x=row)
 
 
 @eqx.filter_jit
-def _gradient(gate, x):
-    def first_log_weight(gate):
-        return jnp.sum(jax.nn.log_softmax(_values(gate, "log_affinity", x), axis=1)[:, 0])
+def _gradient(gate, count: int, x):
+    def weight_sum(gate):
+        model = MixtureOfExperts(gate, _as_jax(LinearExpert.example(count, x.shape[1])), jnp.ones(count))
+        return jnp.sum(jax.vmap(model.gate_weights)(x)[:, 0])
 
-    return jax.grad(first_log_weight)(gate)
+    return jax.grad(weight_sum)(gate)
 
 
-def _check_gradient(gate: AbstractGate, x) -> None:
-    gradient = jax.tree.leaves(_gradient(gate, x))
+def _check_gradient(gate: AbstractGate, count: int, x) -> None:
+    gradient = jax.tree.leaves(_gradient(gate, count, x))
     finite = all(np.isfinite(leaf).all() for leaf in gradient)
-    require("the gradient of the log weights is finite", finite, gradient=gradient, x=x)
+    require("the gradient of the weights is finite", finite, gradient=gradient, x=x)
 
 
-def _check_translation(gate: AbstractGate, field: str, x) -> None:
-    leaf = getattr(gate, field)
+def _check_translation(gate: AbstractGate, count: int, name: str, x) -> None:
+    leaf = getattr(gate, name)
     shift = 0.7 + 0.3 * np.arange(np.prod(leaf.shape[1:], dtype=int)).reshape(leaf.shape[1:])
-    shifted = eqx.tree_at(lambda gate: getattr(gate, field), gate, leaf + shift)
+    shifted = eqx.tree_at(lambda gate: getattr(gate, name), gate, leaf + shift)
     before, after = gate.blocks(), shifted.blocks()
-    moved = [name for name in before if not np.array_equal(before[name], after[name])]
-    require("every array field shows in the blocks", bool(moved), field=field)
-    change = np.max(np.abs(_log_weights(shifted, x) - _log_weights(gate, x)))
+    moved = [block for block in before if not np.array_equal(before[block], after[block])]
+    require("every array field shows in the blocks", bool(moved), field=name)
+    change = np.max(np.abs(_weights(shifted, count, x) - _weights(gate, count, x)))
     shown = {"block": moved, "translations": gate.translations, "shift": shift, "change": change}
     if set(moved) <= set(gate.translations):
         require("a declared translation leaves the weights unchanged", change <= 1e-9, **shown)

@@ -8,10 +8,13 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from moetheory import gating
+from moetheory._discovery import classes_by_file
+from moetheory._parts import SLOPE
+from moetheory.estimators.layout import Group, Layout
 from moetheory.experts import LinearExpert
-from moetheory.gating import SoftmaxGate
 from moetheory.mixing_measure import MixingMeasure
-from moetheory.models import MixtureOfExperts
+from moetheory.models import SOFTMAX_LINEAR, Family, MixtureOfExperts
 from moetheory.sampling import Sample, Uniform, draw
 
 SHAPES = ((1, 1), (2, 1), (3, 2), (5, 3))
@@ -44,19 +47,24 @@ def seeds() -> st.SearchStrategy[int]:
 
 
 @st.composite
-def truths(_pick, num_experts: int = 2, dimension: int = 1, separated: bool = True) -> MixtureOfExperts:
-    r"""Softmax-gated mixtures of linear experts, the last gate pinned at zero.
+def truths(
+    _pick, num_experts: int = 2, dimension: int = 1, separated: bool = True, family: Family = SOFTMAX_LINEAR
+) -> MixtureOfExperts:
+    r"""Mixtures of experts, softmax-gated and linear unless another family is asked for.
 
     Parameters
     ----------
     num_experts : int, positive
-        Number of atoms k.
+        Number of routed atoms k.
     dimension : int, positive
         Number of inputs d.
     separated : bool
-        True: intercepts of the experts 6 apart, variances from 0.2 to 0.6, all other coefficients at most
-        1; on inputs in :math:`[-1, 1]^d`, d <= 2, the experts are then easy to tell apart. False: gate
-        coefficients up to 4, expert coefficients up to 10, variances from 0.02 to 20, anywhere.
+        True: intercepts of linear experts 6 apart, variances from 0.2 to 0.6, all other coefficients at most
+        1; on inputs in :math:`[-1, 1]^d`, d <= 2, the experts are then easy to tell apart. Other experts lie around the
+        example of their kind. False: gate coefficients up to 4, expert coefficients up to 10, variances from 0.02 to 20,
+        anywhere.
+    family : Family
+        Gate, experts and shared experts.
 
     Returns
     -------
@@ -71,18 +79,25 @@ def truths(_pick, num_experts: int = 2, dimension: int = 1, separated: bool = Tr
     ...     assert truth.num_experts == 3 and truth.dimension == 2
     >>> law()
     """
-    gate, expert, variance = (1.0, 1.0, (0.2, 0.6)) if separated else (4.0, 10.0, (0.02, 20.0))
-    width = 1 + dimension
-    gates = _pick(_numbers((num_experts, width), -gate, gate))
-    gates[-1] = 0.0
-    experts = _pick(_numbers((num_experts, width), -expert, expert))
-    if separated:
-        experts[:, 0] = SPACING * (np.arange(num_experts) - (num_experts - 1) / 2)
-    return MixtureOfExperts(
-        gate=SoftmaxGate(intercept=gates[:, 0], slope=gates[:, 1:]),
-        expert=LinearExpert(slope=experts[:, 1:], intercept=experts[:, 0]),
-        variance=_pick(_numbers(num_experts, *variance)),
-    )
+    layout = Layout(num_experts, dimension, family)
+    gate_size, expert_size, variances = (1.0, 1.0, (0.2, 0.6)) if separated else (4.0, 10.0, (0.02, 20.0))
+    vector = np.zeros(layout.size)
+    for index, (group, (gate, expert, variance)) in enumerate(zip(layout.groups, layout.sections, strict=True)):
+        vector[gate] = _pick(_numbers(gate.stop - gate.start, -gate_size, gate_size))
+        own = _pick(_numbers((group.atoms, group.expert.width(dimension)), -expert_size, expert_size))
+        if separated:
+            own = _spread(group, own, dimension, index)
+        vector[expert] = own.ravel()
+        vector[variance] = np.log(_pick(_numbers(group.atoms, *variances)))
+    return layout.unpack(vector)
+
+
+def _spread(group: Group, own: np.ndarray, dimension: int, index: int) -> np.ndarray:
+    """Linear experts with intercepts far apart, shared ones between the routed; others around their example."""
+    if group.expert.part is LinearExpert:
+        own[:, 0] = SPACING * (np.arange(group.atoms) - (group.atoms - 1) / 2 + 0.25 * index)
+        return own
+    return group.expert.example(group.atoms, dimension).coefficients(group.atoms) + 0.2 * own
 
 
 @st.composite
@@ -103,6 +118,7 @@ def samples(_pick, truth: MixtureOfExperts, sizes: Sequence[int] = (100, 400)) -
     Examples
     --------
     >>> from hypothesis import given
+    >>> from moetheory import SoftmaxGate
     >>> truth = MixtureOfExperts(SoftmaxGate.example(2, 1), LinearExpert.example(2, 1), variance=[0.1, 0.2])
     >>> @given(samples(truth, sizes=(10,)))
     ... def law(sample):
@@ -144,8 +160,10 @@ def arbitrary_samples(_pick, dimension: int = 1, sizes: Sequence[int] = (1, 5, 3
 
 
 @st.composite
-def mixing_measures(_pick, num_atoms: int = 2, dimension: int = 1) -> MixingMeasure:
-    """Mixing measures of softmax-gated mixtures of linear experts, their atoms distinct.
+def mixing_measures(
+    _pick, num_atoms: int = 2, dimension: int = 1, gate: str = "softmax", num_shared: int = 0
+) -> MixingMeasure:
+    """Mixing measures of linear experts behind a gate, their atoms distinct.
 
     Parameters
     ----------
@@ -153,6 +171,10 @@ def mixing_measures(_pick, num_atoms: int = 2, dimension: int = 1) -> MixingMeas
         Number of atoms k.
     dimension : int, positive
         Number of inputs d.
+    gate : str
+        File name of a gate: ``"softmax"``, ``"sigmoid"``, ``"competition"`` or ``"input_free"``.
+    num_shared : int, not negative
+        Number of shared atoms.
 
     Returns
     -------
@@ -171,17 +193,25 @@ def mixing_measures(_pick, num_atoms: int = 2, dimension: int = 1) -> MixingMeas
     """
     generator = np.random.default_rng(_pick(seeds()))
 
-    def block(size: int, low: float, high: float) -> np.ndarray:
-        values = _pick(_numbers((num_atoms, size), low, high))
+    def block(count: int, size: int, low: float, high: float) -> np.ndarray:
+        values = _pick(_numbers((count, size), low, high))
         return values + generator.uniform(0, TIE_BREAK, values.shape)
 
-    blocks = {
-        "beta_1": block(dimension, -4.0, 4.0),
-        "eta_1": block(dimension, -4.0, 4.0),
-        "eta_0": 3.0 * np.arange(num_atoms)[:, None] + block(1, -1.0, 1.0),
-        "nu": block(1, 0.05, 4.0),
-    }
-    return MixingMeasure(block(1, -3.0, 3.0)[:, 0], blocks, SoftmaxGate.translations)
+    def experts(count: int, symbol: str, variance: str) -> dict[str, np.ndarray]:
+        intercepts = 3.0 * np.arange(count)[:, None] + block(count, 1, -1.0, 1.0)
+        slopes, variances = block(count, dimension, -4.0, 4.0), block(count, 1, 0.05, 4.0)
+        return {f"{symbol}_1": slopes, f"{symbol}_0": intercepts, variance: variances}
+
+    shared = None
+    if num_shared:
+        weight = np.exp(block(num_shared, 1, -1.0, 1.0)[:, 0])
+        shared = MixingMeasure(np.log(weight / weight.sum()), experts(num_shared, "kappa", "tau"))
+    kind = classes_by_file(gating, gating.AbstractGate)[gate].kinds()[0]
+    columns = [block(num_atoms, dimension if name == SLOPE else 1, -3.0, 3.0) for name in kind.fields]
+    part = kind.build(np.hstack(columns))
+    blocks = {name: np.asarray(value) for name, value in part.blocks().items()}
+    log_mass = blocks.pop("log_mass", np.zeros(num_atoms))
+    return MixingMeasure(log_mass, blocks | experts(num_atoms, "eta", "nu"), part.translations, shared)
 
 
 def _numbers(shape, low: float, high: float) -> st.SearchStrategy[np.ndarray]:

@@ -39,3 +39,26 @@ def concrete_classes(package: ModuleType, base: type) -> list[type]:
         and member.__module__ == name
         and not inspect.isabstract(member)
     ]
+
+
+def classes_by_file(package: ModuleType, base: type) -> dict[str, type]:
+    """Concrete subclasses of ``base`` by the names of their files: the register of a package with one part per file.
+
+    Parameters
+    ----------
+    package : module
+        A package with one part per file.
+    base : type
+        Abstract base class of the parts.
+
+    Returns
+    -------
+    dict of str to type
+
+    Examples
+    --------
+    >>> from moetheory import experts
+    >>> sorted(classes_by_file(experts, experts.AbstractExpert))
+    ['constant', 'feed_forward', 'linear', 'polynomial']
+    """
+    return {member.__module__.rpartition(".")[2]: member for member in concrete_classes(package, base)}

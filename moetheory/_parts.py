@@ -1,0 +1,187 @@
+"""What gates and experts have in common: parameters of k atoms that act through linear predictors, and options."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from functools import lru_cache
+from typing import Any, ClassVar, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from moetheory._arrays import require_finite
+
+SLOPE = "slope"
+"""Name of the fields of shape (k, d); every other array field has shape (k,)."""
+
+
+class AbstractPart(eqx.Module):
+    r"""Gates and experts: array fields with a leading axis of length k, one entry per atom, and static options.
+
+    The parameters of an atom act through its linear predictors only, :math:`u_a(x) = \beta_a^\top x + \beta_{0a}`.
+    A field called ``slope`` has shape (k, d) and meets the input; every other array field has shape (k,). Array fields
+    whose default is None are optional. Methods are written for ONE atom and ONE input.
+    """
+
+    predictors: ClassVar[tuple[tuple[str, ...], ...]]
+    """Array fields of every linear predictor, in the order of the parameters: ``(("intercept", "slope"),)``."""
+    symbols: ClassVar[dict[str, str]]
+    """Name of every array field in the mixing measure, such as ``{"slope": "beta_1"}``."""
+
+    def __check_init__(self) -> None:
+        shapes = {name: np.shape(getattr(self, name)) for name in self.present()}
+        wrong = [name for name, shape in shapes.items() if len(shape) != 1 + (name == SLOPE)]
+        if wrong or len({shape[0] for shape in shapes.values()}) > 1:
+            needed = {name: "(k, d)" if name == SLOPE else "(k,)" for name in shapes}
+            advice = "For one input write slope=[[1.0], [0.0]]."
+            raise ValueError(f"{type(self).__name__} got shapes {shapes}; need {needed}. {advice}")
+        require_finite(self)
+
+    def present(self) -> tuple[str, ...]:
+        """Array fields that are not None, in the order of the parameters."""
+        return tuple(name for group in self.predictors for name in group if getattr(self, name) is not None)
+
+    def predictor_values(self, x: Float[Array, " d"]) -> tuple[Float[Array, ""], ...]:
+        """Linear predictors of this atom at the input ``x``."""
+        terms = {name: getattr(self, name) for name in self.present()}
+        terms = {name: jnp.dot(value, x) if name == SLOPE else value for name, value in terms.items()}
+        groups = ([terms[name] for name in group if name in terms] for group in self.predictors)
+        return tuple(sum(group[1:], start=group[0]) for group in groups if group)
+
+    def coefficients(self, num_atoms: int) -> Float[np.ndarray, "k width"]:
+        """All parameters, one row for each of the ``num_atoms`` atoms; a part without array fields has rows of no entry."""
+        columns = [np.reshape(getattr(self, name), (num_atoms, -1)) for name in self.present()]
+        return np.hstack([np.zeros((num_atoms, 0)), *columns])
+
+    def array_blocks(self) -> dict[str, Float[Array, "k size"]]:
+        """Array fields under their symbols, in the order of those."""
+        blocks = {symbol: getattr(self, name) for name, symbol in self.symbols.items() if getattr(self, name) is not None}
+        return {symbol: block if np.ndim(block) == 2 else block[:, None] for symbol, block in blocks.items()}
+
+    def take(self, atoms: Sequence[int] | np.ndarray) -> Self:
+        """The listed atoms, in that order; an atom may be listed several times."""
+        return jax.tree.map(lambda field: field[np.asarray(atoms)], self)
+
+    @classmethod
+    def kind(cls, **options: Any) -> Kind:
+        """The kind of this class with the given options; for an optional array field, True says that it is there.
+
+        Raises
+        ------
+        ValueError
+            If an option is unknown.
+        """
+        known = {field.name: field for field in fields(cls)}
+        unknown = sorted(set(options) - {name for name, field in known.items() if field.default is not MISSING})
+        if unknown:
+            choices = [name for name, field in known.items() if field.default is not MISSING]
+            raise ValueError(f"{cls.__name__} has no options {unknown}; it has {choices}.")
+        arrays = [name for group in cls.predictors for name in group]
+        present = tuple(name for name in arrays if known[name].default is MISSING or options.get(name, False))
+        chosen = {name: options.get(name, field.default) for name, field in known.items() if _is_option(field)}
+        return Kind(cls, present, tuple(chosen.items()))
+
+    @classmethod
+    def kinds(cls) -> tuple[Kind, ...]:
+        """All kinds that tests and tables run over."""
+        return (cls.kind(),)
+
+    def own_kind(self) -> Kind:
+        """The kind of this instance."""
+        chosen = {field.name: getattr(self, field.name) for field in fields(self) if _is_option(field)}
+        return Kind(type(self), self.present(), tuple(chosen.items()))
+
+    @classmethod
+    @abc.abstractmethod
+    def example(cls, num_experts: int, dimension: int, **options: Any) -> Self:
+        """A small instance of the kind with these options, for tests."""
+
+
+def _is_option(field: Field) -> bool:
+    return bool(field.metadata.get("static", False))
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A gate or expert family without its parameters: the class, its array fields and its options.
+
+    Parameters
+    ----------
+    part : type
+        The class.
+    fields : tuple of str
+        Array fields that are there, in the order of the parameters.
+    options : tuple of (str, value)
+        Static options.
+
+    Examples
+    --------
+    >>> from moetheory import FeedForwardExpert
+    >>> FeedForwardExpert.kind(activation="tanh", scale=True).fields
+    ('slope', 'scale')
+    """
+
+    part: type[AbstractPart]
+    fields: tuple[str, ...]
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        extra = [name for name in self.fields if _field(self.part, name).default is not MISSING]
+        chosen = [f"{name}={value}" for name, value in self.options if value is not None]
+        return f"{self.part.__name__}({', '.join([*chosen, *(f'with {name}' for name in extra)])})"
+
+    @property
+    def predictors(self) -> tuple[tuple[str, ...], ...]:
+        """Array fields of every linear predictor that is there."""
+        groups = (tuple(name for name in group if name in self.fields) for group in self.part.predictors)
+        return tuple(group for group in groups if group)
+
+    def width(self, dimension: int) -> int:
+        """Number of parameters of an atom with ``dimension`` inputs."""
+        return sum(dimension if name == SLOPE else 1 for name in self.fields)
+
+    def columns(self, dimension: int) -> list[tuple[str, int, int]]:
+        """Field, predictor and feature (0 for the constant, c for the c-th input) of every parameter of an atom."""
+        columns = []
+        for number, group in enumerate(self.predictors):
+            for name in group:
+                features = range(1, dimension + 1) if name == SLOPE else (0,)
+                columns += [(name, number, feature) for feature in features]
+        return columns
+
+    def build(self, coefficients: Any) -> AbstractPart:
+        """The part with these parameters, one row per atom; traced arrays are allowed."""
+        width = coefficients.shape[1]
+        dimension = width - sum(name != SLOPE for name in self.fields)
+        values, start = {}, 0
+        for name in self.fields:
+            stop = start + (dimension if name == SLOPE else 1)
+            values[name] = coefficients[:, start:stop] if name == SLOPE else coefficients[:, start]
+            start = stop
+        return self.part(**values, **dict(self.options))
+
+    def example(self, num_experts: int, dimension: int) -> AbstractPart:
+        """The example of this kind."""
+        optional = {field.name for field in fields(self.part) if field.default is not MISSING}
+        present = {name: True for name in self.fields if name in optional}
+        return self.part.example(num_experts, dimension, **present, **dict(self.options))
+
+    @property
+    def prototype(self) -> AbstractPart:
+        """An instance without atoms, to ask for options and links."""
+        return _prototype(self)
+
+
+@lru_cache
+def _prototype(kind: Kind) -> AbstractPart:
+    empty = {name: np.zeros((0, 1) if name == SLOPE else 0) for name in kind.fields}
+    return kind.part(**empty, **dict(kind.options))
+
+
+def _field(part: type, name: str) -> Field:
+    return next(field for field in fields(part) if field.name == name)

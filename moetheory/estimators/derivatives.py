@@ -1,0 +1,266 @@
+r"""First and second derivatives of the log-density of every observation in the linear predictors.
+
+With d the derivative in the log-affinities, r that in the logarithms of the normal densities, and J the derivatives of
+the links, predictor c of atom i has the score :math:`G_i = J_A d_i + J_N r_i` and feeds the weights with
+:math:`B_i = J_A g_i`. For atoms of one group the Hessian is
+
+.. math:: [i = j] M_i - G_i G_j^\top - G_i B_j^\top - B_i G_j^\top
+          = [i = j] M_i - (G_i + B_i)(G_j + B_j)^\top + B_i B_j^\top,
+
+with M the second derivatives inside one atom, and :math:`-G_i G_j^\top` for atoms of different groups. Sums of these
+over the observations times products of features are the derivatives in the parameters.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from moetheory.estimators.layout import Layout
+from moetheory.estimators.predictors import Atoms, affinity_link, link_derivatives
+
+MATRIX_WIDTH = 4
+"""Feature products are padded with zeros to a multiple of this: narrow matrix products are slower than padded ones."""
+
+
+class Slot(NamedTuple):
+    """One linear predictor of all atoms of a group that it is free for: its group, role, number, atoms."""
+
+    group: int
+    role: str
+    number: int
+    atoms: int
+
+
+class Row(NamedTuple):
+    """A slot at a chunk: derivatives of affinity and mean in it (None where zero), score G and feed B (None where zero)."""
+
+    in_affinity: Any
+    in_mean: Any
+    score: Any
+    feed: Any
+
+
+@lru_cache
+def slots(layout: Layout) -> tuple[Slot, ...]:
+    """Linear predictors of the model: gate, expert and log variance of every group."""
+    found = []
+    for index, (group, free) in enumerate(zip(layout.groups, layout.free_gate, strict=True)):
+        columns = group.gate.columns(layout.dimension)
+        for number in range(len(group.gate.predictors)):
+            mine = [column for column, (_, of, _) in enumerate(columns) if of == number]
+            found.append(Slot(index, "gate", number, int(free[:, mine].any(axis=1).sum())))
+        found += [Slot(index, "expert", number, group.atoms) for number in range(len(group.expert.predictors))]
+        found.append(Slot(index, "variance", 0, group.atoms))
+    return tuple(slot for slot in found if slot.atoms)
+
+
+class _Links(NamedTuple):
+    """Derivatives of the links of one group at a chunk, and of the log-density in affinity, mean and log variance."""
+
+    affinity: Any
+    mean: Any
+    slope: Any
+    """d: derivative of the log-density in the log-affinities."""
+    scaled: Any
+    """(y - h) / variance."""
+    half: Any
+
+
+def _links(layout: Layout, group: int, atoms: Atoms) -> _Links:
+    kinds = layout.groups[group]
+    inputs = (*atoms.gate_predictors, *([atoms.mean] if kinds.gate.part.responsive else []))
+    scaled = atoms.residual * atoms.inverse_variance
+    share = atoms.share if len(layout.groups) > 1 else 1.0
+    return _Links(
+        affinity=link_derivatives(affinity_link(kinds.gate), inputs),
+        mean=link_derivatives(kinds.expert.prototype.link, atoms.expert_predictors),
+        slope=atoms.responsibility - share * atoms.weight,
+        scaled=scaled,
+        half=0.5 * (atoms.residual * scaled - 1.0),
+    )
+
+
+def table(layout: Layout, groups: tuple[Atoms, ...]):
+    """All entries of Hessian and gradient in the linear predictors, one row each, in the order of :func:`table_rows`."""
+    links = [lax.optimization_barrier(_links(layout, index, atoms)) for index, atoms in enumerate(groups)]
+    found = slots(layout)
+    rows = [_row(slot, groups[slot.group], links[slot.group], layout) for slot in found]
+    size = groups[0].residual.shape[1]
+    blocks = [
+        _block(a, b, rows[i], rows[j], _inside(a, b, groups[a.group], links[a.group], layout))
+        for i, a in enumerate(found)
+        for j, b in enumerate(found[i:], start=i)
+    ]
+    scores = [row.score[: slot.atoms] for slot, row in zip(found, rows, strict=True)]
+    return jnp.concatenate([jnp.broadcast_to(part, (*part.shape[:-1], size)).reshape(-1, size) for part in [*blocks, *scores]])
+
+
+def _row(slot: Slot, atoms: Atoms, links: _Links, layout: Layout) -> Row:
+    r = atoms.responsibility
+    if slot.role == "variance":
+        return Row(None, None, r * links.half, None)
+    if slot.role == "gate":
+        slope = links.affinity.first[slot.number]
+        return Row(slope, None, links.slope * slope, atoms.weight * slope)
+    in_mean = links.mean.first[slot.number]
+    score = r * links.scaled * in_mean
+    if not layout.groups[slot.group].gate.part.responsive:
+        return Row(None, in_mean, score, None)
+    slope = links.affinity.first[-1] * in_mean
+    return Row(slope, in_mean, score + links.slope * slope, atoms.weight * slope)
+
+
+def _inside(a: Slot, b: Slot, atoms: Atoms, links: _Links, layout: Layout):
+    """M: second derivatives inside one atom, (atoms, chunk); None between groups."""
+    if a.group != b.group:
+        return None
+    r, inverse = atoms.responsibility, atoms.inverse_variance
+    responsive = layout.groups[a.group].gate.part.responsive
+    if b.role == "variance":
+        if a.role == "variance":
+            return r * (links.half * links.half - 0.5 * atoms.residual * links.scaled)
+        left = _affinity_slope(a, links, responsive)
+        total = 0.0 if left is None else r * links.half * left
+        return total + (r * links.scaled * (links.half - 1.0) * links.mean.first[a.number] if a.role == "expert" else 0.0)
+    total = 0.0
+    left, right = _affinity_slope(a, links, responsive), _affinity_slope(b, links, responsive)
+    if left is not None and right is not None:
+        total = links.slope * (left * right + _affinity_curvature(a, b, links))
+    if b.role == "expert":
+        normal = links.scaled * links.mean.first[b.number]
+        if left is not None:
+            total = total + r * left * normal
+        if a.role == "expert":
+            slopes = links.mean.first[a.number] * links.mean.first[b.number]
+            bend = links.mean.second[a.number][b.number]
+            total = total + r * ((links.scaled * links.scaled - inverse) * slopes + links.scaled * bend)
+            if right is not None:
+                total = total + r * right * links.scaled * links.mean.first[a.number]
+    return total
+
+
+def _affinity_slope(slot: Slot, links: _Links, responsive: bool):
+    if slot.role == "gate":
+        return links.affinity.first[slot.number]
+    if slot.role == "expert" and responsive:
+        return links.affinity.first[-1] * links.mean.first[slot.number]
+    return None
+
+
+def _affinity_curvature(a: Slot, b: Slot, links: _Links):
+    """Second derivative of the log-affinity in two slots, of which an expert's acts through the mean."""
+    if b.role == "gate":
+        return links.affinity.second[a.number][b.number]
+    right = links.mean.first[b.number]
+    if a.role == "gate":
+        return links.affinity.second[a.number][-1] * right
+    bend = links.affinity.first[-1] * links.mean.second[a.number][b.number]
+    return links.affinity.second[-1][-1] * links.mean.first[a.number] * right + bend
+
+
+def _block(a: Slot, b: Slot, left: Row, right: Row, inside):
+    """Hessian entries of all pairs of atoms of two slots, (atoms of a, atoms of b, chunk)."""
+    one, other = left.score[: a.atoms, None], right.score[: b.atoms]
+    if a.group != b.group:
+        return -one * other
+    if left.feed is not None:
+        one = one + left.feed[: a.atoms, None]
+    if right.feed is not None:
+        other = other + right.feed[: b.atoms]
+    block = _on_diagonal(inside[: min(a.atoms, b.atoms)], a.atoms, b.atoms) - one * other
+    if left.feed is not None and right.feed is not None:
+        block = block + left.feed[: a.atoms, None] * right.feed[: b.atoms]
+    return block
+
+
+def _on_diagonal(values, rows: int, columns: int):
+    """Block (rows, columns, chunk) with ``values`` on its diagonal and zeros elsewhere."""
+    if rows >= columns:
+        return jnp.eye(rows, columns)[:, :, None] * values[None]
+    return jnp.eye(rows, columns)[:, :, None] * values[:, None]
+
+
+class Assembly(NamedTuple):
+    """Where the entries of gradient and Hessian stand in the table of sums over (row, feature product)."""
+
+    shape: tuple[int, int]
+    gradient_row: np.ndarray
+    gradient_feature: np.ndarray
+    hessian_row: np.ndarray
+    hessian_feature: np.ndarray
+
+
+@lru_cache
+def assembly(layout: Layout) -> Assembly:
+    """Places of the sums of :func:`table` times :func:`feature_products`."""
+    found = slots(layout)
+    slot, atom, feature = coordinates(layout)
+    row, hessian_rows = _pair_rows(found)
+    first = hessian_rows + np.cumsum([0, *(one.atoms for one in found)])
+    place = np.concatenate([[0], np.cumsum([one.atoms for one in found])])[slot] + atom
+    products = product_index(layout.dimension)
+    num_features = products.max() + 1
+    return Assembly(
+        shape=(int(first[-1]), num_features + -num_features % MATRIX_WIDTH),
+        gradient_row=first[slot] + atom,
+        gradient_feature=feature,
+        hessian_row=row[np.ix_(place, place)],
+        hessian_feature=products[np.ix_(feature, feature)],
+    )
+
+
+def coordinates(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Slot, atom and feature (0 for the constant) of every coordinate of the packed vector."""
+    number = {(slot.group, slot.role, slot.number): index for index, slot in enumerate(slots(layout))}
+    found = []
+    for index, (group, free) in enumerate(zip(layout.groups, layout.free_gate, strict=True)):
+        gate, expert = group.gate.columns(layout.dimension), group.expert.columns(layout.dimension)
+        for atom, mask in enumerate(free):
+            mine = [column for column, is_free in zip(gate, mask, strict=True) if is_free]
+            found += [(number[index, "gate", of], atom, feature) for _, of, feature in mine]
+        for atom in range(group.atoms):
+            found += [(number[index, "expert", of], atom, feature) for _, of, feature in expert]
+        found += [(number[index, "variance", 0], atom, 0) for atom in range(group.atoms)]
+    slot, atom, feature = np.array(found).T
+    return slot, atom, feature
+
+
+def _pair_rows(found: tuple[Slot, ...]) -> tuple[np.ndarray, int]:
+    """Row of the table for every pair of (slot, atom), and the number of such rows."""
+    ends = np.cumsum([slot.atoms for slot in found])
+    places = [np.arange(end - slot.atoms, end) for slot, end in zip(found, ends, strict=True)]
+    row = np.zeros((ends[-1], ends[-1]), dtype=int)
+    start = 0
+    for i, a in enumerate(places):
+        for b in places[i:]:
+            block = start + np.arange(a.size * b.size).reshape(a.size, b.size)
+            row[np.ix_(b, a)] = block.T
+            row[np.ix_(a, b)] = block
+            start += block.size
+    return row, start
+
+
+def feature_products(x, weight):
+    """Weighted products of (1, x) with itself, (F, chunk); the first 1 + d rows are the features themselves."""
+    one = [weight, *(weight * column for column in x)]
+    d = x.shape[0]
+    products = [*one, *(one[1 + i] * x[j] for i in range(d) for j in range(i, d))]
+    padding = [jnp.zeros_like(weight)] * (-len(products) % MATRIX_WIDTH)
+    return jnp.stack(products + padding)
+
+
+@lru_cache
+def product_index(dimension: int) -> np.ndarray:
+    """Row of :func:`feature_products` that holds the product of features a and b, (1+d, 1+d)."""
+    width = 1 + dimension
+    index = np.zeros((width, width), dtype=int)
+    index[0, :] = index[:, 0] = np.arange(width)
+    pairs = [(i, j) for i in range(1, width) for j in range(i, width)]
+    for row, (i, j) in enumerate(pairs, start=width):
+        index[i, j] = index[j, i] = row
+    return index

@@ -1,0 +1,165 @@
+r"""What a chunk of observations looks like under a model: responsibilities, weights, residuals, and the links' derivatives.
+
+The log-density of one observation depends on the parameters only through the log-affinity :math:`A_i`, the mean
+:math:`h_i` and the log variance :math:`s_i` of every atom,
+
+.. math:: \ell = \log \sum_G c_G \frac{\sum_{i \in G} e^{A_i + N_i}}{\sum_{i \in G} e^{A_i}}, \qquad
+          N_i = -\tfrac12 (\log 2\pi + s_i + (y - h_i)^2 e^{-s_i}),
+
+with groups G of routed and of shared atoms and their shares :math:`c_G`; these in turn are elementwise functions, the
+links, of linear predictors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from moetheory._parts import SLOPE, Kind
+from moetheory.estimators.layout import Coefficients, Group, Layout
+from moetheory.gating import selected
+
+FACTORS = 16
+"""Numbers multiplied before a logarithm is taken: logarithms are the slowest operation of a pass."""
+
+
+class Atoms(NamedTuple):
+    """One group of atoms at a chunk, each (atoms, chunk)."""
+
+    responsibility: Float[Array, "k chunk"]
+    weight: Float[Array, "k chunk"]
+    """Weights within the group."""
+    residual: Float[Array, "k chunk"]
+    inverse_variance: Float[Array, "k 1"]
+    gate_predictors: tuple[Float[Array, "k chunk"], ...]
+    expert_predictors: tuple[Float[Array, "k chunk"], ...]
+    mean: Float[Array, "k chunk"]
+
+    @property
+    def share(self) -> Float[Array, " chunk"] | float:
+        """Posterior probability of the group."""
+        return jnp.sum(self.responsibility, axis=0)
+
+
+class Chunk(NamedTuple):
+    """All groups at a chunk, and the log-density as ``peak + log(ratio)``."""
+
+    groups: tuple[Atoms, ...]
+    peak: Float[Array, " chunk"]
+    ratio: Float[Array, " chunk"]
+
+    @property
+    def log_density(self) -> Float[Array, " chunk"]:
+        """Log-density of every observation."""
+        return self.peak + jnp.log(self.ratio)
+
+    def log_likelihood(self, counted: Float[Array, " chunk"]) -> Float[Array, ""]:
+        """Sum of the log-densities of the rows that are counted (1, padding 0).
+
+        A ratio lies between 1 / (2k) and k, so products of several are safe, and one logarithm serves them all.
+        """
+        ratios = jnp.where(counted > 0, self.ratio, 1.0).reshape(FACTORS, -1)
+        return jnp.sum(counted * self.peak) + jnp.sum(jnp.log(jnp.prod(ratios, axis=0)))
+
+
+def look(layout: Layout, coefficients: Sequence[Coefficients], x, y) -> Chunk:
+    """Responsibilities, weights, residuals and log-density of a chunk of observations."""
+    seen = [_see(group, at, x, y) for group, at in zip(layout.groups, coefficients, strict=True)]
+    peak = seen[0].peak if len(seen) == 1 else jnp.maximum(seen[0].peak, seen[1].peak)
+    joint = [jnp.exp(one.logit - peak) / one.gate_total for one in seen]
+    total = sum(jnp.sum(terms, axis=0) for terms in joint)
+    groups = tuple(
+        Atoms(
+            terms / total, one.gate / one.gate_total, one.residual, one.inverse_variance, one.gate_in, one.expert_in, one.mean
+        )
+        for terms, one in zip(joint, seen, strict=True)
+    )
+    return Chunk(groups, peak, total / len(seen))
+
+
+class _Seen(NamedTuple):
+    gate: Any
+    gate_total: Any
+    logit: Any
+    peak: Any
+    residual: Any
+    inverse_variance: Any
+    gate_in: tuple
+    expert_in: tuple
+    mean: Any
+
+
+def _see(group: Group, at: Coefficients, x, y) -> _Seen:
+    expert_in = linear_predictors(group.expert, at.expert, x)
+    mean = group.expert.prototype.link(*expert_in)
+    residual = y - mean
+    inverse_variance = jnp.exp(-at.log_variance)[:, None]
+    normal = -0.5 * (jnp.log(2 * jnp.pi) + at.log_variance[:, None] + residual**2 * inverse_variance)
+    gate_in = linear_predictors(group.gate, at.gate, x)
+    affinity = _affinity(group.gate, at.gate, gate_in, mean, x)
+    gate_peak = jnp.max(affinity, axis=0)
+    gate = jnp.exp(affinity - gate_peak)
+    logit = affinity + normal - gate_peak
+    return _Seen(
+        gate, jnp.sum(gate, axis=0), logit, jnp.max(logit, axis=0), residual, inverse_variance, gate_in, expert_in, mean
+    )
+
+
+def affinity_link(gate: Kind) -> Callable:
+    """Log-affinity as a function of the gate's predictors and, for responsive gates, the mean, in that order."""
+    link = gate.prototype.link
+    if gate.part.responsive:
+        return lambda *inputs: link(*inputs[:-1], response=inputs[-1])
+    return link
+
+
+def _affinity(gate: Kind, coefficients, inputs, mean, x):
+    link = affinity_link(gate)
+    affinity = link(*inputs, mean) if gate.part.responsive else link(*inputs)
+    top_k = gate.prototype.top_k
+    if top_k is None:
+        return affinity
+    part = gate.build(coefficients)
+    scores = jax.vmap(jax.vmap(lambda atom, row, response: atom.score(row, response), (None, 1, 0)), (0, None, 0))
+    mean = jnp.broadcast_to(mean, (len(mean), x.shape[1]))
+    return jnp.where(selected(scores(part, x, mean), top_k), affinity, -jnp.inf)
+
+
+def linear_predictors(kind: Kind, coefficients, x) -> tuple[Float[Array, "k chunk"], ...]:
+    """Every linear predictor of a gate or expert, as sums of products; (k, 1) where no input takes part."""
+    columns = kind.columns(len(x))
+    totals: list[Any] = [None] * len(kind.predictors)
+    for column, (name, number, feature) in enumerate(columns):
+        term = coefficients[:, column : column + 1]
+        term = term * x[feature - 1] if name == SLOPE else term
+        totals[number] = term if totals[number] is None else totals[number] + term
+    return tuple(totals)
+
+
+class LinkDerivatives(NamedTuple):
+    """First derivatives of a link and the rows of its second ones, by argument."""
+
+    first: tuple
+    second: tuple[tuple, ...]
+
+
+def link_derivatives(link: Callable, inputs: Sequence[Any]) -> LinkDerivatives:
+    """Derivatives of an elementwise function, by forward differentiation in one argument at a time."""
+    positions = range(len(inputs))
+    first = [_derivative(link, position) for position in positions]
+    second = tuple(tuple(_derivative(slope, position)(*inputs) for position in positions) for slope in first)
+    return LinkDerivatives(tuple(slope(*inputs) for slope in first), second)
+
+
+def _derivative(function: Callable, position: int) -> Callable:
+    def derivative(*inputs):
+        def of_one(value):
+            return function(*inputs[:position], value, *inputs[position + 1 :])
+
+        return jax.jvp(of_one, (inputs[position],), (jnp.ones_like(inputs[position]),))[1]
+
+    return derivative

@@ -1,0 +1,74 @@
+"""Inputs where a model is not smooth: top-K choices change, a ReLU switches on, a response meets zero."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import brentq
+
+from moetheory.models import MixtureOfExperts
+from moetheory.sampling import by_rows
+
+GRID = 2048
+"""Intervals in which a sign change is looked for."""
+
+
+def kinks(model: MixtureOfExperts, low: float, high: float) -> np.ndarray:
+    """Points strictly inside an interval where gate or experts of a model with one input have kinks or jumps.
+
+    Parameters
+    ----------
+    model : MixtureOfExperts
+        With one input.
+    low, high : float
+        The interval.
+
+    Returns
+    -------
+    (m,) array
+        In increasing order; empty for smooth models.
+
+    Examples
+    --------
+    >>> from moetheory import FeedForwardExpert, SoftmaxGate
+    >>> model = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), FeedForwardExpert([[2.0]], [1.0], activation="relu"), [1.0])
+    >>> kinks(model, -1.0, 1.0).tolist()
+    [-0.5]
+    """
+    if not model.family.kinked:
+        return np.zeros(0)
+    grid = np.linspace(low, high, GRID + 1)
+    (values,) = by_rows(_switches_at, model, grid[:, None])
+
+    def root(left: int, column: int) -> float:
+        def switch(x: float) -> float:
+            return float(_switches_at(model, np.full((1, 1), x))[0][0, column])
+
+        return brentq(switch, grid[left], grid[left + 1], xtol=1e-15)
+
+    changes = np.argwhere(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
+    exact = np.argwhere((values == 0.0) & (values != 0.0).any(axis=0))
+    points = [root(left, column) for left, column in changes] + [grid[row] for row, _ in exact]
+    points = np.unique(np.round(points, 14))
+    return points[(points > low) & (points < high)]
+
+
+@jax.jit
+def _switches_at(model: MixtureOfExperts, rows):
+    return (jax.vmap(lambda x: _switches(model, x))(rows),)
+
+
+def _switches(model: MixtureOfExperts, x):
+    """Functions of the input whose sign changes are the kinks."""
+    responses = jax.vmap(lambda expert: expert.mean(x))(model.expert)
+    found = [jnp.zeros(0) + 1.0]
+    if model.gate.top_k is not None:
+        scores = jax.vmap(lambda gate, response: gate.score(x, response))(model.gate, responses)
+        upper = np.triu_indices(len(scores), 1)
+        found.append((scores[:, None] - scores[None])[upper])
+    if model.gate.responsive:
+        found.append(responses)
+    experts = [model.expert, *([model.shared.expert] if model.shared else [])]
+    found += [jax.vmap(lambda expert: expert.predictor_values(x)[0])(expert) for expert in experts if expert.kinked]
+    return jnp.concatenate(found)

@@ -1,0 +1,82 @@
+"""What the Voronoi losses of arXiv 2505.10860 share: cells, the part of the shared experts, the routed part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from moetheory.losses.exponents import Power, power
+from moetheory.losses.translation import TranslatedSum
+from moetheory.losses.voronoi import cell_mass, cell_sizes, cells, differences, expert_blocks
+from moetheory.mixing_measure import MixingMeasure
+
+
+def routed_cells(estimate: MixingMeasure, truth: MixingMeasure) -> np.ndarray:
+    """Cells of the routed atoms by (beta_1, eta, nu)."""
+    return cells(estimate, truth, ("beta_1", *expert_blocks(truth)))
+
+
+def shared_part(estimate: MixingMeasure, truth: MixingMeasure, exponents: Mapping[str, Power]) -> float:
+    r"""Part of the shared experts: gaps of the cells' weights and weighted powers of the differences.
+
+    :math:`\sum_j |\sum_{i \in V_j} \omega_i - \omega_j^*| + \sum_j \sum_{i \in V_j} \omega_i \sum_c \|\Delta_c\|^{p_c(m_j)}`
+    with cells by (kappa, tau); zero for models without shared experts. Without exponents of its own, kappa is one block.
+    """
+    if (estimate.shared is None) != (truth.shared is None):
+        raise ValueError("one of the measures has shared experts, the other none; compare measures of the same model.")
+    if truth.shared is None:
+        return 0.0
+    fitted, true = estimate.shared, truth.shared
+    blocks = expert_blocks(true)
+    assignment = cells(fitted, true, blocks)
+    gaps = np.abs(cell_mass(fitted, assignment, true.num_atoms) - true.mass)
+    return float(gaps.sum() + fitted.mass @ powered(fitted, true, assignment, grouped(blocks, exponents), exponents))
+
+
+def grouped(blocks: tuple[str, ...], exponents: Mapping[str, Power]) -> list[tuple[str, ...]]:
+    """Blocks that share a norm: the coordinates of the expert together, unless exponents tell them apart."""
+    if any(name in exponents for name in blocks):
+        return [(name,) for name in blocks]
+    return [blocks[:-1], blocks[-1:]]
+
+
+def powered(estimate, truth, assignment: np.ndarray, groups, exponents: Mapping[str, Power]) -> np.ndarray:
+    """Sum over groups of blocks of the powered norms of the differences, one number per fitted atom."""
+    sizes = cell_sizes(assignment, truth.num_atoms)[assignment]
+    norms = [np.linalg.norm(differences(estimate, truth, assignment, group), axis=1) for group in groups]
+    return sum(norm ** power(exponents, group[0], sizes) for norm, group in zip(norms, groups, strict=True))
+
+
+def routed_sum(exponents: Mapping[str, Power]) -> Callable[[MixingMeasure, MixingMeasure, np.ndarray], TranslatedSum]:
+    """The routed part of DS-D1 or DS-D2 as a function of the translation, for given cells."""
+
+    def translated_sum(estimate: MixingMeasure, truth: MixingMeasure, assignment: np.ndarray) -> TranslatedSum:
+        sizes = cell_sizes(assignment, truth.num_atoms)[assignment]
+        groups = grouped(expert_blocks(truth), exponents)
+        return TranslatedSum(
+            fitted_mass=cell_mass(estimate, assignment, truth.num_atoms),
+            true_mass=truth.mass,
+            weights=estimate.mass,
+            deltas=differences(estimate, truth, assignment, ("beta_1",)),
+            offsets=np.zeros(estimate.num_atoms),
+            powers=power(exponents, "beta_1", sizes),
+            rest=powered(estimate, truth, assignment, groups, exponents),
+        )
+
+    return translated_sum
+
+
+def best_over_cells(estimate: MixingMeasure, truth: MixingMeasure, translated_sum, translate: bool) -> float:
+    """Value of a routed part: raw, or the infimum over translations.
+
+    Cells use the gate slope and so depend on the translation: the infimum is taken for the cells of the untranslated
+    measures and for those after its best translation, and the smaller value counts.
+    """
+    assignment = routed_cells(estimate, truth)
+    first = translated_sum(estimate, truth, assignment)
+    if not translate:
+        return first.loss(False)
+    shift = first.best()[1]
+    moved = routed_cells(estimate, truth.translate(0.0, shift))
+    return min(first.loss(True), translated_sum(estimate, truth, moved).loss(True))

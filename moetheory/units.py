@@ -1,0 +1,77 @@
+"""Standardised units for fits to data: what a family allows, and the way back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import equinox as eqx
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from moetheory._parts import SLOPE, AbstractPart
+from moetheory.models import Family, MixtureOfExperts, SharedExperts
+from moetheory.sampling import Sample
+
+Part = TypeVar("Part", bound=AbstractPart)
+
+
+@dataclass(frozen=True)
+class Standardisation:
+    """Affine maps of inputs and response that the family can absorb in its parameters.
+
+    Inputs are centred if every linear predictor that sees them has an intercept, and always scaled. The response is
+    centred or scaled if all experts can follow, and left alone where a competition gate sees its size.
+    """
+
+    inputs: StandardScaler
+    response: StandardScaler
+
+    @classmethod
+    def of(cls, family: Family, X: np.ndarray, y: np.ndarray) -> Standardisation:
+        """The maps for a family and data."""
+        parts = [family.gate, family.expert, *([family.shared] if family.shared else [])]
+        centred = all(len(group) > 1 for part in parts for group in part.predictors if SLOPE in group)
+        experts = [part.prototype for part in parts[1:]]
+        free = not family.gate.part.responsive
+        shifts = free and all(expert.shiftable for expert in experts)
+        scales = free and all(expert.scalable for expert in experts)
+        inputs = StandardScaler(with_mean=centred).fit(X)
+        return cls(inputs, StandardScaler(with_mean=shifts, with_std=scales).fit(y[:, None]))
+
+    @property
+    def unit(self) -> float:
+        """Unit of the response."""
+        return 1.0 if self.response.scale_ is None else float(self.response.scale_[0])
+
+    def sample(self, X: np.ndarray, y: np.ndarray) -> Sample:
+        """The data in standardised units."""
+        return Sample(x=self.inputs.transform(X), y=self.response.transform(y[:, None])[:, 0])
+
+    def in_data_units(self, model: MixtureOfExperts) -> MixtureOfExperts:
+        """A model of the standardised data as a model of the data."""
+        origin = float(self.response.mean_[0]) if self.response.with_mean else 0.0
+
+        def expert_back(expert):
+            return self._inputs_back(expert).moved(self.unit, origin)
+
+        shared = model.shared
+        if shared:
+            shared = SharedExperts(expert_back(shared.expert), self.unit**2 * shared.variance, shared.weight)
+        return MixtureOfExperts(
+            self._inputs_back(model.gate), expert_back(model.expert), self.unit**2 * model.variance, shared
+        )
+
+    def _inputs_back(self, part: Part) -> Part:
+        for group in part.predictors:
+            present = [name for name in group if getattr(part, name) is not None]
+            if SLOPE not in present:
+                continue
+            slope = np.asarray(part.slope) / self.inputs.scale_
+            changed = {SLOPE: slope}
+            if self.inputs.with_mean:
+                (constant,) = (name for name in present if name != SLOPE)
+                changed[constant] = getattr(part, constant) - slope @ self.inputs.mean_
+            names = list(changed)
+            part = eqx.tree_at(lambda p, names=names: [getattr(p, name) for name in names], part, list(changed.values()))
+        return part
