@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import equinox as eqx
@@ -72,9 +72,21 @@ class Family:
         parts = [self.gate, self.expert, *([self.shared] if self.shared else [])]
         return any(part.prototype.kinked for part in parts)
 
+    def has_parameters_of(self, other: Family) -> bool:
+        """Whether both families have the same parameters, whatever the number of shared atoms and of active ones."""
+        return all(_without_top_k(one) == _without_top_k(another) for one, another in zip(self._kinds, other._kinds, strict=True))
+
+    @property
+    def _kinds(self) -> tuple[Kind | None, ...]:
+        return (self.gate, self.expert, self.shared)
+
     def __str__(self) -> str:
         shared = f", {self.num_shared} shared {self.shared}" if self.shared else ""
         return f"{self.gate}, {self.expert}{shared}"
+
+
+def _without_top_k(kind: Kind | None) -> Kind | None:
+    return kind and replace(kind, options=tuple(option for option in kind.options if option[0] != "top_k"))
 
 
 SOFTMAX_LINEAR = Family(SoftmaxGate.kind(), LinearExpert.kind())

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from moetheory import experts, gating
 from moetheory._discovery import classes_by_file
-from moetheory._parts import AbstractPart, Kind
+from moetheory._parts import Kind
 from moetheory.estimators import (
     ExpectationMaximisation,
     Fit,
@@ -31,8 +31,6 @@ from moetheory.models import Family, MixtureOfExperts
 from moetheory.sampling import by_rows, respond, weights_and_means
 from moetheory.units import Standardisation
 
-GATES = classes_by_file(gating, gating.AbstractGate)
-EXPERTS = classes_by_file(experts, experts.AbstractExpert)
 ESTIMATORS = {"mle": MaximumLikelihood, "em": ExpectationMaximisation}
 
 INFORMATION_ROWS = 2048
@@ -326,13 +324,13 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
             raise TypeError(f"box={self.box!r}; need a ParameterBox in standardised units, or None.")
 
     def _family(self) -> Family:
-        gate = _kind("gate", self.gate, GATES, self.gate_options)
-        expert = _kind("expert", self.expert, EXPERTS, self.expert_options)
+        gate = _kind("gate", self.gate, self.gate_options)
+        expert = _kind("expert", self.expert, self.expert_options)
         if not self.n_shared:
             return Family(gate, expert)
         if self.shared_expert is None and self.shared_options is None:
             return Family(gate, expert, expert, int(self.n_shared))
-        shared = _kind("shared_expert", self.shared_expert or self.expert, EXPERTS, self.shared_options)
+        shared = _kind("shared_expert", self.shared_expert or self.expert, self.shared_options)
         return Family(gate, expert, shared, int(self.n_shared))
 
     def _make_estimator(self) -> MaximumLikelihood | ExpectationMaximisation:
@@ -346,15 +344,17 @@ def _generator(random_state: int | np.random.RandomState | None) -> np.random.Ge
     return np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
 
 
-def _kind(argument: str, value: Any, register: Mapping[str, type], options: Mapping[str, Any] | None) -> Kind:
-    if isinstance(value, Kind):
-        if options:
-            raise ValueError(f"{argument}={value} brings its options; leave {argument}_options out.")
-        return value
-    part = register.get(value) if isinstance(value, str) else value
-    if not (isinstance(part, type) and issubclass(part, AbstractPart)):
+def _kind(argument: str, value: Any, options: Mapping[str, Any] | None) -> Kind:
+    """Kind of a gate (argument ``gate``) or of experts, by name of its file, class or kind."""
+    package, base = (gating, gating.AbstractGate) if argument == "gate" else (experts, experts.AbstractExpert)
+    if isinstance(value, Kind) and options:
+        raise ValueError(f"{argument}={value} brings its options; leave {argument}_options out.")
+    kind = value if isinstance(value, Kind) else None
+    register = classes_by_file(package, base)
+    part = kind.part if kind else register.get(value) if isinstance(value, str) else value
+    if not (isinstance(part, type) and issubclass(part, base)):
         raise ValueError(f"{argument}={value!r}; choose one of {list(register)}, or give a class or a Kind.")
-    return part.kind(**(options or {}))
+    return kind or part.kind(**(options or {}))
 
 
 def _advice(fit: Fit, rows: int) -> str:

@@ -20,7 +20,8 @@ Part = TypeVar("Part", bound=AbstractPart)
 class Standardisation:
     """Affine maps of inputs and response that the family can absorb in its parameters.
 
-    Inputs are centred if every linear predictor that sees them has an intercept, and always scaled. The response is
+    Inputs are centred if every linear predictor that sees them has an intercept (and no top-K choice ignores it), and
+    always scaled. The response is
     centred or scaled if all experts can follow, and left alone where a competition gate sees its size.
     """
 
@@ -32,6 +33,7 @@ class Standardisation:
         """The maps for a family and data."""
         parts = [family.gate, family.expert, *([family.shared] if family.shared else [])]
         centred = all(len(group) > 1 for part in parts for group in part.predictors if SLOPE in group)
+        centred = centred and family.gate.prototype.absorbs_input_shift
         experts = [part.prototype for part in parts[1:]]
         free = not family.gate.part.responsive
         shifts = free and all(expert.shiftable for expert in experts)

@@ -32,7 +32,7 @@ from moetheory.estimators.likelihood import Rows, over_chunks
 from moetheory.estimators.predictors import Atoms, Chunk, affinity_link, link_derivatives, look
 from moetheory.estimators.trust_region import Box, free_coordinates
 
-RIDGE = 1e-12
+RIDGE = 1e-9
 SHORTEST = 1e-8
 """An update shortened below this share of itself ends the iteration."""
 
@@ -67,7 +67,7 @@ def _step(layout: Layout, rows: Rows, box: Box, tolerance, gate_steps: int, stat
     trial = jnp.clip(state.point + state.share * state.update, box.lower, box.upper)
     value, update = _update(layout, rows, trial, box, gate_steps)
     accepted = value >= state.value
-    share = jnp.where(accepted, 1.0, 0.5 * state.share)
+    share = jnp.where(accepted, jnp.minimum(1.0, 4.0 * state.share), 0.5 * state.share)
     settled = accepted & (value - state.value <= tolerance * jnp.abs(value))
     return State(
         point=jnp.where(accepted, trial, state.point),
@@ -170,17 +170,16 @@ def _mean_step(layout: Layout, index: int, statistics: _Statistics, inverse_vari
         score = score.at[where.coordinates].add(gate_sums[where.score_row, where.score_feature])
     place = slice(gate.start, expert.stop)
     limits = Box(box.lower[place], box.upper[place])
-    free = free_coordinates(point[place], -score, limits)
-    step = _solve(information, score, free)
-    return jnp.clip(point[place] + step, limits.lower, limits.upper) - point[place]
+    return _solve(information, score, free_coordinates(point[place], -score, limits), limits)
 
 
-def _solve(information, score, free):
-    """Solution on the free coordinates, in units that make the diagonal one, with a tiny ridge."""
+def _solve(information, score, free, limits: Box):
+    """Solution on the free coordinates, in units that make the diagonal one, no longer than half the box in any."""
     scale = jnp.sqrt(jnp.maximum(jnp.diag(information), 1e-300))
     scaled = jnp.where(free[:, None] & free, information / (scale[:, None] * scale), 0.0)
     scaled = scaled + jnp.diag(jnp.where(free, RIDGE, 1.0))
-    return jnp.linalg.solve(scaled, jnp.where(free, score / scale, 0.0)) / scale
+    step = jnp.linalg.solve(scaled, jnp.where(free, score / scale, 0.0)) / scale
+    return step / jnp.maximum(1.0, jnp.max(2 * jnp.abs(step) / (limits.upper - limits.lower), initial=0.0))
 
 
 class _GateAssembly(NamedTuple):
@@ -267,7 +266,7 @@ def _further_gate_steps(layout: Layout, rows: Rows, point, first, box: Box, gate
     def again(_, gate):
         sums = _gate_sums(layout, rows, point, gate)
         information, score = sums[where.row, where.feature], sums[where.score_row, where.score_feature]
-        step = _solve(information, score, free_coordinates(gate, -score, limits))
+        step = _solve(information, score, free_coordinates(gate, -score, limits), limits)
         return jnp.clip(gate + step, limits.lower, limits.upper)
 
     if section.start == section.stop:

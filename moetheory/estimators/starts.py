@@ -226,7 +226,7 @@ def _copies(labels: np.ndarray, count: int) -> np.ndarray:
 
 def _require_same_family(layout: Layout, truth: MixtureOfExperts) -> None:
     fitted, true = layout.family, truth.family
-    if (fitted.gate, fitted.expert, fitted.shared) != (true.gate, true.expert, true.shared):
+    if not fitted.has_parameters_of(true):
         raise ValueError(f"starts near the truth need its family, {true}; the fitted one is {fitted}: use RandomStarts.")
 
 

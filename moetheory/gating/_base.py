@@ -52,6 +52,11 @@ class AbstractGate(AbstractPart):
         return self.top_k is not None
 
     @property
+    def absorbs_input_shift(self) -> bool:
+        """Whether intercepts make up for a shift of the inputs."""
+        return True
+
+    @property
     def vanishes_with_response(self) -> bool:
         """Whether the weight of an atom is zero where its expert's response is."""
         return False

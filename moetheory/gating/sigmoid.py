@@ -52,6 +52,10 @@ class SigmoidGate(AbstractGate):
     symbols: ClassVar = {"intercept": "beta_0", "slope": "beta_1"}
     invariant_shifts: ClassVar = ()
 
+    @property
+    def absorbs_input_shift(self) -> bool:
+        return self.top_k is None
+
     def link(self, *predictors, response=None):
         return jax.nn.log_sigmoid(predictors[0])
 

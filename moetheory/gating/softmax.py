@@ -51,6 +51,10 @@ class SoftmaxGate(AbstractGate):
     symbols: ClassVar = {"intercept": "beta_0", "slope": "beta_1"}
     invariant_shifts: ClassVar = ("intercept", "slope")
 
+    @property
+    def absorbs_input_shift(self) -> bool:
+        return self.top_k is None
+
     def link(self, *predictors, response=None):
         return predictors[0]
 

@@ -45,8 +45,9 @@ def parameter_errors(
     r"""Errors of every block of the routed (or the shared) atoms, cell by cell, after the best translation.
 
     :math:`e_p = (\sum_i w_i \|\Delta_{c,i}\|^p / \sum_i w_i)^{1/p}` over the atoms of a group of cells, w the
-    masses; cells by experts and variances. Groups are ``split`` (cells of several atoms), ``single`` (of one atom) and
-    ``atom1``, ``atom2``, ... (the cell of one true atom). Keys, for each block c and group g:
+    masses; cells by experts and variances. Groups are ``split`` (cells of several atoms), ``single`` (of one atom),
+    ``size2``, ``size3`` (of so many), ``atom1``, ``atom2``, ... (the cell of one true atom) and ``split1``, ... (that cell
+    if it has several atoms). Keys, for each block c and group g:
 
     - ``e2.c.g``: p = 2;
     - ``ep.c.g``: p = the power of the block in the loss, the largest over the group's cells;
@@ -143,8 +144,12 @@ class _Members:
 def _groups(sizes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
     yield "split", sizes > 1
     yield "single", sizes == 1
+    for size in (2, 3):
+        yield f"size{size}", sizes == size
     for j in range(sizes.size):
-        yield f"atom{j + 1}", np.arange(sizes.size) == j
+        atom = np.arange(sizes.size) == j
+        yield f"atom{j + 1}", atom
+        yield f"split{j + 1}", atom & (sizes > 1)
 
 
 def _function_norms(

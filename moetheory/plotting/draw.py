@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from moetheory.plotting.levels import distribution_figure, fibre_figure, level_figure
+from moetheory.plotting.levels import distribution_figure, fibre_figure, level_figure, levels_figure
 from moetheory.plotting.rates import rate_figure
 from moetheory.study.results import CheckResult, ClaimResult
 
 _FIGURES = {
     "slope": rate_figure,
     "level": level_figure,
+    "levels": levels_figure,
     "gap": level_figure,
     "distribution": distribution_figure,
     "fibre": fibre_figure,

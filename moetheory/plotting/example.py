@@ -19,7 +19,7 @@ def example_claim(kind: str) -> ClaimResult:
     Parameters
     ----------
     kind : str
-        ``slope``, ``level``, ``gap``, ``distribution`` or ``fibre``.
+        ``slope``, ``level``, ``levels``, ``gap``, ``distribution`` or ``fibre``.
 
     Returns
     -------
@@ -79,6 +79,14 @@ def _level(kind: str = "level", label: str = "efficiency ratio", shift: float = 
     return CheckResult("quantity", kind, label, predicted, (), judgement, judgement, {}, _table(samples))
 
 
+def _levels() -> CheckResult:
+    rng = np.random.default_rng(3)
+    parts = [_table({10_000: rng.chisquare(1, 2_000)}).assign(coordinate=name) for name in ("beta_1[1]", "eta_0[1]", "nu[1]")]
+    values, predicted = pd.concat(parts, ignore_index=True), (0.9, 1.1)
+    judgement = judge_level(values["value"].to_numpy(), predicted)
+    return CheckResult("quantity", "levels", "efficiency ratio", predicted, (), judgement, judgement, {}, values)
+
+
 def _gap() -> CheckResult:
     return _level("gap", "log-likelihood gap (nats)", shift=1.0)
 
@@ -98,10 +106,13 @@ def _fibre() -> CheckResult:
     return CheckResult("quantity", "fibre", "loss D2", at_most, (), None, None, {}, _table(samples))
 
 
-_CHECKS = {"slope": _slope, "level": _level, "gap": _gap, "distribution": _distribution, "fibre": _fibre}
+_CHECKS = {
+    "slope": _slope, "level": _level, "levels": _levels, "gap": _gap, "distribution": _distribution, "fibre": _fibre
+}
 _TITLES = {
     "slope": "The mixing measure converges at the root-n rate",
     "level": "The estimator attains the Cramér-Rao bound",
+    "levels": "Every parameter attains the Cramér-Rao bound",
     "gap": "Both estimators reach the same likelihood",
     "distribution": "The likelihood-ratio statistic has its chi-squared law",
     "fibre": "The loss vanishes to fourth order along the fibre",

@@ -67,6 +67,45 @@ def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     return figure
 
 
+@styled
+def levels_figure(claim: ClaimResult, check: CheckResult) -> Figure:
+    """Mean of a quantity for every coordinate at the largest sample size, with bars of 2 standard errors.
+
+    Parameters
+    ----------
+    claim : ClaimResult
+        The claim, for the title.
+    check : CheckResult
+        Of kind ``levels``: its values have a column ``coordinate``.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Free of pyplot's state; needs no closing.
+
+    Examples
+    --------
+    >>> from moetheory.plotting.example import example_claim
+    >>> claim = example_claim("levels")
+    >>> levels_figure(claim, claim.checks[0]).axes[0].get_xlabel()
+    'efficiency ratio at n = 10,000'
+    """
+    figure, (axes,) = panels(claim, check)
+    n = largest_size(check)
+    table = size_table(check)
+    shown = table[(table["n"] == n) & (table["replicates"] > 0)].iloc[::-1]
+    axes.set(xlabel=f"{check.label} at n = {n:,}", yticks=range(len(shown)), yticklabels=shown["coordinate"].tolist())
+    low, high = check.predicted
+    axes.axvspan(low, high, color=GREY, alpha=0.15, linewidth=0, label=f"predicted {interval(low, high)}")
+    axes.axvline(1.0, linestyle="--", color=BLACK, linewidth=1.0)
+    if not shown.empty:
+        label = f"mean of {shown['replicates'].min()} replicates ± 2 SE"
+        errors = 2 * shown["mean_se"].fillna(0)
+        axes.errorbar(shown["mean"], range(len(shown)), xerr=errors, fmt="o", markersize=5, color=BLUE, linewidth=1, label=label)
+    legend_below(figure, axes)
+    return figure
+
+
 def _predicted_band(axes: Axes, predicted: tuple[float, float]) -> None:
     low, high = predicted
     ends = [end for end in dict.fromkeys(predicted) if np.isfinite(end)]
@@ -169,7 +208,7 @@ def fibre_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     'distance u along the fibre'
     """
     figure, (axes,) = panels(claim, check)
-    axes.set(xscale="log", yscale="log", xlabel="distance u along the fibre")
+    axes.set(xscale="log", yscale="log", xlabel=check.path or "distance u along the fibre")
     axes.set_ylabel(textwrap.fill(check.label, LABEL_WIDTH))
     rows = check.values.sort_values("n")
     shown = rows[np.isfinite(rows["value"]) & (rows["value"] > 0) & (rows["n"] > 0)]

@@ -72,7 +72,8 @@ def save(figure: Figure, claim: ClaimResult, check: CheckResult, folder: Path) -
 def save_all(claims: Iterable[ClaimResult], folder: Path) -> dict[tuple[str, str, str], Path]:
     """Draw and write every check of every claim, each with its table and provenance.
 
-    Pictures that show the same table and record already are left as they are.
+    Pictures that show the same table and record already are left as they are. Computed values at a single model have a
+    table and a record only.
 
     Parameters
     ----------
@@ -103,6 +104,9 @@ def save_all(claims: Iterable[ClaimResult], folder: Path) -> dict[tuple[str, str
     figures = {}
     for claim in claims:
         for check in claim.checks:
+            if check.kind == "fibre" and len(check.values) < 2:
+                _write(folder, claim, check, _tables(claim, check))
+                continue
             if _drawn(claim, check, folder):
                 _write(folder, claim, check, _tables(claim, check))
             else:

@@ -29,7 +29,8 @@ def size_table(check: CheckResult) -> pd.DataFrame:
     -------
     DataFrame
         By increasing n, columns ``n, replicates, missing, mean, mean_se, median, median_se, trimmed_mean,
-        trimmed_mean_se, share_converged``; NaN where there are too few values.
+        trimmed_mean_se, share_converged``; NaN where there are too few values. A check of several coordinates has a
+        first column ``coordinate``.
 
     References
     ----------
@@ -43,12 +44,13 @@ def size_table(check: CheckResult) -> pd.DataFrame:
     0  100          60              1.0
     1  268          60              1.0
     """
+    keys = ["coordinate", "n"] if "coordinate" in check.values else ["n"]
     rows = [
-        {"n": int(n), **_located(rows["value"].to_numpy(np.float64), int(n))}
+        {**dict(zip(keys, key, strict=True)), **_located(rows["value"].to_numpy(np.float64), int(key[-1]))}
         | {"share_converged": float((rows["status"] == "converged").mean())}
-        for n, rows in check.values.groupby("n")
+        for key, rows in check.values.groupby(keys, sort=len(keys) == 1)
     ]
-    return pd.DataFrame(rows, columns=[*COLUMNS, "share_converged"])
+    return pd.DataFrame(rows, columns=[*keys[:-1], *COLUMNS, "share_converged"])
 
 
 def finite_values(check: CheckResult, n: int) -> NDArray[np.float64]:

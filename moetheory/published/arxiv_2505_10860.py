@@ -50,3 +50,11 @@ PUBLISHED_MLE = MaximumLikelihood(starts=(NearTruth(0.005),), box=BOX)
 
 CERTIFIED = MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(4)), box=BOX)
 """Certified maximum likelihood for over-specified fits: near, split and data-only starts."""
+
+TOP_K = MixtureOfExperts(
+    SoftmaxGate([0.4, 0.3, 0.0], [[-3.0], [-1.5], [0.0]], top_k=2),
+    FeedForwardExpert([[-1.0], [1.0], [1.0]], scale=[3.0, -3.0, 1.5], activation="gelu"),
+    [0.4, 0.4, 0.4],
+    SharedExperts(FeedForwardExpert([[-1.0]], scale=[-1.0], activation="gelu"), [0.25], [1.0]),
+)
+"""Two of three routed experts at every input (ours; appendix F prints no simulation): the middle one is always active."""

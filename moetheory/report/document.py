@@ -26,11 +26,19 @@ class Paragraph:
 
 
 @dataclass(frozen=True)
+class Link:
+    """Text in a table that leads to a file or an address."""
+
+    text: str
+    target: Path | str
+
+
+@dataclass(frozen=True)
 class Table:
-    """Cells of text under a header."""
+    """Cells of text or links under a header."""
 
     header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[str | Link]]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from html import escape
 from urllib.parse import quote
 
 from moetheory.rates import Verdict
-from moetheory.report.document import Block, Contents, Heading, Paragraph, Picture, Table
+from moetheory.report.document import Block, Contents, Heading, Link, Paragraph, Picture, Table
 
 _STYLE = """
 :root { color-scheme: light dark; --line: #8886; --head: #8882; --good: #00664a; --bad: #a33b00; --weak: #7a5c00; }
@@ -39,9 +39,11 @@ def render_html(blocks: Sequence[Block], title: str) -> str:
     )
 
 
-def _cell(text: str) -> str:
-    mark = f' class="{text}"' if text in set(Verdict) else ""
-    return f"<td{mark}>{escape(text)}</td>"
+def _cell(cell: str | Link) -> str:
+    if isinstance(cell, Link):
+        return f'<td><a href="{escape(str(cell.target))}">{escape(cell.text)}</a></td>'
+    mark = f' class="{cell}"' if cell in set(Verdict) else ""
+    return f"<td{mark}>{escape(cell)}</td>"
 
 
 @singledispatch

@@ -9,7 +9,7 @@ from functools import singledispatch
 from pathlib import Path
 from urllib.parse import quote
 
-from moetheory.report.document import Block, Contents, Heading, Paragraph, Picture, Table
+from moetheory.report.document import Block, Contents, Heading, Link, Paragraph, Picture, Table
 
 
 def render_markdown(blocks: Sequence[Block], folder: Path) -> str:
@@ -22,8 +22,19 @@ def _plain(text: str) -> str:
     return re.sub(r"([\\`*\[\]<>|#~$])", r"\\\1", " ".join(text.split()))
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(_plain(cell) for cell in cells) + " |"
+def _row(cells: Sequence[str | Link], folder: Path) -> str:
+    return "| " + " | ".join(_cell(cell, folder) for cell in cells) + " |"
+
+
+def _cell(cell: str | Link, folder: Path) -> str:
+    if isinstance(cell, str):
+        return _plain(cell)
+    target = quote(_relative(cell.target, folder)) if isinstance(cell.target, Path) else cell.target
+    return f"[{_plain(cell.text)}]({target})"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return os.path.relpath(path, folder).replace(os.sep, "/")
 
 
 @singledispatch
@@ -45,13 +56,13 @@ def _(block: Paragraph, folder: Path) -> str:
 
 @_render.register
 def _(block: Table, folder: Path) -> str:
-    return "\n".join([_row(block.header), _row(["---"] * len(block.header)), *map(_row, block.rows)])
+    rows = [block.header, ["---"] * len(block.header), *block.rows]
+    return "\n".join(_row(row, folder) for row in rows)
 
 
 @_render.register
 def _(block: Picture, folder: Path) -> str:
-    relative = os.path.relpath(block.path, folder).replace(os.sep, "/")
-    return f"![{_plain(block.words)}]({quote(relative)})"
+    return f"![{_plain(block.words)}]({quote(_relative(block.path, folder))})"
 
 
 @_render.register

@@ -78,8 +78,11 @@ def _check_blocks(claim: ClaimResult, check: CheckResult, figure: Path | None) -
         yield Paragraph(", ".join(signed(0 - rate) for rate in check.rivals), "Rival slopes")
     yield from _judgement_blocks("Verdict", check.judgement)
     yield from _judgement_blocks("Verdict on certified maxima only", check.converged)
+    if check.published:
+        yield Paragraph(check.published, "Published")
     if check.slopes:
         yield Table(SLOPE_COLUMNS, [slope_row(slope) for slope in check.slopes.values()])
+        yield Paragraph(local_slopes(next(iter(check.slopes.values()))), "Local slopes between neighbouring sizes")
     pair = [check.slopes[location] for location in ("mean", "median") if location in check.slopes]
     if len(pair) == 2 and mean_median_disagree(*pair):
         yield Paragraph("the slopes of mean and median differ by more than 3 SE: rare fits drive the mean", "Note")
@@ -102,6 +105,12 @@ def slope_row(slope: Slope) -> list[str]:
         *[MISSING] * (3 - len(shorter)),
         plus_minus(slope.curvature, slope.curvature_se),
     ]
+
+
+def local_slopes(slope: Slope) -> str:
+    """Slope with its standard error between each pair of neighbouring sizes."""
+    pairs = zip(slope.sizes[:-1], slope.sizes[1:], slope.local_slopes, slope.local_se, strict=True)
+    return "; ".join(f"{low:,.0f} to {high:,.0f}: {plus_minus(value, error)}" for low, high, value, error in pairs)
 
 
 def share_table(shares: pd.DataFrame, column: str) -> Table:

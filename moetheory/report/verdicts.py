@@ -59,7 +59,7 @@ def predicted(check: CheckResult) -> str:
 
 
 def measured(check: CheckResult) -> str:
-    """What was found: slope, mean at the largest size, distance to the law, or range."""
+    """What was found: slope, mean (or range of means) at the largest size, distance to the law, or range."""
     if check.kind == "slope":
         slope = next(iter(check.slopes.values()), None)
         if slope is None:
@@ -68,6 +68,9 @@ def measured(check: CheckResult) -> str:
         return plus_minus(slope.slope, slope.se) + where
     if check.kind == "fibre":
         return interval(check.values["value"].min(), check.values["value"].max())
+    if check.kind == "levels":
+        means = check.values[check.values["n"] == largest_size(check)].groupby("coordinate")["value"].mean()
+        return f"{interval(means.min(), means.max())} ({len(means)} coordinates)"
     values = finite_values(check, largest_size(check))
     if values.size < 2:
         return MISSING

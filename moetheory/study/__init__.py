@@ -11,6 +11,7 @@ _HOME = {
     "Evidence": "claims",
     "Rate": "claims",
     "Level": "claims",
+    "Levels": "claims",
     "ChiSquared": "claims",
     "Gap": "claims",
     "Fibre": "claims",

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, final
 
 import numpy as np
 
+from moetheory.identifiability.fisher import layout_of
 from moetheory.rates import predicted_interval
 from moetheory.rates.slope import LOCATIONS
 from moetheory.study.identity import content_id, fit_id
@@ -38,10 +39,13 @@ class Check:
         per-parameter error such as ``e2.eta_0.split``, ``efficiency.<coordinate>`` or ``likelihood_ratio``.
     label : str
         Its name on axes and in tables.
+    published : str
+        Slope or value that the source prints for it, in words; empty if it prints none.
     """
 
     quantity: str
     label: str
+    published: str = field(default="", kw_only=True)
     kind: ClassVar[str]
 
     @property
@@ -52,6 +56,10 @@ class Check:
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
         """Interval predicted for the slope or level on these sizes."""
         return (-np.inf, np.inf)
+
+    def measured(self, truth: Any) -> tuple[str, ...]:
+        """Quantities to measure on every fit."""
+        return (self.quantity,)
 
 
 @final
@@ -117,6 +125,29 @@ class Level(Check):
 
 @final
 @dataclass(frozen=True)
+class Levels(Check):
+    """The means of a quantity for all coordinates of the parameter lie in an interval at the largest sample size.
+
+    ``Levels("efficiency", ...)`` measures ``efficiency.<coordinate>`` for every packed coordinate of the truth.
+    """
+
+    low: float
+    high: float
+    kind: ClassVar[str] = "levels"
+
+    def __post_init__(self) -> None:
+        if not -np.inf < self.low <= self.high < np.inf:
+            raise ValueError(f"levels of {self.quantity}: low={self.low}, high={self.high}; need finite low <= high.")
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        return (self.low, self.high)
+
+    def measured(self, truth: Any) -> tuple[str, ...]:
+        return tuple(f"{self.quantity}.{name}" for name in layout_of(truth).names())
+
+
+@final
+@dataclass(frozen=True)
 class ChiSquared(Check):
     """The quantity follows a chi-squared law at the largest sample size, by a Kolmogorov-Smirnov test."""
 
@@ -143,6 +174,9 @@ class Gap(Check):
     high: float
     kind: ClassVar[str] = "gap"
 
+    def measured(self, truth: Any) -> tuple[str, ...]:
+        return ()
+
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
         return (self.low, self.high)
 
@@ -150,24 +184,30 @@ class Gap(Check):
 @final
 @dataclass(frozen=True)
 class Fibre(Check):
-    """The quantity along the common-factor fibre of the truth, by computation, without data.
+    """The quantity at given models, by computation, without data: along a fibre of equal densities, or at the truth itself.
 
     Parameters
     ----------
-    shifts : tuple of float
-        Lengths of the shift u of the slopes of the two copies of every atom.
+    points : tuple of (float, MixtureOfExperts)
+        Where on the fibre, and the model there; see :mod:`moetheory.identifiability.fibres`.
+    path : str
+        What the numbers mean, for the axis: ``distance u along the common-factor fibre``.
     low, high : float
         Interval that every value must lie in.
     """
 
-    shifts: tuple[float, ...]
+    points: tuple[tuple[float, Any], ...]
+    path: str
     low: float
     high: float
     kind: ClassVar[str] = "fibre"
 
     @property
     def name(self) -> str:
-        return f"fibre-{self.quantity}"
+        return f"fibre-{super().name}"
+
+    def measured(self, truth: Any) -> tuple[str, ...]:
+        return ()
 
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
         return (self.low, self.high)
@@ -256,7 +296,7 @@ class Claim:
             yield f"inputs have dimension {len(self.inputs.low)}, the truth {self.truth.dimension}; they must agree."
         near_truth = any(rule.needs_truth for rule in self.estimator.starts)
         family, true = self.family or self.truth.family, self.truth.family
-        if near_truth and (family.gate, family.expert, family.shared) != (true.gate, true.expert, true.shared):
+        if near_truth and not family.has_parameters_of(true):
             yield f"it starts near the truth, which is {true}, but fits {family}; use RandomStarts."
         if near_truth and family.num_shared < true.num_shared:
             yield f"it fits {family.num_shared} shared experts near a truth of {true.num_shared}; fit at least as many."

@@ -91,6 +91,7 @@ def _check(simulation: Simulation, claim: Claim, check: Check, sizes: tuple[int,
         "kind": check.kind,
         "predicted": [None if not np.isfinite(end) else float(end) for end in (low, high)],
         "rivals": [],
+        "published": check.published,
     }
     if isinstance(check, Rate):
         document |= {name: getattr(check, name) for name in ("location", "upper_bound", "half_width")}
@@ -101,6 +102,7 @@ def _check(simulation: Simulation, claim: Claim, check: Check, sizes: tuple[int,
         other = next(other for other in simulation.claims if other.name == check.against)
         document |= {"against": other.name, "against_fit_id": other.fit_id(), "against_title": other.title}
     if check.kind == "fibre":
-        values = [quantities.fibre(claim.truth, claim.inputs, check.quantity, shift) for shift in check.shifts]
-        document["fibre"] = [[shift, value] for shift, value in zip(check.shifts, values, strict=True)]
+        truth, inputs, name = claim.truth, claim.inputs, check.quantity
+        values = [quantities.measure(truth, inputs, 0, model, [name])[name] for _, model in check.points]
+        document |= {"path": check.path, "fibre": [[at, value] for (at, _), value in zip(check.points, values, strict=True)]}
     return document

@@ -71,7 +71,8 @@ def _load_file(file: Path) -> Simulation:
     for claim in simulation.claims:
         for check in claim.checks:
             try:
-                check_name(check.quantity)
+                for quantity in check.measured(claim.truth) or (check.quantity,):
+                    check_name(quantity)
             except ValueError as error:
                 raise SimulationError(f"{file}, claim {claim.name!r}: {error}") from error
     return replace(simulation, name=file.stem)

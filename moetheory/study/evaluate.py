@@ -114,6 +114,8 @@ def _check(check, document, fits, measures, status, all_fits) -> CheckResult:
         values=values,
         reference=f"chi-squared, {check['degrees']} degrees of freedom" if "degrees" in check else "",
         degrees=check.get("degrees", 0),
+        published=check.get("published", ""),
+        path=check.get("path", ""),
     )
 
 
@@ -130,6 +132,9 @@ def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fit
         return fits[["n", "replicate"]].assign(value=fits["log_likelihood"])
     if check["quantity"] == "likelihood_ratio":
         return fits[["n", "replicate"]].assign(value=2 * (fits["log_likelihood"] - fits["log_likelihood_truth"]))
+    if check["kind"] == "levels":
+        mine = measures[measures["quantity"].str.startswith(f"{check['quantity']}.")]
+        return mine[["n", "replicate", "value"]].assign(coordinate=mine["quantity"].str.removeprefix(f"{check['quantity']}."))
     return measures.loc[measures["quantity"] == check["quantity"], ["n", "replicate", "value"]]
 
 
@@ -166,12 +171,29 @@ def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, 
         slope = slopes[check["location"]]
         options = {"upper_bound": check["upper_bound"], "half_width": check["half_width"]}
         return judge_slope(slope, predicted, check["rivals"], **options)
+    if check["kind"] == "levels":
+        return _judge_levels(values[values["n"] == largest], predicted)
     at_largest = values.loc[values["n"] == largest, "value"].dropna().to_numpy()
     if len(at_largest) < 2:
         return Judgement(Verdict.UNDERPOWERED, f"Only {len(at_largest)} usable values at the largest sample size.")
     if check["kind"] in ("level", "gap"):
         return judge_level(at_largest, predicted)
     return judge_distribution(at_largest, chi2(check["degrees"]).cdf, check["significance"])
+
+
+def _judge_levels(values: pd.DataFrame, predicted) -> Judgement:
+    """The worst verdict over the coordinates."""
+    found = {name: judge_level(group["value"].to_numpy(), predicted) for name, group in values.groupby("coordinate", sort=False)}
+    for verdict in (Verdict.INCONSISTENT, Verdict.UNDERPOWERED):
+        worst = {name: one for name, one in found.items() if one.verdict == verdict}
+        if worst:
+            reasons = " ".join(f"{name}: {one.reason}" for name, one in worst.items())
+            return Judgement(verdict, reasons, next(iter(worst.values())).needed)
+    if not found:
+        return Judgement(Verdict.UNDERPOWERED, "No usable values at the largest sample size.")
+    means = values.groupby("coordinate")["value"].mean()
+    reason = f"The means of all {len(found)} coordinates, {means.min():.3f} to {means.max():.3f}, lie in the predicted interval."
+    return Judgement(Verdict.CONSISTENT, reason)
 
 
 def _judge_fibre(values: np.ndarray, predicted) -> Judgement:

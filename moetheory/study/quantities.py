@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from moetheory import losses
-from moetheory.estimators.starts import copied
+from moetheory.estimators import ParameterBox
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
 from moetheory.identifiability.fisher import CramerRao, cramer_rao, natural_coordinates
+from moetheory.identifiability.projection import project
 from moetheory.losses import competition_d, deepseek_d1, deepseek_d2, exponents, parameters, softmax_d2
 from moetheory.losses.voronoi import cell_sizes
 from moetheory.mixing_measure import MixingMeasure
@@ -26,11 +28,15 @@ SHARED = "shared"
 """Prefix of the errors of weights and functions of shared experts."""
 PINNED = ".pinned"
 """Suffix of a loss in its published form: the fit as it is pinned, no infimum over translations."""
+PROJECTION = "projection"
 EFFICIENCY = "efficiency"
 LIGHTEST_SHARE = "lightest_share"
+GATE_RANGE = "gate_range"
+EFFECTIVE_PARAMETERS = "effective_parameters"
+"""8 n h^2 with the Hellinger distance h: on average the number of parameters of a regular model."""
 FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood")
 """Read from the table of fits; nothing to measure."""
-_GROUP = r"\.(split|single|atom[1-9]\d*)"
+_GROUP = r"\.(split|single|size[23]|(atom|split)[1-9]\d*)"
 _OF_FAMILY = re.compile(
     rf"(e2|ep|max|bary)\.(beta_[01]|eta_[012b]|nu|kappa_[012b]|tau){_GROUP}"
     rf"|({SHARED}_)?(mass|function){_GROUP}"
@@ -40,8 +46,9 @@ _OF_FAMILY = re.compile(
 
 def check_name(quantity: str) -> None:
     """Raise for a quantity that nobody can measure."""
-    known = [*losses.names(), *DENSITIES, LIGHTEST_SHARE, *FROM_LIKELIHOODS]
-    if quantity.removesuffix(PINNED) not in known and not _OF_FAMILY.fullmatch(quantity):
+    known = [*losses.names(), *DENSITIES, LIGHTEST_SHARE, GATE_RANGE, EFFECTIVE_PARAMETERS, *FROM_LIKELIHOODS]
+    loss = quantity.removesuffix(PINNED).removeprefix(f"{PROJECTION}.")
+    if loss not in known and not _OF_FAMILY.fullmatch(quantity):
         raise ValueError(
             f"unknown quantity {quantity!r}; known are {known} and the families {[*PARAMETER_ERRORS, EFFICIENCY]},"
             " for instance 'e2.eta_0.split' or 'efficiency.nu[1]'."
@@ -49,15 +56,27 @@ def check_name(quantity: str) -> None:
 
 
 def measure(
-    truth: MixtureOfExperts, inputs: InputLaw, size: int, fitted: MixtureOfExperts, quantities: Iterable[str]
+    truth: MixtureOfExperts,
+    inputs: InputLaw,
+    size: int,
+    fitted: MixtureOfExperts,
+    quantities: Iterable[str],
+    box: ParameterBox | None = None,
 ) -> dict[str, float]:
-    """Values of the named quantities for one fit; NaN where a quantity does not exist for its cell pattern."""
+    """Values of the named quantities for one fit; NaN where a quantity does not exist for its cell pattern.
+
+    ``projection.<loss>`` compares the fit with the projection of the truth on its number of atoms in ``box``.
+    """
     wanted = [quantity for quantity in quantities if quantity not in FROM_LIKELIHOODS]
     families = {quantity.split(".")[0].removeprefix(f"{SHARED}_") for quantity in wanted}
     values: dict[str, float] = {}
+    if GATE_RANGE in wanted:
+        values[GATE_RANGE] = gate_range(inputs, fitted)
     if families & set(DENSITIES):
         values |= distances(truth, inputs, fitted)
-    if same_parameters(truth, fitted):
+    if EFFECTIVE_PARAMETERS in wanted:
+        values[EFFECTIVE_PARAMETERS] = 8 * size * distances(truth, inputs, fitted)["hellinger"] ** 2
+    if truth.family.has_parameters_of(fitted.family):
         values |= _loss_values(truth, fitted, wanted)
         if families & set(PARAMETER_ERRORS):
             values |= _parameter_errors(truth, inputs, fitted)
@@ -65,13 +84,12 @@ def measure(
             values[LIGHTEST_SHARE] = lightest_share(truth, inputs, fitted)
         if EFFICIENCY in families:
             values |= efficiency(truth, inputs, size, fitted)
+        if PROJECTION in families and fitted.num_experts > truth.num_experts:
+            target = projected(truth, inputs, fitted.num_experts, box)
+            names = [name.partition(".")[2] for name in wanted if name.startswith(f"{PROJECTION}.")]
+            estimate = fitted.mixing_measure()
+            values |= {f"{PROJECTION}.{name}": losses.by_name(name)(estimate, target) for name in names}
     return {quantity: float(values.get(quantity, np.nan)) for quantity in wanted}
-
-
-def same_parameters(truth: MixtureOfExperts, fitted: MixtureOfExperts) -> bool:
-    """Whether both models have the same gate and expert families, so that their mixing measures can be compared."""
-    one, other = truth.family, fitted.family
-    return (one.gate, one.expert, one.shared) == (other.gate, other.expert, other.shared)
 
 
 def comparable(estimate: MixingMeasure, truth: MixingMeasure) -> MixingMeasure:
@@ -86,7 +104,7 @@ def comparable(estimate: MixingMeasure, truth: MixingMeasure) -> MixingMeasure:
 
 def pattern(truth: MixtureOfExperts, fitted: MixtureOfExperts) -> str:
     """Numbers of fitted atoms in the Voronoi cells of the true ones, such as ``2-1``; empty for different families."""
-    if not same_parameters(truth, fitted):
+    if not truth.family.has_parameters_of(fitted.family):
         return ""
     return parameters.cell_pattern(fitted.mixing_measure(), truth.mixing_measure())
 
@@ -164,13 +182,23 @@ def lightest_share(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfE
     return min(shares, default=np.nan)
 
 
-def fibre(truth: MixtureOfExperts, inputs: InputLaw, quantity: str, shift: float) -> float:
-    """A quantity at the point of the common-factor fibre where the two copies of every atom are moved by +-shift."""
-    k = truth.num_experts
-    doubled = copied(truth, np.tile(np.arange(k), 2))
-    slope = doubled.gate.slope + shift * np.repeat([1.0, -1.0], k)[:, None]
-    moved = MixtureOfExperts(type(doubled.gate)(doubled.gate.intercept, slope), doubled.expert, doubled.variance)
-    return measure(truth, inputs, 0, moved, [quantity])[quantity]
+def gate_range(inputs: InputLaw, fitted: MixtureOfExperts) -> float:
+    """Largest change of a routed atom's gate weight over the inputs; zero for a constant gate."""
+    nodes, _ = first_nodes(inputs)
+    weights = weights_and_means(fitted, nodes)[0][:, : fitted.num_experts]
+    return float(np.ptp(weights, axis=0).max()) * (2.0 if fitted.shared else 1.0)
+
+
+_projections: dict[str, MixingMeasure] = {}
+
+
+def projected(truth: MixtureOfExperts, inputs: InputLaw, num_experts: int, box: ParameterBox | None) -> MixingMeasure:
+    """Projection of a truth, with the shared part of the truth as in the published loss; worked out once per process."""
+    name = content_id(truth, inputs, num_experts, box)
+    if name not in _projections:
+        measure = project(truth, num_experts, inputs, box).model.mixing_measure()
+        _projections[name] = replace(measure, shared=truth.mixing_measure().shared)
+    return _projections[name]
 
 
 _bounds: dict[str, CramerRao] = {}

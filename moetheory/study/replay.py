@@ -47,9 +47,9 @@ def replay(store: Store, claim: Claim, cell: Cell, replicate: int) -> pd.DataFra
     fit = fits_of(cell, [sample], [replicate])[0]
     columns = fit_columns(cell, sample, fit)
     replayed = {name: value for name, value in columns.items() if name != "parameters"}
-    names = {check.quantity for check in claim.checks if check.kind not in ("gap", "fibre")} - set(FROM_LIKELIHOODS)
+    names = {name for check in claim.checks for name in check.measured(claim.truth)} - set(FROM_LIKELIHOODS)
     if fit.model:
-        replayed |= measure(cell.truth, cell.inputs, cell.size, fit.model, sorted(names))
+        replayed |= measure(cell.truth, cell.inputs, cell.size, fit.model, sorted(names), cell.estimator.box)
     stored = _stored(store, cell, replicate)
     rows = [(name, stored.get(name), value, _agree(stored.get(name), value)) for name, value in replayed.items()]
     return pd.DataFrame(rows, columns=["quantity", "stored", "replayed", "agree"])

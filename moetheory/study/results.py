@@ -20,7 +20,7 @@ class CheckResult:
     name : str
         Identifier inside the claim, such as ``softmax_d1``.
     kind : str
-        ``slope``, ``level``, ``distribution``, ``gap`` or ``fibre``.
+        ``slope``, ``level``, ``levels``, ``distribution``, ``gap`` or ``fibre``.
     label : str
         Name for axes and tables, such as ``Voronoi loss D1``.
     predicted : (float, float)
@@ -34,11 +34,15 @@ class CheckResult:
     slopes : mapping of str to Slope
         By location (``mean``, ``median``, ``trimmed_mean``); the first is the claim's own.
     values : DataFrame
-        Columns ``n, replicate, value, status``.
+        Columns ``n, replicate, value, status``, and ``coordinate`` for ``levels``.
     reference : str
         For ``distribution``: the law in words, such as ``chi-squared, 8 degrees of freedom``.
     degrees : int
         Its degrees of freedom, 0 if there are none.
+    published : str
+        What the source prints for it, in words.
+    path : str
+        For ``fibre``: what the numbers along it mean.
     """
 
     name: str
@@ -52,6 +56,8 @@ class CheckResult:
     values: pd.DataFrame
     reference: str = ""
     degrees: int = 0
+    published: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True)

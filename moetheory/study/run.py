@@ -82,7 +82,7 @@ def wanted_cells(simulations: Iterable[Simulation], settings: Settings) -> list[
                 cell = Cell(claim.truth, claim.inputs, size, claim.num_experts, claim.estimator, settings.seed, claim.family)
                 entry = wanted.setdefault((cell.data_id, cell.fit_id), Wanted(cell))
                 entry.replicates = max(entry.replicates, settings.replicates_of(claim))
-                entry.quantities |= {c.quantity for c in claim.checks if c.kind not in ("gap", "fibre")}
+                entry.quantities |= {name for check in claim.checks for name in check.measured(claim.truth)}
                 entry.quantities -= set(FROM_LIKELIHOODS)
     return list(wanted.values())
 

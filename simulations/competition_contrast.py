@@ -1,0 +1,115 @@
+"""Competition gates against the softmax gate, over-specified, up to n = 2^20 (ours; no theorem text was available)."""
+
+from moetheory.published.arxiv_2505_13380 import INPUTS, OVERSPECIFIED, SOFTMAX, SOFTMAX_TANH, TANH, competition
+from moetheory.study import Claim, Evidence, Rate, Simulation
+
+SETTING = {
+    "inputs": INPUTS,
+    "evidence": Evidence.DERIVED,
+    "variant": "ours",
+    "num_experts": 3,
+    "estimator": OVERSPECIFIED,
+    "sizes": {"quick": (2**10, 2**12), "standard": tuple(4**k for k in range(5, 11)), "paper": tuple(4**k for k in range(5, 12))},
+    "replicates": {"quick": 12, "standard": 100, "paper": 200},
+    "source": "this package, derived from the second-order cone test; theorems of arXiv 2505.13380 and 2402.02526 unconfirmed",
+    "deviations": "No published counterpart. Population profiles say that these contrasts show in the mean only from n of"
+    " about 1e5 (absolute value) or 1e6 (softplus) on: read the local slopes.",
+}
+WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_2": "expert scale", "eta_0": "expert intercept", "nu": "variance"}
+
+
+def blocks(exponents, kind, cells, label):
+    return tuple(
+        Rate(
+            f"{kind}.{block}.{cells}",
+            f"{WORDS[block]}, {label}",
+            (exponent, exponent),
+            rivals=(0.25 if exponent < 0.25 else 0.125, 0.5),
+            upper_bound=False,
+            location="median",
+            half_width=0.05,
+        )
+        for block, exponent in exponents.items()
+    )
+
+
+def claim(name, title, truth, loss, exponents, statement, cells="split"):
+    return Claim(
+        name=name,
+        title=title,
+        truth=truth,
+        statement=statement,
+        checks=(
+            Rate(loss, "Voronoi loss", (0.5, 0.5), rivals=(0.25,), log_power=0.5, half_width=0.06),
+            Rate("hellinger", "Hellinger distance", (0.5, 0.5), rivals=(0.25,), log_power=0.5, half_width=0.06),
+            *blocks(exponents, "e2", cells, "split cell"),
+            *blocks(exponents, "max", cells, "split cell, live atoms"),
+        ),
+        **SETTING,
+    )
+
+
+FAST = {"eta_1": 0.25, "eta_0": 0.25, "nu": 0.25}
+SLOW = {"eta_1": 0.25, "eta_0": 0.125, "nu": 0.25}
+EVERY_BLOCK = "Every block of a cell of two atoms converges like n^(-1/4): the response gate breaks the heat relation of linear"
+" experts."
+
+SIMULATION = Simulation(
+    title="Competition gates against the softmax gate",
+    paper="2505.13380",
+    claims=(
+        claim(
+            "softmax",
+            "Softmax gate, linear experts",
+            SOFTMAX,
+            "softmax_d2",
+            {"beta_1": 0.25, **SLOW},
+            "In a cell of two atoms that keep mass the expert intercept converges like n^(-1/8), every other block like"
+            " n^(-1/4).",
+        ),
+        claim("softplus", "Competition, softplus response", competition("softplus"), "competition_d", FAST, EVERY_BLOCK),
+        claim(
+            "abs",
+            "Competition, absolute response, first atom split",
+            competition("abs"),
+            "competition_d",
+            FAST,
+            f"{EVERY_BLOCK} Judged where the first atom is split, whose mean changes sign inside the inputs.",
+            cells="split1",
+        ),
+        claim("square", "Competition, squared response", competition("square"), "competition_d", FAST, EVERY_BLOCK),
+        claim(
+            "normalised_softplus",
+            "Competition, normalised softplus response",
+            competition("softplus", "normalised"),
+            "competition_d",
+            FAST,
+            EVERY_BLOCK,
+        ),
+        claim(
+            "identity",
+            "Competition, identity response",
+            competition("identity"),
+            "competition_d",
+            SLOW,
+            "The identity response with free masses is a softmax gate whose slopes are the experts': the expert intercept keeps"
+            " n^(-1/8).",
+        ),
+        claim(
+            "softplus_tanh",
+            "Competition, softplus response, tanh experts",
+            competition("softplus", expert=TANH),
+            "competition_d",
+            {"eta_1": 0.25, "eta_2": 0.25, "nu": 0.25},
+            "With bias-free tanh experts every block of a cell of two atoms converges like n^(-1/4).",
+        ),
+        claim(
+            "softmax_tanh",
+            "Softmax gate, tanh experts",
+            SOFTMAX_TANH,
+            "deepseek_d1",
+            {"beta_1": 0.25, "eta_1": 0.25, "eta_2": 0.25, "nu": 0.25},
+            "With bias-free tanh experts every block of a cell of two atoms converges like n^(-1/4) behind a softmax gate too.",
+        ),
+    ),
+)

@@ -1,0 +1,73 @@
+"""The documented gate and expert, dropped into the folders as one file each, work everywhere."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from moetheory import Family, MaximumLikelihood, MixtureOfExperts, NearTruth, RandomStarts, Status, Uniform, draw, experts, gating
+from moetheory._discovery import classes_by_file
+from moetheory.identifiability import cramer_rao
+from moetheory.sklearn import MixtureOfExpertsRegressor
+from moetheory.testing import check_estimator, check_expert, check_gate, check_model
+
+PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
+FILES = re.findall(r"`moetheory/(gating|experts)/(\w+)\.py`:\n\n```python\n(.*?)```", PAGE, flags=re.DOTALL)
+INPUTS = np.array([[0.5, -1.0], [1.5, 0.25]])
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """The two classes, from folders that are part of the packages while the tests run."""
+    found = {}
+    for folder, name, source in FILES:
+        package = {"gating": gating, "experts": experts}[folder]
+        place = tmp_path_factory.mktemp(folder)
+        (place / f"{name}.py").write_text(source)
+        package.__path__.append(str(place))
+        module = importlib.import_module(f"{package.__name__}.{name}")
+        found[name] = next(value for key, value in vars(module).items() if key.lower().startswith(name))
+    yield found
+    for folder, name, _ in FILES:
+        package = {"gating": gating, "experts": experts}[folder]
+        package.__path__.pop()
+        del sys.modules[f"{package.__name__}.{name}"]
+
+
+@pytest.fixture(scope="module")
+def truth(parts):
+    gate = parts["softplus"]([0.5, -0.5], [[2.0], [-1.0]])
+    return MixtureOfExperts(gate, parts["sine"]([[2.0], [-1.0]], [2.0, 4.0]), [0.1, 0.2])
+
+
+def test_both_files_are_documented():
+    assert [(folder, name) for folder, name, _ in FILES] == [("gating", "softplus"), ("experts", "sine")]
+
+
+def test_the_folders_list_them_and_the_laws_hold(parts):
+    assert classes_by_file(gating, gating.AbstractGate)["softplus"] is parts["softplus"]
+    assert classes_by_file(experts, experts.AbstractExpert)["sine"] is parts["sine"]
+    check_gate(parts["softplus"].example(3, 2), INPUTS)
+    check_expert(parts["sine"].example(3, 2), INPUTS)
+
+
+def test_a_model_of_them_is_fitted_and_certified(truth):
+    check_model(truth, [[0.3]])
+    sample = draw(truth, Uniform((-2.0,), (2.0,)), 3000, np.random.default_rng(0))
+    check_estimator(MaximumLikelihood((NearTruth(0.05),)), sample, truth)
+    fit = MaximumLikelihood((NearTruth(0.05), RandomStarts(2))).fit(sample, 2, np.random.default_rng(1), truth)
+    assert fit.status is Status.CONVERGED
+    assert fit.model.family == truth.family == Family(truth.gate.kind(), truth.expert.kind())
+    errors = np.sqrt(np.diag(cramer_rao(truth, Uniform((-2.0,), (2.0,))).covariance) / sample.size)
+    assert np.abs(np.sort(fit.model.representative().expert.scale) - [2.0, 4.0]).max() < 6 * errors.max()
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_regressor_takes_them_by_name_and_by_class(parts, truth):
+    sample = draw(truth, Uniform((-2.0,), (2.0,)), 400, np.random.default_rng(0))
+    for gate, expert in (("softplus", "sine"), (parts["softplus"], parts["sine"])):
+        model = MixtureOfExpertsRegressor(n_experts=2, gate=gate, expert=expert, n_starts=3, random_state=0)
+        assert model.fit(sample.x, sample.y).model_.gate.own_kind().part is parts["softplus"]
