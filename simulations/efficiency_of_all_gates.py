@@ -35,26 +35,24 @@ TANH = FeedForwardExpert([[1.5], [-1.0]], bias=[0.5, -0.7], scale=[2.0, 1.6], ac
 LOGISTIC = FeedForwardExpert([[2.0], [-1.5]], scale=[3.0, -3.0], activation="logistic")
 FIXED_RELU = FeedForwardExpert([[1.5], [-1.0]], activation="relu")
 THREE_LINES = LinearExpert([[1.0], [-1.0], [0.5]], [2.5, 0.0, -2.5])
-THREE_SLOPES = [[-2.0], [-1.0], [0.0]]
+TOP_2 = SoftmaxGate([0.3, 0.2, 0.0], [[-2.0], [-1.0], [0.0]], top_k=2)
+TOP_2_SIGMOID = SigmoidGate([-1.0, 0.0, -1.0], [[-3.0], [-0.5], [3.0]], top_k=2)
 SHARED_LINE = SharedExperts(LinearExpert([[0.5]], [4.0]), [0.15], [1.0])
 TWO_SHARED = SharedExperts(LinearExpert([[0.5], [0.5]], [4.0, -5.0]), [0.15, 0.1], [0.4, 0.6])
 SHARED_GELU = SharedExperts(FeedForwardExpert([[1.0]], scale=[-2.0], activation="gelu"), [0.1], [1.0])
 
 
-def softmax(top_k=None):
-    return SoftmaxGate([-0.5, 0.0], [[2.0], [0.0]], top_k)
-
-
+SOFTMAX = SoftmaxGate([-0.5, 0.0], [[2.0], [0.0]])
 SIGMOID = SigmoidGate([0.5, 1.0], [[2.0], [-3.0]])
 MODELS = {
-    "softmax_constant": ("softmax gate, constant experts", softmax(), CONSTANT, None),
-    "softmax_linear": ("softmax gate, linear experts", softmax(), LINEAR, None),
-    "softmax_square": ("softmax gate, quadratic experts", softmax(), SQUARE, None),
-    "softmax_cube": ("softmax gate, cubic experts", softmax(), CUBE, None),
-    "softmax_gelu": ("softmax gate, GELU experts", softmax(), GELU, None),
-    "softmax_tanh": ("softmax gate, tanh experts with bias", softmax(), TANH, None),
-    "softmax_logistic": ("softmax gate, logistic experts", softmax(), LOGISTIC, None),
-    "softmax_relu": ("softmax gate, ReLU experts of fixed scale", softmax(), FIXED_RELU, None),
+    "softmax_constant": ("softmax gate, constant experts", SOFTMAX, CONSTANT, None),
+    "softmax_linear": ("softmax gate, linear experts", SOFTMAX, LINEAR, None),
+    "softmax_square": ("softmax gate, quadratic experts", SOFTMAX, SQUARE, None),
+    "softmax_cube": ("softmax gate, cubic experts", SOFTMAX, CUBE, None),
+    "softmax_gelu": ("softmax gate, GELU experts", SOFTMAX, GELU, None),
+    "softmax_tanh": ("softmax gate, tanh experts with bias", SOFTMAX, TANH, None),
+    "softmax_logistic": ("softmax gate, logistic experts", SOFTMAX, LOGISTIC, None),
+    "softmax_relu": ("softmax gate, ReLU experts of fixed scale", SOFTMAX, FIXED_RELU, None),
     "sigmoid_linear": ("normalised sigmoid gate, linear experts", SIGMOID, LINEAR, None),
     "sigmoid_gelu": ("normalised sigmoid gate, GELU experts", SIGMOID, GELU, None),
     "input_free_linear": ("no gate, linear experts", InputFreeGate([0.5, 0.0]), LINEAR, None),
@@ -81,13 +79,13 @@ MODELS = {
         TANH,
         None,
     ),
-    "top_2_softmax": ("top 2 of 3, softmax gate", SoftmaxGate([0.3, 0.2, 0.0], THREE_SLOPES, 2), THREE_LINES, None),
-    "top_2_sigmoid": ("top 2 of 3, normalised sigmoid gate", SigmoidGate([-1.0, 0.0, -1.0], [[-3.0], [-0.5], [3.0]], 2), THREE_LINES, None),
-    "shared_softmax_linear": ("shared and softmax-routed linear experts", softmax(), LINEAR, SHARED_LINE),
-    "two_shared_softmax_linear": ("two shared and softmax-routed linear experts", softmax(), LINEAR, TWO_SHARED),
-    "shared_softmax_gelu": ("shared and softmax-routed GELU experts", softmax(), GELU, SHARED_GELU),
+    "top_2_softmax": ("top 2 of 3, softmax gate", TOP_2, THREE_LINES, None),
+    "top_2_sigmoid": ("top 2 of 3, normalised sigmoid gate", TOP_2_SIGMOID, THREE_LINES, None),
+    "shared_softmax_linear": ("shared and softmax-routed linear experts", SOFTMAX, LINEAR, SHARED_LINE),
+    "two_shared_softmax_linear": ("two shared and softmax-routed linear experts", SOFTMAX, LINEAR, TWO_SHARED),
+    "shared_softmax_gelu": ("shared and softmax-routed GELU experts", SOFTMAX, GELU, SHARED_GELU),
     "shared_sigmoid_linear": ("shared and sigmoid-routed linear experts", SIGMOID, LINEAR, SHARED_LINE),
-    "shared_top_2": ("shared and top-2-routed experts", SoftmaxGate([0.3, 0.2, 0.0], THREE_SLOPES, 2), THREE_LINES, SHARED_LINE),
+    "shared_top_2": ("shared and top-2-routed experts", TOP_2, THREE_LINES, SHARED_LINE),
 }
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from study_cases import BOX, MLE
+from study_cases import BOX, MLE, TRUTH
 
 from moetheory import MaximumLikelihood, RandomStarts
-from moetheory.study import ChiSquared, Claim, Fibre, Gap, Level, Rate, Settings, Simulation, Store, StoreError
+from moetheory.identifiability.fibres import common_factor
+from moetheory.study import ChiSquared, Claim, Fibre, Gap, Level, Levels, Rate, Settings, Simulation, Store, StoreError
 from moetheory.study.claims import Check
 from moetheory.study.describe import describe
 from moetheory.study.documents import claim_document
@@ -202,6 +203,33 @@ def test_the_log_likelihood_itself_can_be_judged(tmp_path):
     assert case.fits(100, 40, log_likelihood=np.linspace(4.5, 5.5, 40)).check().judgement.verdict == "consistent"
 
 
+COORDINATES = ("beta_0[1]", "beta_1[1]", "eta_0[1]", "eta_1[1]", "eta_0[2]", "eta_1[2]", "nu[1]", "nu[2]")
+
+
+@pytest.mark.parametrize(
+    ("worst", "count", "verdict"),
+    [(1.0, 4000, "consistent"), (1.4, 4000, "inconsistent"), (1.0, 100, "underpowered"), (None, 4000, "underpowered")],
+)
+def test_levels_take_the_worst_coordinate(tmp_path, worst, count, verdict):
+    case = Case(tmp_path, claim(Levels("efficiency", "efficiency", low=0.9, high=1.1)), replicates=count, sizes=(1000,))
+    case.fits(1000, count)
+    for index, name in enumerate(COORDINATES):
+        values = np.random.default_rng(index).chisquare(1, count)
+        if name == "nu[2]":
+            values = worst * values if worst else np.full(count, np.nan)
+        case.measures(f"efficiency.{name}", {1000: values})
+    check = case.check()
+    assert check.judgement.verdict == verdict
+    assert list(check.values["coordinate"].unique()) == list(COORDINATES)
+    if verdict == "inconsistent":
+        assert "nu[2]: The mean 1.4" in check.judgement.reason
+
+
+def test_what_the_source_prints_is_kept(tmp_path):
+    printed = replace(D1, published="0.55 n^-0.45")
+    assert Case(tmp_path, claim(printed)).check().published == "0.55 n^-0.45"
+
+
 # -- gaps and fibres ------------------------------------------------------------------------------------------------
 
 
@@ -216,16 +244,20 @@ def test_gaps_pair_the_replicates_of_two_fits(tmp_path):
     assert gap.judgement.verdict == gap.converged.verdict == "consistent"
 
 
+def along(*shifts):
+    return tuple((shift, common_factor(TRUTH, shift)) for shift in shifts)
+
+
 @pytest.mark.parametrize(("high", "verdict"), [(1e-7, "consistent"), (-1.0, "inconsistent")])
 def test_fibres_are_computed_without_rows(tmp_path, high, verdict):
-    fibre = Fibre("hellinger", "along the fibre", shifts=(0.1, 1.0), low=-2.0, high=high)
+    fibre = Fibre("hellinger", "along the fibre", along(0.1, 1.0), "u", low=-2.0, high=high)
     check = Case(tmp_path, claim(fibre, num_experts=4)).check()
     assert check.judgement.verdict == check.converged.verdict == verdict
     assert check.values["n"].tolist() == [10, 100]
 
 
 def test_the_loss_grows_along_the_fibre_while_the_density_stays(tmp_path):
-    fibre = Fibre("softmax_d2", "D2", shifts=(0.1, 0.3, 1.0), low=1e-6, high=1e6)
+    fibre = Fibre("softmax_d2", "D2", along(0.1, 0.3, 1.0), "u", low=1e-6, high=1e6)
     values = Case(tmp_path, claim(fibre, num_experts=4)).check().values["value"]
     assert (np.diff(values) > 0).all()
 

@@ -23,7 +23,7 @@ from moetheory.plotting.numerals import interval, plus_minus, signed
 from moetheory.plotting.rates import DOTS_PER_SIZE
 from moetheory.rates import estimate_slope
 
-KINDS = ("slope", "level", "gap", "distribution", "fibre")
+KINDS = ("slope", "level", "levels", "gap", "distribution", "fibre")
 
 
 def table(samples):

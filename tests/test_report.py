@@ -19,13 +19,13 @@ from moetheory.plotting import save_all
 from moetheory.plotting.example import example_claim
 from moetheory.plotting.numerals import interval
 from moetheory.rates import estimate_slope
-from moetheory.report import format_table, verdict_table, write_report
+from moetheory.report import format_table, verdict_table, write_claims_page, write_report
 from moetheory.report.document import Table
 from moetheory.report.html import render_html
 from moetheory.report.markdown import render_markdown
-from moetheory.report.sections import share_table, slope_row
+from moetheory.report.sections import local_slopes, share_table, slope_row
 
-KINDS = ("slope", "level", "gap", "distribution", "fibre")
+KINDS = ("slope", "level", "levels", "gap", "distribution", "fibre")
 WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=20)
 
 
@@ -116,6 +116,26 @@ def test_slope_row_states_each_number_of_the_slope():
     assert row[7].endswith(f"± {line.curvature_se:.3f}")
 
 
+def test_local_slopes_name_their_sizes_and_errors():
+    line = estimate_slope([100, 1_000, 10_000], [[0.1, 0.12], [0.03, 0.04], [0.009, 0.013]])
+    first, second = local_slopes(line).split("; ")
+    assert first == f"100 to 1,000: −{-line.local_slopes[0]:.3f} ± {line.local_se[0]:.3f}"
+    assert second.startswith("1,000 to 10,000: −")
+
+
+def test_claims_page_has_statement_source_slopes_and_links(report, tmp_path):
+    claims, figures, *_ = report
+    first = replace(claims[0], checks=(replace(claims[0].checks[0], published="0.55 n^-0.45"),))
+    page = write_claims_page([first, *claims[1:]], tmp_path / "notes" / "claims.md", figures).read_text()
+    for claim in claims:
+        assert claim.statement.replace(";", "") in page.replace(";", "")
+    row = next(line for line in page.splitlines() if "0.55 n^-0.45" in line)
+    cells = [cell.strip() for cell in row.strip("|").split(" | ")]
+    assert cells[:5] == ["Voronoi loss D1", "ours", "−0.500 to −0.434", "0.55 n^-0.45", "−0.501 ± 0.012"]
+    link = re.search(r"\[picture\]\((.+)\)", cells[6]).group(1).replace("%20", " ")
+    assert (tmp_path / "notes" / link).resolve() == next(iter(figures.values())).resolve()
+
+
 def test_two_pages_from_the_same_results_are_equal(report, tmp_path):
     claims = [example_claim(kind) for kind in KINDS]
     first, second = (write_report(claims, tmp_path / name, {}) for name in "ab")
@@ -125,11 +145,11 @@ def test_two_pages_from_the_same_results_are_equal(report, tmp_path):
 def test_verdict_table_has_a_row_per_check(report):
     frame = verdict_table(report[0])
     assert frame["claim"].to_list() == list(KINDS)
-    assert frame["verdict"].to_list() == ["consistent"] * 4 + ["shown only"]
-    law = frame.loc[3]
+    assert frame["verdict"].to_list() == ["consistent"] * 5 + ["shown only"]
+    law = frame.loc[4]
     assert law["predicted"] == "chi-squared, 8 degrees of freedom"
     assert law["measured"].startswith("D = 0.0")
-    assert frame.loc[4, "measured"] == "1.6e−07 to 1.000"
+    assert frame.loc[5, "measured"] == "1.6e−07 to 1.000"
 
 
 @pytest.mark.parametrize("kind", KINDS)

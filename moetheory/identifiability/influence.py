@@ -26,7 +26,7 @@ from moetheory.estimators.layout import Group, Layout
 from moetheory.gating import InputFreeGate
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw
+from moetheory.sampling import InputLaw, weights_and_means
 
 NODES = {1: 24, 2: 8}
 """Gauss-Legendre nodes per input for one and two inputs; for more, this many Sobol points in all."""
@@ -99,6 +99,10 @@ class Atom:
     def free(self) -> list[int]:
         """Parameters other than the mass."""
         return [number for number in range(len(self.names)) if number != self.mass]
+
+    def column(self, *parameters: int) -> np.ndarray:
+        """Derivative of u in one or two parameters, (q,)."""
+        return (self.first if len(parameters) == 1 else self.second)[(slice(None), *parameters)]
 
     def name(self, *parameters: int) -> str:
         """Name of u (no parameter) or of its derivative in one or two parameters."""
@@ -262,7 +266,9 @@ def _one(kind: Kind, coefficients):
 
 def _atom(group: Group, number: int, layout: Layout, theta, own: Jet, share: float, total, counts) -> Atom:
     """One atom with u = (E N - q E) / S, where q S and S are the totals of E N and E."""
-    parameters, gates = parameter_names(group, layout.dimension)
+    gates = coordinate_names(group.gate, group.symbols[0], layout.dimension)
+    experts = coordinate_names(group.expert, group.symbols[1], layout.dimension)
+    names = (*gates, *experts, group.symbols[2])
     quotient = total[0] / total[1]
     value = own.value[0] - quotient * own.value[1]
     first = own.gradient[0] - quotient[:, None] * own.gradient[1]
@@ -271,9 +277,9 @@ def _atom(group: Group, number: int, layout: Layout, theta, own: Jet, share: flo
     return Atom(
         label=f"{'u' if group is layout.groups[0] else 'u_s'}[{number + 1}]",
         copies=int(counts[number]),
-        names=parameters,
+        names=names,
         theta=theta,
-        gate=gates,
+        gate=np.arange(len(names)) < len(gates),
         mass=_mass(group.gate, own, layout.dimension),
         family=(group.gate, group.expert),
         share=share,
@@ -284,15 +290,12 @@ def _atom(group: Group, number: int, layout: Layout, theta, own: Jet, share: flo
     )
 
 
-def parameter_names(group: Group, dimension: int) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the parameters of an atom, inputs counted from 1 for d > 1, and which of them are the gate's."""
-    names = [
+def coordinate_names(kind: Kind, symbols: dict[str, str], dimension: int) -> list[str]:
+    """Names of the parameters of one atom, with the input they belong to (from 1) for d > 1."""
+    return [
         f"{symbols[name]}[{feature}]" if name == SLOPE and dimension > 1 else symbols[name]
-        for kind, symbols in ((group.gate, group.symbols[0]), (group.expert, group.symbols[1]))
         for name, _, feature in kind.columns(dimension)
     ]
-    gates = np.arange(len(names) + 1) < group.gate.width(dimension)
-    return (*names, group.symbols[2]), gates
 
 
 def _mass(gate: Kind, own: Jet, dimension: int) -> int | None:
@@ -305,9 +308,9 @@ def _mass(gate: Kind, own: Jet, dimension: int) -> int | None:
 
 def _attaining_gate(truth: MixtureOfExperts, copies: np.ndarray, x: np.ndarray):
     """The gate of the copies with which they attain the truth, and the factors that make up for the division of masses."""
-    wanted = _gate_weights(truth, x)
+    wanted, _ = weights_and_means(MixtureOfExperts(truth.gate, truth.expert, truth.variance), x)
     for gate, factors in ((truth.gate.divided(copies), copies), (truth.gate, np.ones(len(copies)))):
-        weights = copies * _gate_weights(MixtureOfExperts(gate, truth.expert, truth.variance), x)
+        weights = copies * weights_and_means(MixtureOfExperts(gate, truth.expert, truth.variance), x)[0]
         if np.abs(weights / weights.sum(axis=1, keepdims=True) - wanted).max() < SAME:
             return gate, factors
     raise ValueError(
@@ -315,15 +318,6 @@ def _attaining_gate(truth: MixtureOfExperts, copies: np.ndarray, x: np.ndarray):
         " estimates go elsewhere and the test says nothing; use cells of equal size, or a gate with exp(beta_0) as mass"
         " (for sigmoid gates: slope 0 in split cells)."
     )
-
-
-@jax.jit
-def _gate_weights_at(model, x):
-    return jax.vmap(model.gate_weights)(x)
-
-
-def _gate_weights(model: MixtureOfExperts, x: np.ndarray) -> np.ndarray:
-    return np.asarray(_gate_weights_at(model, x))
 
 
 def _counts(what: str, cells: Sequence[int] | None, atoms: int) -> np.ndarray:
@@ -339,14 +333,14 @@ def _grid(truth: MixtureOfExperts, inputs: InputLaw, nodes: int | None, response
     x, probability = gauss_legendre_nodes(inputs.low, inputs.high, count)
     y = _responses(truth, x) if responses is None else np.asarray(responses, dtype=float)
     if y.ndim != 1 or len(y) < 2 or not np.allclose(np.diff(y), y[1] - y[0]) or y[0] >= y[1]:
-        raise ValueError(f"responses have shape {y.shape}; need evenly spaced increasing numbers, such as np.linspace(-9, 9, 145).")
+        raise ValueError(f"responses have shape {y.shape}; need evenly spaced increasing numbers: np.linspace(-9, 9, 145).")
     length = np.full(len(y), y[1] - y[0])
     length[[0, -1]] /= 2
     return np.repeat(x, len(y), axis=0), np.tile(y, len(x)), np.outer(probability, length).ravel()
 
 
 def _responses(truth: MixtureOfExperts, x: np.ndarray) -> np.ndarray:
-    means = np.asarray(jax.vmap(truth.means)(x))
+    _, means = weights_and_means(truth, x)
     deviations = np.sqrt(np.asarray(truth.variances))
     low, high = (means - REACH * deviations).min(), (means + REACH * deviations).max()
     return np.linspace(low, high, max(RESPONSES, int(np.ceil(STEPS * (high - low) / deviations.min())) + 1))

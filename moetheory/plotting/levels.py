@@ -95,9 +95,9 @@ def levels_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     table = size_table(check)
     shown = table[(table["n"] == n) & (table["replicates"] > 0)].iloc[::-1]
     axes.set(xlabel=f"{check.label} at n = {n:,}", yticks=range(len(shown)), yticklabels=shown["coordinate"].tolist())
-    low, high = check.predicted
-    axes.axvspan(low, high, color=GREY, alpha=0.15, linewidth=0, label=f"predicted {interval(low, high)}")
-    axes.axvline(1.0, linestyle="--", color=BLACK, linewidth=1.0)
+    if np.isfinite(check.predicted).all():
+        axes.axvspan(*check.predicted, color=GREY, alpha=0.15, linewidth=0, label=f"predicted {interval(*check.predicted)}")
+        axes.axvline(np.mean(check.predicted), linestyle="--", color=BLACK, linewidth=1.0)
     if not shown.empty:
         label = f"mean of {shown['replicates'].min()} replicates ± 2 SE"
         errors = 2 * shown["mean_se"].fillna(0)

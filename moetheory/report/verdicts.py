@@ -70,7 +70,7 @@ def measured(check: CheckResult) -> str:
         return interval(check.values["value"].min(), check.values["value"].max())
     if check.kind == "levels":
         means = check.values[check.values["n"] == largest_size(check)].groupby("coordinate")["value"].mean()
-        return f"{interval(means.min(), means.max())} ({len(means)} coordinates)"
+        return f"{interval(means.min(), means.max())} ({len(means)} coordinates)" if means.notna().any() else MISSING
     values = finite_values(check, largest_size(check))
     if values.size < 2:
         return MISSING

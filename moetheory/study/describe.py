@@ -98,6 +98,8 @@ def _check(simulation: Simulation, claim: Claim, check: Check, sizes: tuple[int,
         document["rivals"] = list(check.rivals)
     if check.kind == "distribution":
         document |= {"degrees": check.degrees, "significance": check.significance}
+    if check.kind == "levels":
+        document["coordinates"] = [name.removeprefix(f"{check.quantity}.") for name in check.measured(claim.truth)]
     if check.kind == "gap":
         other = next(other for other in simulation.claims if other.name == check.against)
         document |= {"against": other.name, "against_fit_id": other.fit_id(), "against_title": other.title}

@@ -133,8 +133,9 @@ def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fit
     if check["quantity"] == "likelihood_ratio":
         return fits[["n", "replicate"]].assign(value=2 * (fits["log_likelihood"] - fits["log_likelihood_truth"]))
     if check["kind"] == "levels":
-        mine = measures[measures["quantity"].str.startswith(f"{check['quantity']}.")]
-        return mine[["n", "replicate", "value"]].assign(coordinate=mine["quantity"].str.removeprefix(f"{check['quantity']}."))
+        parts = {name: measures[measures["quantity"] == f"{check['quantity']}.{name}"] for name in check["coordinates"]}
+        named = [part[["n", "replicate", "value"]].assign(coordinate=name) for name, part in parts.items()]
+        return pd.concat(named, ignore_index=True)
     return measures.loc[measures["quantity"] == check["quantity"], ["n", "replicate", "value"]]
 
 

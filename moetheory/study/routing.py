@@ -62,7 +62,8 @@ def models_along_fit(
         stopped = replace(estimator, max_steps=int(limit))
         fit = stopped.fit(sample, num_experts, np.random.default_rng(seed), truth, family)
         if fit.certificate.starts != 1 or fit.model is None:
-            raise ValueError(f"step {limit}: {fit.certificate.starts} starts, status {fit.status}; need one start that stays finite.")
+            found = f"{fit.certificate.starts} starts, status {fit.status}"
+            raise ValueError(f"step {limit}: {found}; need one start that stays finite.")
         models.append(fit.model)
     return models
 

@@ -1,0 +1,243 @@
+r"""Second-order cone test: which coordinates of a split cell are estimated more slowly than n^-1/4.
+
+A coordinate c of a cell with several fitted atoms can be slow only if there are symmetric positive semidefinite matrices
+:math:`M_j`, the moments :math:`\sum_i w_i \Delta_i \Delta_i^\top` of the fitted atoms about the true one, with
+:math:`(M_j)_{cc} = 1` for one cell, and first-order coefficients v with
+
+.. math:: \sum_{j: m_j > 1} \langle M_j, D^2 u_j \rangle + \sum_j v_j^\top D u_j = 0.
+
+It then is slow if every cell has more fitted atoms than its matrix has rank, as m atoms about a common mean have moments
+of rank m - 1 at most. A relation with an indefinite matrix, such as d2 u/d beta_1 d eta_b = d u/d eta_1, is no such
+combination: no split of an atom can follow it alone. What a slow coordinate means, and that two atoms are enough for it, is
+told by :mod:`moetheory.identifiability.slow`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moetheory.identifiability.influence import Atom, Expansion, expand
+from moetheory.identifiability.moments import smallest_norm
+from moetheory.identifiability.polynomial import solvability_order
+from moetheory.identifiability.rank import NULL, numerator_nulls_of, rank_of, unit_triangle
+from moetheory.identifiability.reference import INPUTS, RESPONSES, Row
+from moetheory.identifiability.slow import expert_curve, gate_curve, heat
+from moetheory.models import MixtureOfExperts
+from moetheory.sampling import InputLaw
+
+SLOW = 1e-8
+"""Residual norm below which a coordinate counts as slow."""
+INDEPENDENT = "independent at second order"
+CURVE = "no rate: curve of equal densities"
+OPEN = "slow with enough fitted atoms, exponent not decided"
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """What the second-order test says about one coordinate of one true atom.
+
+    Parameters
+    ----------
+    atom : str
+        ``u[1]`` for the first routed atom, ``u_s[1]`` for the first shared one.
+    name : str
+        The coordinate.
+    fitted : int
+        Number m of fitted atoms in the cell.
+    slow : bool
+        Whether the residual vanishes; for m = 1, whether a first-order null direction moves the coordinate.
+    residual : float
+        Smallest norm of the relation in L2(1/p*); NaN for m = 1.
+    exponent : float or None
+        a such that the error is of order n^-a up to logarithms; None if there is no rate, or none is decided.
+    reason : str
+        Where the exponent comes from.
+    """
+
+    atom: str
+    name: str
+    fitted: int
+    slow: bool
+    residual: float
+    exponent: float | None
+    reason: str
+
+
+def cone_test(
+    truth: MixtureOfExperts,
+    inputs: InputLaw,
+    cells: Sequence[int] | None = None,
+    shared_cells: Sequence[int] | None = None,
+    nodes: int | None = None,
+    responses: ArrayLike | None = None,
+) -> tuple[Coordinate, ...]:
+    r"""Slow coordinates and predicted exponents of all expert, gate and variance coordinates.
+
+    Not slow: 1/4 in a cell of several fitted atoms, 1/2 in a cell of one. Slow: 1/(2 rbar(m)) under a Gaussian heat relation,
+    with twice that for the variance; no rate on a curve of equal densities; see :mod:`moetheory.identifiability.slow`.
+
+    Parameters
+    ----------
+    truth, inputs, cells, shared_cells, nodes, responses
+        See :func:`moetheory.identifiability.influence.expand`.
+
+    Returns
+    -------
+    tuple of Coordinate
+        Masses are left out: their error is of order n^-1/2.
+
+    Raises
+    ------
+    ValueError, ArithmeticError
+        As :func:`moetheory.identifiability.rank.rank_test`.
+
+    Notes
+    -----
+    Exponents hold for a fixed truth. For gates whose masses are not exp(beta_0) the copies of an atom are taken with equal
+    masses. Derivatives at kinks are not seen, so a kink at the end of the support may look slow.
+
+    References
+    ----------
+    Derived. Solvability orders: arXiv 2305.03288, Lemma 1.
+
+    Examples
+    --------
+    >>> from moetheory import LinearExpert, SoftmaxGate, Uniform
+    >>> truth = MixtureOfExperts(SoftmaxGate([0.2, 0.0], [[0.8], [0.0]]), LinearExpert([[1.5], [-1.0]], [0.5, -0.7]), [0.5, 0.8])
+    >>> for found in cone_test(truth, Uniform((-1.5,), (1.5,)), (2, 1))[:4]:
+    ...     print(found.name, found.slow, found.exponent, found.reason)
+    beta_1 False 0.25 independent at second order
+    eta_0 True 0.125 Gaussian heat relation, rbar(2) = 4
+    eta_1 False 0.25 independent at second order
+    nu False 0.25 follows eta_0 to first order
+    """
+    return cone_of(expand(truth, inputs, cells, shared_cells, nodes, responses))
+
+
+def cone_of(expansion: Expansion) -> tuple[Coordinate, ...]:
+    """The cone test of an expansion."""
+    residuals = cone_residuals(expansion)
+    flat = _first_order_nulls(expansion)
+    found: list[Coordinate] = []
+    for part in expansion.parts:
+        for atom in part:
+            if atom.copies == 1:
+                found += [_exact(atom, number, atom.name(number) in flat, expansion) for number in atom.free()]
+            else:
+                found += _split(part, atom, residuals, expansion)
+    return tuple(found)
+
+
+def cone_residuals(expansion: Expansion) -> dict[tuple[str, str], float]:
+    """Smallest residual norm of the cone test for every coordinate (atom, name) of every split cell."""
+    split = [atom for atom in expansion.atoms if atom.copies > 1]
+    if not split:
+        return {}
+    scale = expansion.scale
+    columns = np.linalg.qr(_projected(expansion, split), mode="r")
+    sizes = [len(atom.free()) for atom in split]
+    norms = np.array([np.linalg.norm(atom.column(number, number) * scale) for atom in split for number in atom.free()])
+    norms = np.where(norms > 0, norms, 1.0)
+    return {
+        (atom.label, atom.names[number]): smallest_norm(columns, sizes, cell, row, norms)
+        for cell, atom in enumerate(split)
+        for row, number in enumerate(atom.free())
+    }
+
+
+def recomputed(row: Row) -> Row:
+    """A row of the reference table with the numbers and slow coordinates that the tests find.
+
+    Parameters
+    ----------
+    row : Row
+
+    Returns
+    -------
+    Row
+        Equal to the given one if all agree.
+
+    Examples
+    --------
+    >>> from moetheory.identifiability.reference import ROWS
+    >>> recomputed(ROWS[0]) == ROWS[0]
+    True
+    """
+    exact, one, both = (expand(row.model, INPUTS, cells, responses=RESPONSES) for cells in ((1, 1), (2, 1), (2, 2)))
+    return replace(
+        row,
+        numerators=numerator_nulls_of(exact),
+        first=rank_of(exact).nulls,
+        second_of_one=rank_of(one).nulls,
+        second_of_both=rank_of(both).nulls,
+        slow_of_one=frozenset(name for (_, name), residual in cone_residuals(one).items() if residual < SLOW),
+        slow_of_both=frozenset(name for (_, name), residual in cone_residuals(both).items() if residual < SLOW),
+    )
+
+
+def _split(part: Sequence[Atom], atom: Atom, residuals: dict[tuple[str, str], float], expansion: Expansion) -> list[Coordinate]:
+    """Coordinates of a cell of several fitted atoms."""
+    order = solvability_order(atom.copies).value
+    found, heated, open_ended = [], [], []
+    for number in atom.free():
+        name = atom.names[number]
+        residual = residuals[atom.label, name]
+        exponent, reason = 0.25, INDEPENDENT
+        if residual < SLOW and _on_a_curve(part, atom, number, expansion):
+            exponent, reason = None, CURVE
+        elif residual < SLOW and heat(atom, number, expansion.points):
+            exponent, reason = 1 / (2 * order), f"Gaussian heat relation, rbar({atom.copies}) = {order}"
+            heated.append(name)
+        elif residual < SLOW:
+            exponent, reason = None, OPEN
+            open_ended.append(name)
+        found.append(Coordinate(atom.label, name, atom.copies, residual < SLOW, residual, exponent, reason))
+    if heated and not found[-1].slow:
+        found[-1] = replace(found[-1], exponent=1 / order, reason=f"follows {' and '.join(heated)} to first order")
+    reason = f"may follow {' and '.join(open_ended)}, not decided"
+    return [
+        replace(one, exponent=None, reason=reason) if open_ended and one.reason == INDEPENDENT else one for one in found
+    ]
+
+
+def _exact(atom: Atom, number: int, flat: bool, expansion: Expansion) -> Coordinate:
+    """A coordinate of a cell of one fitted atom."""
+    exponent, reason = 0.5, "one fitted atom"
+    if flat:
+        curve = _on_a_curve((), atom, number, expansion)
+        exponent, reason = None, CURVE if curve else "first-order null direction, not decided"
+    return Coordinate(atom.label, atom.names[number], 1, flat, float("nan"), exponent, reason)
+
+
+def _on_a_curve(part: Sequence[Atom], atom: Atom, number: int, expansion: Expansion) -> bool:
+    """Whether the coordinate lies on a curve of equal densities; gates are looked at in split cells alone."""
+    x = np.unique(expansion.points.x, axis=0)
+    if atom.gate[number]:
+        return atom.copies > 1 and gate_curve(part, atom, number, x)
+    return number < len(atom.names) - 1 and expert_curve(atom, number, x)
+
+
+def _first_order_nulls(expansion: Expansion) -> set[str]:
+    """Names of first derivatives in null directions of first order that are no invariances."""
+    relations = [relation for relation in rank_of(expansion).relations if not relation.invariance]
+    columns = [{relation.column, *(name for name, _ in relation.terms)} for relation in relations]
+    return {name for names in columns if not any(name.startswith("d2 ") for name in names) for name in names}
+
+
+def _projected(expansion: Expansion, split: Sequence[Atom]) -> np.ndarray:
+    """Second derivatives of the split atoms, mixed ones twice, off the span of all first derivatives."""
+    scale = expansion.scale[:, None]
+    first = np.hstack([atom.first for atom in expansion.atoms]) * scale
+    columns = []
+    for atom in split:
+        a, b = (np.array(atom.free())[index] for index in np.triu_indices(len(atom.free())))
+        columns.append(atom.second[:, a, b] * np.where(a == b, 1.0, 2.0) * scale)
+    second = np.hstack(columns)
+    triangle, norms = unit_triangle(first)
+    _, values, right = np.linalg.svd(triangle)
+    basis = (first / np.where(norms > 0, norms, np.inf)) @ right[values > NULL].T / values[values > NULL]
+    return second - basis @ (basis.T @ second)

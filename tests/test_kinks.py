@@ -1,0 +1,57 @@
+"""Kinks and jumps in the input are found, and quadrature respects them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from moetheory import CompetitionGate, FeedForwardExpert, LinearExpert, MixtureOfExperts, SharedExperts, SoftmaxGate, Uniform
+from moetheory.kinks import kinks
+from moetheory.losses.distances import Tabulated, density_distances
+from moetheory.losses.quadrature import gauss_legendre_nodes
+from moetheory.sampling import weights_and_means
+from moetheory.study.density import distances
+
+LINES = LinearExpert([[1.5], [1.0], [-1.0]], [1.5, -0.5, 0.3])
+
+
+def softmax(top_k=None):
+    return SoftmaxGate([0.4, 0.3, 0.0], [[-3.0], [-1.5], [0.0]], top_k)
+
+
+@given(slope=st.floats(0.2, 5), bias=st.floats(-3, 3))
+def test_relu_has_its_kink_where_the_inner_predictor_is_zero(slope, bias):
+    expert = FeedForwardExpert([[slope]], bias=[bias], activation="relu")
+    found = kinks(MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), expert, [1.0]), -1.0, 1.0)
+    root = -bias / slope
+    inside = abs(root) < 1
+    assert len(found) == inside
+    assert not inside or found[0] == pytest.approx(root, abs=1e-9)
+
+
+def test_smooth_models_have_none():
+    gelu = FeedForwardExpert([[1.0], [-1.0], [2.0]], scale=[1.0, 2.0, 3.0])
+    for gate in (softmax(), CompetitionGate("softplus"), CompetitionGate("square")):
+        assert not kinks(MixtureOfExperts(gate, gelu, np.ones(3)), -2.0, 2.0).size
+
+
+def test_each_kind_of_kink_is_found():
+    assert kinks(MixtureOfExperts(softmax(2), LINES, np.ones(3)), -2.0, 2.0) == pytest.approx([0.0])
+    responses = kinks(MixtureOfExperts(CompetitionGate("abs"), LINES, np.ones(3)), -2.0, 2.0)
+    assert responses == pytest.approx([-1.0, 0.3, 0.5])
+    shared = SharedExperts(FeedForwardExpert([[2.0]], bias=[-1.0], activation="relu"), [1.0], [1.0])
+    assert kinks(MixtureOfExperts(softmax(), LINES, np.ones(3), shared), -2.0, 2.0) == pytest.approx([0.5])
+    flat = FeedForwardExpert([[0.0]], activation="relu")
+    assert not kinks(MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), flat, [1.0]), -1.0, 1.0).size
+
+
+@pytest.mark.parametrize("top_k", [None, 2])
+def test_distances_with_jumps_agree_with_fine_panels(top_k):
+    truth = MixtureOfExperts(softmax(top_k), LINES, [0.1, 0.2, 0.3])
+    other = MixtureOfExperts(SoftmaxGate([0.6, 0.3, 0.0], [[-2.5], [-1.0], [0.0]], top_k), LINES, [0.15, 0.2, 0.3])
+    nodes, probability = gauss_legendre_nodes([-2.0], [2.0], 12, splits=np.linspace(-2, 2, 401)[1:-1])
+    tables = [Tabulated(*weights_and_means(model, nodes), np.asarray(model.variances)) for model in (truth, other)]
+    exact = density_distances(*tables, probability)
+    found = distances(truth, Uniform((-2.0,), (2.0,)), other)
+    for name, value in found.items():
+        assert value == pytest.approx(getattr(exact, name), rel=1e-5), name
