@@ -1,4 +1,4 @@
-"""The command line: run, list, status, replay, report, figure, identify."""
+"""The command line: run, list, status, replay, report, figure, claims, identify."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from moetheory.cli_identify import add_identify
 
 EXAMPLES = """\
 examples:
@@ -17,16 +19,10 @@ examples:
   moetheory replay softmax_exact/ours/1000/7         one replicate again, beside its stored row
   moetheory report --preset standard                 verdicts, figures and report from the stored rows
   moetheory figure --preset standard --out figures   the figures alone
+  moetheory claims --preset standard                 one page with all claims, their slopes and verdicts
+  moetheory identify --gate softmax --cells 2,1      null directions, slow coordinates, predicted exponents
 
 Ctrl-C or kill a run and start it again: it computes only what is missing.
-"""
-IDENTIFY_EXAMPLES = """\
-examples:
-  moetheory identify --gate softmax --expert linear --cells 2,1      two atoms fitted to the first of two true ones
-  moetheory identify --gate competition --gate-option response=abs --gate-option intercept=true --expert linear
-  moetheory identify --expert feed_forward --expert-option activation=tanh --expert-option bias=true --cells 2,2
-  moetheory identify --expert linear --shared-expert linear --shared-cells 2
-  moetheory identify --table                                         every row of the reference table, recomputed
 """
 PRESETS = ("quick", "standard", "paper")
 DEFAULT_STORE = "results/store"
@@ -39,10 +35,6 @@ EXIT_OF_ERROR = {
     "ReplayError": EXIT_USAGE,
     "IdentifyError": EXIT_USAGE,
 }
-
-
-class IdentifyError(ValueError):
-    """A gate, expert, option or cell pattern that cannot be tested."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Parser of the seven commands."""
+    """Parser of the eight commands."""
     parser = argparse.ArgumentParser(
         prog="moetheory",
         description="Check convergence-rate theorems for mixtures of experts by certified simulation.",
@@ -86,7 +78,12 @@ def build_parser() -> argparse.ArgumentParser:
         _add_overrides(parser_of)
         parser_of.add_argument("simulations", nargs="*", help="names of simulations (default: all stored)")
         parser_of.add_argument("--out", type=Path, help=f"folder for what is written ({DEFAULT_OUT})")
-    _add_identify(commands)
+    claims = _add(commands, "claims", _claims, "write the page of all claims from stored rows", store=True, preset=True)
+    _add_overrides(claims)
+    claims.add_argument("simulations", nargs="*", help="names of simulations (default: all stored)")
+    claims.add_argument("--out", type=Path, help=f"folder of the figures ({DEFAULT_OUT})")
+    claims.add_argument("--page", type=Path, default=Path("paper_notes/claims.md"), help="file to write (default %(default)s)")
+    add_identify(commands)
     return parser
 
 
@@ -104,23 +101,9 @@ def _add_overrides(parser) -> None:
     parser.add_argument("--seed", type=_natural, default=0, help="seed of the study (default 0)")
 
 
-def _add_identify(commands) -> None:
-    words = "null directions, slow coordinates and predicted exponents of a gate with experts"
-    parser = _add(commands, "identify", _identify, words, epilog=IDENTIFY_EXAMPLES)
-    parser.add_argument("--gate", default="softmax", help="name of a gate (default softmax)")
-    parser.add_argument("--expert", default="linear", help="name of an expert family (default linear)")
-    parser.add_argument("--cells", type=_cells, default=(2, 1), help="fitted atoms per true atom (default 2,1)")
-    parser.add_argument("--shared-expert", help="name of the expert family of shared experts (default: none)")
-    parser.add_argument("--shared-cells", type=_cells, help="fitted shared atoms per true one, such as 2")
-    for part in ("gate", "expert", "shared-expert"):
-        words = f"option of the {part.replace('-', ' ')}, such as intercept=true; may be repeated"
-        parser.add_argument(f"--{part}-option", action="append", default=[], metavar="NAME=VALUE", help=words)
-    parser.add_argument("--table", action="store_true", help="recompute the reference table instead")
-
-
-def _add(commands, name, command, words, paths=False, store=False, preset=False, epilog=EXAMPLES):
+def _add(commands, name, command, words, paths=False, store=False, preset=False):
     parser = commands.add_parser(
-        name, help=words, description=words, epilog=epilog, formatter_class=argparse.RawDescriptionHelpFormatter
+        name, help=words, description=words, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.set_defaults(command=command)
     if paths:
@@ -151,10 +134,6 @@ def _sizes(text: str) -> tuple[int, ...]:
     if len(set(sizes)) != len(sizes):
         raise argparse.ArgumentTypeError(f"{text!r} names a sample size twice")
     return sizes
-
-
-def _cells(text: str) -> tuple[int, ...]:
-    return tuple(_integer(part, 1) for part in text.split(","))
 
 
 def _settings(parsed):
@@ -231,6 +210,14 @@ def _figure(parsed) -> int:
     return _tell_figures(folder, figures)
 
 
+def _claims(parsed) -> int:
+    from moetheory.report import write_claims_page
+
+    claims, _, figures = _draw(parsed, parsed.simulations or None)
+    print(f"claims: {write_claims_page(claims, parsed.page, figures)} ({len(claims)} claims)")
+    return 0
+
+
 def _draw(parsed, simulations: Sequence[str] | None = None):
     """Evaluate the stored claims of a setting and draw them; all simulations by default."""
     from moetheory.plotting import save_all
@@ -256,111 +243,6 @@ def _tell(claims, folder: Path, figures, printed) -> int:
 def _tell_figures(folder: Path, figures) -> int:
     print(f"figures: {folder} ({len(figures)} figures, each with its table and provenance)")
     return 0
-
-
-def _identify(parsed) -> int:
-    from moetheory.identifiability.cone import cone_of
-    from moetheory.identifiability.influence import expand
-    from moetheory.identifiability.rank import rank_of
-    from moetheory.identifiability.reference import INPUTS
-
-    if parsed.table:
-        return _identify_table()
-    try:
-        truth, origin = _identified_truth(parsed)
-        expansion = expand(truth, INPUTS, parsed.cells, parsed.shared_cells)
-        ranks, coordinates = rank_of(expansion), cone_of(expansion)
-    except TypeError as error:
-        words = f"an option has a value of the wrong type ({error}); top_k and degree are numbers, fields are true or false."
-        raise IdentifyError(words) from error
-    except (ValueError, ArithmeticError) as error:
-        raise IdentifyError(error) from error
-    print(f"{truth.family}; X uniform on [{INPUTS.low[0]:g}, {INPUTS.high[0]:g}]\n{_atoms_text(truth, origin)}\n")
-    print(f"null directions: {ranks.nulls}, of which invariances {ranks.invariances}, interactions {ranks.interactions}", end="")
-    print(f" (smallest other singular value {ranks.smallest_other:.2g})")
-    for relation in ranks.relations:
-        print(f"  {'invariance ' if relation.invariance else 'interaction'}  {relation}")
-    print(f"\n{_coordinates_text(coordinates)}")
-    return 0
-
-
-def _identified_truth(parsed):
-    """The truth that the arguments name, and where its parameters come from."""
-    from moetheory import experts, gating
-    from moetheory.identifiability.reference import reference_or_example
-    from moetheory.models import MixtureOfExperts, SharedExperts
-
-    gate = _kind("gate", gating, gating.AbstractGate, parsed.gate, parsed.gate_option)
-    expert = _kind("expert", experts, experts.AbstractExpert, parsed.expert, parsed.expert_option)
-    truth, origin = reference_or_example(gate, expert, len(parsed.cells))
-    if parsed.shared_expert is None:
-        if parsed.shared_cells or parsed.shared_expert_option:
-            raise IdentifyError("cells or options of shared experts without --shared-expert; name their family.")
-        return truth, origin
-    shared = _kind("shared expert", experts, experts.AbstractExpert, parsed.shared_expert, parsed.shared_expert_option)
-    count = len(parsed.shared_cells or (1,))
-    part = SharedExperts(shared.example(count, 1), [0.25] * count, [1 / count] * count)
-    return MixtureOfExperts(truth.gate, truth.expert, truth.variance, part), origin
-
-
-def _kind(what: str, package, base: type, name: str, options: Sequence[str]):
-    """The gate or expert family of a name and its options."""
-    from moetheory._discovery import classes_by_file
-
-    register = classes_by_file(package, base)
-    if name not in register:
-        raise IdentifyError(f"no {what} {name!r}; choose one of {', '.join(register)}.")
-    return register[name].kind(**dict(_option(option) for option in options))
-
-
-def _option(text: str):
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise IdentifyError(f"option {text!r} has no value; write NAME=VALUE, such as intercept=true.")
-    words = {"true": True, "false": False, "none": None}
-    return name, words.get(value.lower(), int(value) if value.isdecimal() else value)
-
-
-def _atoms_text(truth, origin: str) -> str:
-    import pandas as pd
-
-    text = f"truth ({origin}; masses exp(log_mass)):"
-    measure = truth.mixing_measure()
-    for part in [measure] + ([measure.shared] if measure.shared else []):
-        columns = {"log_mass": part.log_mass, **{name: block[:, 0] for name, block in part.atoms.items()}}
-        text += "\n" + pd.DataFrame(columns, index=range(1, part.num_atoms + 1)).round(4).to_string()
-    return text
-
-
-def _coordinates_text(coordinates) -> str:
-    import dataclasses
-    from fractions import Fraction
-
-    import pandas as pd
-
-    table = pd.DataFrame([dataclasses.asdict(one) for one in coordinates])
-    table["slow"] = table["slow"].map({True: "slow", False: "no"})
-    table["residual"] = [f"{value:.2g}" if value == value else "" for value in table["residual"]]
-    table["exponent"] = [str(Fraction(one.exponent).limit_denominator(10**6)) if one.exponent else "-" for one in coordinates]
-    return table.to_string(index=False)
-
-
-def _identify_table() -> int:
-    import pandas as pd
-
-    from moetheory.identifiability.cone import recomputed
-    from moetheory.identifiability.reference import ROWS
-
-    found = [recomputed(row) for row in ROWS]
-    heads = ("n_num", "n1", "n21", "n22", "slow (2,1)", "slow (2,2)")
-    lines = []
-    for expected, other in zip(ROWS, found, strict=True):
-        pairs = zip(expected.entries(), other.entries(), strict=True)
-        cells = {head: f"{a} | {b}" for head, (a, b) in zip(heads, pairs, strict=True)}
-        lines.append({"gate and expert": str(expected), **cells, "agree": "yes" if expected == other else "NO"})
-    print("expected | found")
-    print(pd.DataFrame(lines).to_string(index=False))
-    return 0 if tuple(found) == ROWS else EXIT_FAILED
 
 
 if __name__ == "__main__":

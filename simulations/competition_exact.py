@@ -1,6 +1,6 @@
 """Competition gates, exact-specified: density and every block at the root-n rate (ours; no theorem text was available)."""
 
-from moetheory.published.arxiv_2505_13380 import EXACT, INPUTS, TANH, competition
+from moetheory.published.arxiv_2505_13380 import EXACT, EXACT_TANH, INPUTS, TANH, competition
 from moetheory.study import Claim, Evidence, Rate, Simulation, log_spaced
 
 WORDS = {"eta_1": "expert slope", "eta_2": "expert scale", "eta_0": "expert intercept", "nu": "variance"}
@@ -22,9 +22,9 @@ def claim(name, title, truth):
         truth=truth,
         inputs=INPUTS,
         num_experts=2,
-        estimator=EXACT,
+        estimator=EXACT_TANH if truth.expert is TANH else EXACT,
         sizes={"quick": log_spaced(1e3, 8e3, 4), "standard": log_spaced(1e3, 1e5, 7), "paper": log_spaced(1e3, 1e6, 9)},
-        replicates={"quick": 40, "standard": 150, "paper": 150},
+        replicates={"quick": 20, "standard": 100, "paper": 200},
         checks=(
             rate("competition_d", "CP-D", log_power=0.5),
             rate("hellinger", "Hellinger distance", log_power=0.5),

@@ -24,7 +24,7 @@ WITH = Claim(
     num_experts=2,
     estimator=MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(4)), box=BOX),
     sizes={"quick": log_spaced(1e3, 8e3, 3), "standard": log_spaced(1e3, 1e5, 7), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 40, "standard": 200, "paper": 200},
+    replicates={"quick": 20, "standard": 100, "paper": 200},
     checks=(
         DENSITY,
         Level("effective_parameters", "8 n h², the effective number of parameters", low=9.9, high=12.1),
@@ -55,7 +55,7 @@ THREE = replace(
     num_experts=3,
     family=ROUTED,
     estimator=MaximumLikelihood(starts=(RandomStarts(8),), box=BOX),
-    checks=(Rate("hellinger", "Hellinger distance: a floor", (0.0, 0.0), rivals=(0.5,), upper_bound=False, half_width=0.06),),
+    checks=(Rate("hellinger", "Hellinger distance: a floor", (0.0, 0.1), rivals=(0.5,), upper_bound=False, half_width=0.06),),
     deviations="Starts from the data alone, since the truth has another form.",
 )
 

@@ -6,7 +6,7 @@ from moetheory.gating import SigmoidGate
 from moetheory.identifiability.fibres import relu_scale, reversed_sigmoid, scaled_sigmoid
 from moetheory.published.arxiv_2505_10860 import (
     BOX,
-    CERTIFIED,
+    FEED_FORWARD,
     FIGURE_6C,
     FIGURE_6C_OURS,
     FIGURE_6D,
@@ -20,11 +20,11 @@ from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
 PAPER = "2505.10860"
 PRINTED = {
     "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 1e5, 7), "paper": log_spaced(100, 1e5, 13)},
-    "replicates": {"quick": 20, "standard": 40, "paper": 40},
+    "replicates": {"quick": 10, "standard": 40, "paper": 40},
 }
 OURS = {
     "sizes": {"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 1e5, 7), "paper": log_spaced(1e3, 1e6, 9)},
-    "replicates": {"quick": 12, "standard": 150, "paper": 150},
+    "replicates": {"quick": 8, "standard": 100, "paper": 200},
 }
 
 
@@ -88,7 +88,7 @@ FIBRES_6C = (
 FIBRES_6D = (
     Fibre("hellinger", "Hellinger distance, shared ReLU rescaled", SCALES, "factor c of the inner weights", 0.0, 1e-7),
     Fibre("deepseek_d4", "DS-D4, shared ReLU rescaled", SCALES, "factor c of the inner weights", 0.1, 1e3),
-    Fibre("total_variation", "total variation of three atoms to the printed truth", ATTAINED, "the refit", 0.0, 1e-7),
+    Fibre("total_variation", "total variation of three atoms to the printed truth", ATTAINED, "the refit", -1e-12, 1e-7),
 )
 
 SPARSE_BLOCKS = {"beta_1": "gate slope", "eta_1": "routed slope", "eta_2": "routed scale", "nu": "routed variance"}
@@ -107,7 +107,7 @@ THEOREM3 = Claim(
     inputs=INPUTS,
     num_experts=3,
     family=replace(FIGURE_6C_OURS.family, num_shared=2),
-    estimator=CERTIFIED,
+    estimator=FEED_FORWARD,
     checks=(
         composite("deepseek_d3", "DS-D3"),
         DENSITY,
@@ -147,11 +147,11 @@ DUPLICATED = replace(
     title="Theorem 3: exact refits below weight 1/2",
     statement="With gate (-.5, 0), (.5, 1.5) listing the second atom twice and doubling the first weight reproduces the truth"
     " exactly, while"
-    " DS-D3 stays at 1.6.",
+    " DS-D3 stays at 2.25, of which 1.63 is the shift of an intercept.",
     truth=REFIT_TRUTH,
     checks=(
         Fibre("hellinger", "Hellinger distance of the doubled atom", REFIT, "the refit", 0.0, 1e-7),
-        Fibre("deepseek_d3", "DS-D3 of the doubled atom", REFIT, "the refit", 1.6, 1.7),
+        Fibre("deepseek_d3", "DS-D3 of the doubled atom", REFIT, "the refit", 2.2, 2.3),
         DENSITY,
     ),
     deviations="The refit is computed, not simulated; the rate is that of certified fits to this truth.",
@@ -173,7 +173,7 @@ def dense(bound):
         inputs=INPUTS,
         num_experts=3,
         family=replace(FIGURE_6D_OURS.family, num_shared=2),
-        estimator=replace(CERTIFIED, box=replace(BOX, gate_intercept=float(bound))),
+        estimator=replace(FEED_FORWARD, box=replace(BOX, gate_intercept=float(bound))),
         checks=(
             Rate("projection.deepseek_d4", "DS-D4 to the projection", (0.5, 0.5), (0.0,), location="median", half_width=0.06),
             Rate("deepseek_d4", "DS-D4 to the truth", (0.0, 0.0), (0.5,), upper_bound=False, location="median", half_width=0.06),

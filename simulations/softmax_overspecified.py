@@ -93,7 +93,7 @@ K4 = Claim(
     num_experts=4,
     estimator=OVERSPECIFIED,
     sizes={"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 1e5, 3), "paper": log_spaced(1e3, 1e6, 13)},
-    replicates={"quick": 15, "standard": 100, "paper": 100},
+    replicates={"quick": 10, "standard": 100, "paper": 100},
     checks=(
         Fibre("hellinger", "Hellinger distance along the fibre", FIBRE, ALONG, low=0.0, high=1e-12),
         Fibre("softmax_d2", "D2 along the fibre", FIBRE, ALONG, low=1e-5, high=1e3),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -195,11 +196,21 @@ def test_identify_falls_back_on_examples(call):
     assert "examples of gate and expert" in output and "slow" in output
 
 
+def test_the_profile_check_follows_when_asked_for(call):
+    code, output, _ = call("--gate", "input_free", "--profile", "eta_0", "--offsets=0.2,0.1")
+    assert code == 0
+    assert "profile of eta_0, atom 1 split in two" in output
+    assert re.search(r"q = [34]\.\d\d, exponent 0\.1[23]", output)
+    code, _, errors = call("--profile", "eta_7")
+    assert code == 2
+    assert "eta_7" in errors
+
+
 def test_identify_has_its_own_examples(call):
     code, output, _ = call("--help")
     assert code == 0
     lines = [line.split("   ")[0].split() for line in output.splitlines() if line.startswith("  moetheory ")]
-    assert len(lines) == 5
+    assert len(lines) == 6
     for line in lines:
         cli.build_parser().parse_args(line[1:])
 

@@ -16,7 +16,7 @@ from moetheory import (
     Uniform,
 )
 from moetheory.identifiability.population import CHUNK, Nodes, Problem
-from moetheory.identifiability.profile import Halves, _split_pair, profile
+from moetheory.identifiability.profile import Halves, _split_pair, profile_check
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.models import SharedExperts
 
@@ -42,7 +42,7 @@ X12 = {"softmax": x12(SOFTMAX)} | {r: x12(CompetitionGate(r, intercept=[0.2, 0.0
 
 def checked(truth, coordinate, offsets, atom=0):
     """Profile whose minima are certified, in their cells and on fine enough nodes."""
-    found = profile(truth, INPUTS, coordinate, offsets, atom)
+    found = profile_check(truth, INPUTS, coordinate, offsets, atom)
     assert set(found.statuses) == {"converged"} and found.in_cells.all()
     assert found.relative_changes.max() < 1e-5
     np.testing.assert_allclose(found.exponents, 1 / (2 * found.local_exponents))
@@ -160,7 +160,7 @@ def test_fixed_atom_that_leaves_its_cell_does_not_count():
 @pytest.mark.slow
 def test_fibre_of_relu_experts_leaves_the_coordinate_free():
     experts = FeedForwardExpert([[1.5], [-1.0]], scale=[1.2, 1.6], activation="relu")
-    found = profile(MixtureOfExperts(SOFTMAX, experts, VARIANCE), INPUTS, "eta_1", (0.3, 0.15))
+    found = profile_check(MixtureOfExperts(SOFTMAX, experts, VARIANCE), INPUTS, "eta_1", (0.3, 0.15))
     assert (found.distances == 0).all() and np.isnan(found.local_exponents).all()
 
 
@@ -170,8 +170,8 @@ def test_shared_linear_experts_are_as_slow_as_routed_ones():
     gate = SoftmaxGate([-1.0, 0.0], [[1.5], [0.0]])
     truth = MixtureOfExperts(gate, LinearExpert([[8.0], [-6.0]], [2.0, 1.0]), [0.4, 0.4], shared)
     inputs = Uniform((-3.0,), (3.0,))
-    assert abs(profile(truth, inputs, "kappa_0", (0.2, 0.1)).local_exponents[0] - 4.0) < 0.03
-    assert abs(profile(truth, inputs, "tau", (-0.05, -0.025)).local_exponents[0] - 2.0) < 0.03
+    assert abs(profile_check(truth, inputs, "kappa_0", (0.2, 0.1)).local_exponents[0] - 4.0) < 0.03
+    assert abs(profile_check(truth, inputs, "tau", (-0.05, -0.025)).local_exponents[0] - 2.0) < 0.03
 
 
 @pytest.mark.slow
@@ -181,7 +181,7 @@ def test_sparse_normalised_sigmoid_has_quarter_rates():
     shared = SharedExperts(FeedForwardExpert([[1.0]], scale=[-2.0], activation="gelu"), [0.25], [1.0])
     truth = MixtureOfExperts(SigmoidGate([0.5, -0.5], [[0.0], [1.5]]), experts, [0.4, 0.4], shared)
     for coordinate, offsets in (("eta_1", (0.1, 0.05)), ("eta_2", (0.1, 0.05)), ("beta_1", (0.2, 0.1)), ("nu", (-0.1, -0.05))):
-        assert abs(profile(truth, Uniform((-3.0,), (3.0,)), coordinate, offsets).local_exponents[0] - 2) < 0.15
+        assert abs(profile_check(truth, Uniform((-3.0,), (3.0,)), coordinate, offsets).local_exponents[0] - 2) < 0.15
 
 
 @given(a=st.floats(-6, 6), b=st.floats(-6, 6), sigmoid=st.booleans())
@@ -222,4 +222,4 @@ def test_masses_stay_between_a_quarter_and_three_quarters_of_the_cell():
 def test_errors_name_what_is_wrong(change, message):
     arguments = {"truth": REFERENCE, "inputs": INPUTS, "coordinate": "eta_0", "offsets": (0.3,)} | change
     with pytest.raises(ValueError, match=message):
-        profile(**arguments)
+        profile_check(**arguments)

@@ -13,6 +13,7 @@ over the observations times products of features are the derivatives in the para
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -76,18 +77,24 @@ def _links(layout: Layout, group: int, atoms: Atoms) -> _Links:
     inputs = (*atoms.gate_predictors, *([atoms.mean] if kinds.gate.part.responsive else []))
     scaled = atoms.residual * atoms.inverse_variance
     share = atoms.share if len(layout.groups) > 1 else 1.0
-    return _Links(
+    links = _Links(
         affinity=link_derivatives(affinity_link(kinds.gate), inputs),
         mean=link_derivatives(kinds.expert.prototype.link, atoms.expert_predictors),
         slope=atoms.responsibility - share * atoms.weight,
         scaled=scaled,
         half=0.5 * (atoms.residual * scaled - 1.0),
     )
+    return links if _is_identity(kinds.expert.prototype.link, atoms.expert_predictors) else lax.optimization_barrier(links)
+
+
+def _is_identity(link: Callable, inputs: tuple) -> bool:
+    """Whether a link returns its input. Others cost more than an exponential: their derivatives are kept, not fused anew."""
+    return link(*inputs) is inputs[0]
 
 
 def table(layout: Layout, groups: tuple[Atoms, ...]):
     """All entries of Hessian and gradient in the linear predictors, one row each, in the order of :func:`table_rows`."""
-    links = [lax.optimization_barrier(_links(layout, index, atoms)) for index, atoms in enumerate(groups)]
+    links = [_links(layout, index, atoms) for index, atoms in enumerate(groups)]
     found = slots(layout)
     rows = [_row(slot, groups[slot.group], links[slot.group], layout) for slot in found]
     size = groups[0].residual.shape[1]

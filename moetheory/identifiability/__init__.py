@@ -9,7 +9,7 @@ from moetheory.identifiability.fisher import cramer_rao as cramer_rao
 from moetheory.identifiability.fisher import fisher_information as fisher_information
 from moetheory.identifiability.polynomial import solvability_order as solvability_order
 from moetheory.identifiability.polynomial import witness as witness
-from moetheory.identifiability.profile import profile as profile_check
+from moetheory.identifiability.profile import profile_check as profile_check
 from moetheory.identifiability.projection import Projection as Projection
 from moetheory.identifiability.projection import project as project
 from moetheory.identifiability.rank import rank_test as rank_test

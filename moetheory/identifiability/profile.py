@@ -111,7 +111,7 @@ class Profile:
         return 1 / (2 * self.local_exponents)
 
 
-def profile(
+def profile_check(
     truth: MixtureOfExperts,
     inputs: InputLaw,
     coordinate: str,
@@ -169,7 +169,7 @@ def profile(
     --------
     >>> from moetheory import InputFreeGate, LinearExpert, MixtureOfExperts, Uniform
     >>> line = MixtureOfExperts(InputFreeGate([0.0]), LinearExpert([[1.0]], [0.0]), [0.5])
-    >>> found = profile(line, Uniform((-1.0,), (1.0,)), "eta_0", (0.2, 0.1))
+    >>> found = profile_check(line, Uniform((-1.0,), (1.0,)), "eta_0", (0.2, 0.1))
     >>> found.local_exponents.round(1).tolist(), found.exponents.round(3).tolist()
     ([4.0], [0.125])
     """

@@ -11,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -20,6 +21,9 @@ from moetheory.plotting.style import DOTS_PER_INCH, styled
 from moetheory.plotting.summary import size_table
 from moetheory.rates import Judgement, Slope
 from moetheory.study.results import CheckResult, ClaimResult
+
+WORTH_PROCESSES = 16
+"""From this number of figures on they are drawn by several processes."""
 
 
 def save(figure: Figure, claim: ClaimResult, check: CheckResult, folder: Path) -> list[Path]:
@@ -62,6 +66,7 @@ def save(figure: Figure, claim: ClaimResult, check: CheckResult, folder: Path) -
     for name in (claim.simulation, claim.claim, check.name):
         if not re.fullmatch(r"\w[\w.,=+-]*", name):
             raise ValueError(f"name is {name!r}: it must serve as a file name; use letters, digits, _ and -.")
+    _lay_out(figure)
     pictures = {
         ".png": _picture(figure, "png", {"Software": None}),
         ".svg": _picture(figure, "svg", {"Date": None}),
@@ -101,18 +106,22 @@ def save_all(claims: Iterable[ClaimResult], folder: Path) -> dict[tuple[str, str
     >>> list(save_all([example_claim("level")], Path(tempfile.mkdtemp())))
     [('example', 'level', 'quantity')]
     """
-    figures = {}
-    for claim in claims:
-        for check in claim.checks:
-            if check.kind == "fibre" and len(check.values) < 2:
-                _write(folder, claim, check, _tables(claim, check))
-                continue
-            if _drawn(claim, check, folder):
-                _write(folder, claim, check, _tables(claim, check))
-            else:
-                save(draw(claim, check), claim, check, folder)
-            figures[claim.simulation, claim.claim, check.name] = _file(folder, claim, check, ".png")
-    return figures
+    pairs = [(claim, check) for claim in claims for check in claim.checks]
+    shown = [pair for pair in pairs if not _is_single_point(pair[1])]
+    fresh = [pair for pair in shown if not _drawn(*pair, folder)]
+    jobs = joblib.cpu_count() if len(fresh) >= WORTH_PROCESSES else 1
+    joblib.Parallel(n_jobs=jobs)(joblib.delayed(_draw_and_save)(*pair, folder) for pair in fresh)
+    for claim, check in pairs:
+        _write(folder, claim, check, _tables(claim, check))
+    return {(claim.simulation, claim.claim, check.name): _file(folder, claim, check, ".png") for claim, check in shown}
+
+
+def _draw_and_save(claim: ClaimResult, check: CheckResult, folder: Path) -> None:
+    save(draw(claim, check), claim, check, folder)
+
+
+def _is_single_point(check: CheckResult) -> bool:
+    return check.kind == "fibre" and len(check.values) < 2
 
 
 def _file(folder: Path, claim: ClaimResult, check: CheckResult, end: str) -> Path:
@@ -141,6 +150,13 @@ def _without_provenance(record: bytes) -> dict[str, Any] | None:
     with suppress(ValueError):
         return {name: value for name, value in json.loads(record).items() if name != "provenance"}
     return None
+
+
+@styled
+def _lay_out(figure: Figure) -> None:
+    """Arrange the figure once for both pictures."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine(None)
 
 
 @styled

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from itertools import pairwise
 
@@ -14,30 +15,34 @@ from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw, weights_and_means
 
 DENSITIES = ("hellinger", "total_variation")
-NODES = {1: (128, 256, 512, 1024), 2: (32, 64, 128)}
+NODES = {1: (32, 64, 128, 256, 512, 1024), 2: (32, 64, 128)}
 """Gauss-Legendre nodes per axis, by the dimension of the input: each level checks the one before."""
+AVERAGING = {1: 128, 2: 32}
 SOBOL_POINTS = 4096
 RELATIVE_CHANGE = {1: np.array([1e-6, 1e-5]), 2: np.array([1e-5, 1e-3])}
 """Largest change of the two distances; total variation has kinks in x, where sign changes of p - q meet."""
 ABSOLUTE_CHANGE = 1e-9
 
 
-def distances(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts) -> dict[str, float]:
-    """Both density distances, the nodes doubled until neither changes; NaN where the last doubling still changed one.
+def distances(
+    truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts, wanted: Collection[str] = DENSITIES
+) -> dict[str, float]:
+    """The wanted density distances, the nodes doubled until none changes; NaN where the last doubling still changed one.
 
     With one input the nodes respect the kinks and jumps of both models. For d > 2 the Sobol points are the only level,
     and their error is not checked.
     """
+    mask = np.array([name in wanted for name in DENSITIES])
     dimension = len(inputs.low)
     if dimension not in NODES:
-        return _named(_distances_on(nodes(inputs, SOBOL_POINTS), truth, fitted))
+        return _named(_distances_on(nodes(inputs, SOBOL_POINTS), truth, fitted), mask)
     splits = _splits(inputs, truth, fitted)
     levels = (_distances_on(nodes(inputs, count, splits), truth, fitted) for count in NODES[dimension])
     for coarse, fine in pairwise(levels):
         settled = np.abs(fine - coarse) <= np.maximum(RELATIVE_CHANGE[dimension] * fine, ABSOLUTE_CHANGE)
-        if settled.all():
+        if settled[mask].all():
             break
-    return _named(np.where(settled, fine, np.nan))
+    return _named(np.where(settled, fine, np.nan), mask)
 
 
 @lru_cache(maxsize=64)
@@ -47,8 +52,8 @@ def nodes(inputs: InputLaw, count: int, splits: tuple[float, ...] = ()) -> tuple
 
 
 def first_nodes(inputs: InputLaw) -> tuple[np.ndarray, np.ndarray]:
-    """The coarsest nodes: enough for averages of weights and experts."""
-    return nodes(inputs, NODES.get(len(inputs.low), (SOBOL_POINTS,))[0])
+    """Nodes for averages of weights and experts."""
+    return nodes(inputs, AVERAGING.get(len(inputs.low), SOBOL_POINTS))
 
 
 def means_at_nodes(inputs: InputLaw, fitted: MixtureOfExperts, truth: MixtureOfExperts):
@@ -71,5 +76,5 @@ def _distances_on(nodes_and_probability, truth: MixtureOfExperts, fitted: Mixtur
     return np.array([getattr(found, name) for name in DENSITIES])
 
 
-def _named(values: np.ndarray) -> dict[str, float]:
-    return dict(zip(DENSITIES, values.tolist(), strict=True))
+def _named(values: np.ndarray, mask: np.ndarray) -> dict[str, float]:
+    return {name: float(value) for name, value, kept in zip(DENSITIES, values, mask, strict=True) if kept}

@@ -10,11 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from moetheory import losses
-from moetheory.estimators import ParameterBox
+from moetheory.estimators import NearTruth, ParameterBox, Splits
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
 from moetheory.identifiability.fisher import CramerRao, cramer_rao, natural_coordinates
-from moetheory.identifiability.projection import project
+from moetheory.identifiability.projection import SpreadGates, project
 from moetheory.losses import competition_d, deepseek_d1, deepseek_d2, exponents, parameters, softmax_d2
 from moetheory.losses.voronoi import cell_sizes
 from moetheory.mixing_measure import MixingMeasure
@@ -29,6 +29,7 @@ SHARED = "shared"
 PINNED = ".pinned"
 """Suffix of a loss in its published form: the fit as it is pinned, no infimum over translations."""
 PROJECTION = "projection"
+PROJECTION_STARTS = (NearTruth(0.05, 2), Splits(0.2), SpreadGates())
 EFFICIENCY = "efficiency"
 LIGHTEST_SHARE = "lightest_share"
 GATE_RANGE = "gate_range"
@@ -73,9 +74,9 @@ def measure(
     if GATE_RANGE in wanted:
         values[GATE_RANGE] = gate_range(inputs, fitted)
     if families & set(DENSITIES):
-        values |= distances(truth, inputs, fitted)
+        values |= distances(truth, inputs, fitted, families & set(DENSITIES))
     if EFFECTIVE_PARAMETERS in wanted:
-        values[EFFECTIVE_PARAMETERS] = 8 * size * distances(truth, inputs, fitted)["hellinger"] ** 2
+        values[EFFECTIVE_PARAMETERS] = 8 * size * distances(truth, inputs, fitted, ["hellinger"])["hellinger"] ** 2
     if truth.family.has_parameters_of(fitted.family):
         values |= _loss_values(truth, fitted, wanted)
         if families & set(PARAMETER_ERRORS):
@@ -196,7 +197,7 @@ def projected(truth: MixtureOfExperts, inputs: InputLaw, num_experts: int, box: 
     """Projection of a truth, with the shared part of the truth as in the published loss; worked out once per process."""
     name = content_id(truth, inputs, num_experts, box)
     if name not in _projections:
-        measure = project(truth, num_experts, inputs, box).model.mixing_measure()
+        measure = project(truth, num_experts, inputs, box, starts=PROJECTION_STARTS).model.mixing_measure()
         _projections[name] = replace(measure, shared=truth.mixing_measure().shared)
     return _projections[name]
 
