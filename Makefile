@@ -13,7 +13,7 @@ reproduce: $(VENV)/installed
 test: $(VENV)/installed-for-tests
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 test-slow: $(VENV)/installed-for-tests
 	$(BIN)/python -m pytest -m slow

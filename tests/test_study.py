@@ -24,6 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from study_cases import D1, D2, EM, MLE, SIMULATION
 
+from moetheory.estimators._base import ALGORITHM
 from moetheory.study import Rate, Settings, Simulation, Store, StoreError, run_simulations
 from moetheory.study import block as block_module
 from moetheory.study import run as run_module
@@ -269,10 +270,10 @@ def test_overrides_leave_the_documents_of_the_preset(tmp_path):
 @pytest.mark.parametrize("compute", [run, lambda folder: sweep({"n": [60]}, replicates=1, store=folder)])
 def test_a_store_keeps_to_one_version_of_the_algorithm(tmp_path, monkeypatch, compute):
     compute(tmp_path)
-    assert Store(tmp_path).documents("algorithm") == {"algorithm": {"version": 1}}
+    assert Store(tmp_path).documents("algorithm") == {"algorithm": {"version": ALGORITHM}}
     before, documents = chunks(tmp_path), Store(tmp_path).documents()
-    monkeypatch.setattr(run_module, "ALGORITHM", 2)
-    with pytest.raises(StoreError, match=r"of algorithm version 1, this is version 2; .* give --store another folder"):
+    monkeypatch.setattr(run_module, "ALGORITHM", ALGORITHM + 1)
+    with pytest.raises(StoreError, match=rf"of algorithm version {ALGORITHM}, this is version {ALGORITHM + 1}; .* give --store another folder"):
         compute(tmp_path)
     assert (chunks(tmp_path), Store(tmp_path).documents()) == (before, documents)
 

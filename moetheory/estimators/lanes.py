@@ -18,7 +18,7 @@ from jax import lax
 
 from moetheory.estimators import em_iteration, trust_region
 from moetheory.estimators.layout import Layout
-from moetheory.estimators.likelihood import CHUNK, Expansion, Rows, expand
+from moetheory.estimators.likelihood import Expansion, Rows, chunk_size, expand
 from moetheory.estimators.trust_region import Box
 from moetheory.sampling import Sample
 
@@ -55,7 +55,8 @@ class LaneResults(NamedTuple):
 
 def padded(count: int) -> int:
     """Rows a sample of ``count`` rows takes in a buffer."""
-    return -(-count // CHUNK) * CHUNK
+    size = chunk_size()
+    return -(-count // size) * size
 
 
 def fill(samples: Sequence[Sample]) -> Buffer:

@@ -18,8 +18,8 @@ from moetheory.estimators.derivatives import assembly, feature_products, table
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.predictors import look
 
-CHUNK = 512
-"""Observations processed at once; samples start at multiples of it inside a buffer."""
+CHUNK = {"cpu": 512, "gpu": 2**16}
+"""Observations processed at once: what stays in a core's cache, and what fills the threads of a GPU."""
 
 
 class Rows(NamedTuple):
@@ -39,17 +39,23 @@ class Expansion(NamedTuple):
     hessian: Float[Array, "p p"]
 
 
+def chunk_size() -> int:
+    """Observations processed at once on the device of the fits; samples start at multiples of it inside a buffer."""
+    return CHUNK.get(jax.default_backend(), CHUNK["gpu"])
+
+
 def over_chunks(rows: Rows, chunk_sum, zero):
-    """Sum ``chunk_sum(x (d, CHUNK), y (CHUNK,), weight (CHUNK,))`` over the chunks of a sample (weight 0 on padding)."""
+    """Sum ``chunk_sum(x (d, size), y (size,), weight (size,))`` over the chunks of a sample (weight 0 on padding)."""
+    size = chunk_size()
 
     def add(index, total):
-        start = rows.first + index * CHUNK
-        x = lax.dynamic_slice_in_dim(rows.x, start, CHUNK, axis=1)
-        y = lax.dynamic_slice_in_dim(rows.y, start, CHUNK)
-        weight = (jnp.arange(CHUNK) + index * CHUNK < rows.count).astype(y.dtype)
+        start = rows.first + index * size
+        x = lax.dynamic_slice_in_dim(rows.x, start, size, axis=1)
+        y = lax.dynamic_slice_in_dim(rows.y, start, size)
+        weight = (jnp.arange(size) + index * size < rows.count).astype(y.dtype)
         return jax.tree.map(jnp.add, total, chunk_sum(x, y, weight))
 
-    return lax.fori_loop(0, (rows.count + CHUNK - 1) // CHUNK, add, zero)
+    return lax.fori_loop(0, (rows.count + size - 1) // size, add, zero)
 
 
 def log_likelihood(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Float[Array, ""]:
