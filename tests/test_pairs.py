@@ -55,7 +55,10 @@ def test_all_pairs_that_make_sense_are_there():
     assert classes == {(g[0].part, e[0].part) for g in GATES for e in EXPERTS} - refused
 
 
-def truth_and_sample(family, seed, size=likelihood.chunk_size() + 60):
+SIZE = likelihood.chunk_size() + 60
+
+
+def truth_and_sample(family, seed, size=SIZE):
     """A truth around the example of its kinds, and a sample of it."""
     generator = np.random.default_rng(seed)
     d = D if "slope" in family.gate.fields + family.expert.fields else 1

@@ -273,7 +273,8 @@ def test_a_store_keeps_to_one_version_of_the_algorithm(tmp_path, monkeypatch, co
     assert Store(tmp_path).documents("algorithm") == {"algorithm": {"version": ALGORITHM}}
     before, documents = chunks(tmp_path), Store(tmp_path).documents()
     monkeypatch.setattr(run_module, "ALGORITHM", ALGORITHM + 1)
-    with pytest.raises(StoreError, match=rf"of algorithm version {ALGORITHM}, this is version {ALGORITHM + 1}; .* give --store another folder"):
+    words = rf"of algorithm version {ALGORITHM}, this is version {ALGORITHM + 1}; .* give --store another folder"
+    with pytest.raises(StoreError, match=words):
         compute(tmp_path)
     assert (chunks(tmp_path), Store(tmp_path).documents()) == (before, documents)
 
