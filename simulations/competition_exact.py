@@ -24,7 +24,7 @@ def claim(name, title, truth):
         num_experts=2,
         estimator=EXACT_TANH if truth.expert is TANH else EXACT,
         sizes={"quick": log_spaced(1e3, 8e3, 4), "standard": log_spaced(1e3, 1e5, 7), "paper": log_spaced(1e3, 1e6, 9)},
-        replicates={"quick": 20, "standard": 100, "paper": 200},
+        replicates={"quick": 10, "standard": 100, "paper": 200},
         checks=(
             rate("competition_d", "CP-D", log_power=0.5),
             rate("hellinger", "Hellinger distance", log_power=0.5),

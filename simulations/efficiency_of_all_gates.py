@@ -108,7 +108,7 @@ def claim(name, title, gate, expert, shared):
         num_experts=count,
         estimator=MaximumLikelihood(starts=(NearTruth(0.02),), box=BOX),
         sizes={"quick": (SIZE,), "standard": (n,), "paper": (10 * n,)},
-        replicates={"quick": 100, "standard": 4000, "paper": 10_000},
+        replicates={"quick": 50, "standard": 4000, "paper": 10_000},
         checks=(
             Levels("efficiency", "n error² / Cramér-Rao bound", low=0.9, high=1.1),
             ChiSquared("likelihood_ratio", "2 (l(MLE) - l(truth))", degrees=size),

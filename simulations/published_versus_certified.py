@@ -32,7 +32,7 @@ def claim(k, name, title, estimator, statement, gap=None):
         num_experts=k,
         estimator=estimator,
         sizes=SIZES,
-        replicates={"quick": 30, "standard": 100, "paper": 100},
+        replicates={"quick": 8, "standard": 100, "paper": 100},
         checks=(
             Rate(loss, f"Voronoi loss {loss[-2:].upper()}", exponents=(0.5, 0.5), rivals=(0.25,), log_power=0.5),
             *gaps,

@@ -19,12 +19,12 @@ from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
 
 PAPER = "2505.10860"
 PRINTED = {
-    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 1e5, 7), "paper": log_spaced(100, 1e5, 13)},
+    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 31_623, 6), "paper": log_spaced(100, 1e5, 13)},
     "replicates": {"quick": 10, "standard": 40, "paper": 40},
 }
 OURS = {
-    "sizes": {"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 1e5, 7), "paper": log_spaced(1e3, 1e6, 9)},
-    "replicates": {"quick": 8, "standard": 100, "paper": 200},
+    "sizes": {"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 31_623, 6), "paper": log_spaced(1e3, 1e6, 9)},
+    "replicates": {"quick": 8, "standard": 30, "paper": 200},
 }
 
 

@@ -29,11 +29,11 @@ WORDS = {
     "tau": "shared variance",
 }
 OURS = {
-    "sizes": {"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 1e5, 7), "paper": log_spaced(1e3, 1e6, 9)},
-    "replicates": {"quick": 8, "standard": 100, "paper": 200},
+    "sizes": {"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 31_623, 6), "paper": log_spaced(1e3, 1e6, 9)},
+    "replicates": {"quick": 8, "standard": 30, "paper": 200},
 }
 PRINTED = {
-    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 1e5, 7), "paper": log_spaced(100, 1e5, 13)},
+    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 31_623, 6), "paper": log_spaced(100, 1e5, 13)},
     "replicates": {"quick": 10, "standard": 40, "paper": 40},
 }
 
@@ -208,7 +208,8 @@ THREE = replace(
             "cell of three atoms",
         ),
     ),
-    replicates={"quick": 4, "standard": 100, "paper": 200},
+    sizes=OURS["sizes"] | {"standard": (*OURS["sizes"]["standard"], 100_000)},
+    replicates={"quick": 4, "standard": 30, "paper": 200},
     deviations=f"{THEOREM2.deviations} k2 = 4 = 2 k2*: cells (2, 2) have a common-factor fibre; only cells of three atoms are"
     " judged,"
     " in the replicates that have one.",

@@ -47,7 +47,7 @@ ON_OVERSPECIFIED = Claim(
         "standard": log_spaced(1e3, 1e5, 7),
         "paper": log_spaced(1e3, 1e6, 13),
     },
-    replicates={"quick": 30, "standard": 100, "paper": 100},
+    replicates={"quick": 12, "standard": 100, "paper": 100},
     checks=RATES,
     deviations=DEVIATIONS,
 )

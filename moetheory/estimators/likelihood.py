@@ -18,7 +18,7 @@ from moetheory.estimators.derivatives import assembly, feature_products, table
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.predictors import look
 
-CHUNK = {"cpu": 512, "gpu": 2**16}
+CHUNK = {"cpu": 512, "gpu": 2**18}
 """Observations processed at once: what stays in a core's cache, and what fills the threads of a GPU."""
 
 

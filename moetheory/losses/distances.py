@@ -54,13 +54,15 @@ class DensityDistances:
     relative_change: float
 
 
-def density_distances(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> DensityDistances:
+def density_distances(
+    p: Tabulated, q: Tabulated, node_probability: ArrayLike, tolerance: float = RELATIVE_TOLERANCE
+) -> DensityDistances:
     r"""Hellinger distance and total variation of two conditional densities.
 
     :math:`h^2 = \frac12 E_X \int (\sqrt p - \sqrt q)^2 dy` and :math:`V = \frac12 E_X \int |p - q| dy`. The
     first integral is Gauss-Legendre between the points mean +- {0, 1.5, 3, 5, 9} standard deviations of all
     components; the second is exact by the normal distribution function between the sign changes of p - q. The
-    order doubles until both change by less than 1e-6 relatively (or 1e-14), at most to 48.
+    order doubles until both change by less than ``tolerance`` relatively (or 1e-14), at most to 48.
 
     Parameters
     ----------
@@ -68,6 +70,8 @@ def density_distances(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -
         Densities at the same nodes.
     node_probability : (q,) array
         Probabilities of the nodes, sum one.
+    tolerance : float
+        Relative change of both distances at which the order is high enough.
 
     Returns
     -------
@@ -101,7 +105,7 @@ def density_distances(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -
         current = _integrate(mixture, probability, order)
         gaps = np.abs(current - previous)
         change = np.max(gaps / np.maximum(current, ROUNDING))
-        if np.all(gaps <= RELATIVE_TOLERANCE * current + ROUNDING):
+        if np.all(gaps <= tolerance * current + ROUNDING):
             break
         previous = current
     return DensityDistances(float(current[0]), float(current[1]), float(change))
