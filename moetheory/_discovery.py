@@ -34,10 +34,7 @@ def concrete_classes(package: ModuleType, base: type) -> list[type]:
         member
         for name in names
         for member in vars(importlib.import_module(name)).values()
-        if inspect.isclass(member)
-        and issubclass(member, base)
-        and member.__module__ == name
-        and not inspect.isabstract(member)
+        if inspect.isclass(member) and issubclass(member, base) and member.__module__ == name and not inspect.isabstract(member)
     ]
 
 

@@ -60,9 +60,7 @@ class MixingMeasure:
         atoms = {name: _read_only(block, name) for name, block in self.atoms.items()}
         for name, block in atoms.items():
             if block.ndim != 2 or block.shape[0] != log_mass.size:
-                raise ValueError(
-                    f"block {name!r} has shape {block.shape}; pass ({log_mass.size}, size), one row per atom."
-                )
+                raise ValueError(f"block {name!r} has shape {block.shape}; pass ({log_mass.size}, size), one row per atom.")
         for name in VARIANCES:
             if name in atoms and not np.all(atoms[name] > 0):
                 raise ValueError(f"{name} has the value {atoms[name].min()}; variances must be positive.")
@@ -115,9 +113,7 @@ class MixingMeasure:
         slopes = [name for name in self.translations if name != "log_mass"]
         for shift, declared in ((t1, "log_mass" in self.translations), (t2, bool(slopes))):
             if np.any(shift) and not declared:
-                raise ValueError(
-                    f"shift {shift} needs its block in translations, now {self.translations}: declare it."
-                )
+                raise ValueError(f"shift {shift} needs its block in translations, now {self.translations}: declare it.")
         atoms = {name: block + t2 if name in slopes else block for name, block in self.atoms.items()}
         return MixingMeasure(self.log_mass + t1, atoms, self.translations, self.shared)
 
@@ -197,6 +193,4 @@ def _read_only(values: ArrayLike, name: str) -> np.ndarray:
 def _check_translations(translations: Sequence[str], atoms: Mapping[str, np.ndarray]) -> None:
     blocks = [name for name in translations if name != "log_mass"]
     if len(blocks) > 1 or not set(blocks) <= set(atoms):
-        raise ValueError(
-            f"translations are {tuple(translations)}; name 'log_mass' and at most one of {list(atoms)}."
-        )
+        raise ValueError(f"translations are {tuple(translations)}; name 'log_mass' and at most one of {list(atoms)}.")

@@ -60,9 +60,7 @@ class Standardisation:
         shared = model.shared
         if shared:
             shared = SharedExperts(expert_back(shared.expert), self.unit**2 * shared.variance, shared.weight)
-        return MixtureOfExperts(
-            self._inputs_back(model.gate), expert_back(model.expert), self.unit**2 * model.variance, shared
-        )
+        return MixtureOfExperts(self._inputs_back(model.gate), expert_back(model.expert), self.unit**2 * model.variance, shared)
 
     def _inputs_back(self, part: Part) -> Part:
         for group in part.predictors:

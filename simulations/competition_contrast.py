@@ -18,8 +18,8 @@ SETTING = {
     "num_experts": 3,
     "replicates": {"quick": 8, "standard": 30, "paper": 200},
     "source": "this package, derived from the second-order cone test; theorems of arXiv 2505.13380 and 2402.02526 unconfirmed",
-    "deviations": "No published counterpart. Population profiles say that these contrasts show in the mean only from n of"
-    " about 1e5 (absolute value) or 1e6 (softplus) on: read the local slopes.",
+    "deviations": "No published counterpart. Population profiles say that these contrasts show in the mean only from n of about"
+    " 1e5 (absolute value) or 1e6 (softplus) on: read the local slopes.",
 }
 PAPER_SIZES = tuple(4**k for k in range(5, 12))
 SIZES = {"quick": (2**10, 2**12), "standard": PAPER_SIZES[:4], "paper": PAPER_SIZES}

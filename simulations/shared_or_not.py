@@ -39,8 +39,7 @@ FOUR = replace(
     name="four_routed",
     title="Four routed experts, none shared",
     statement="Four softmax-routed experts hold the same truth exactly, the common expert twice: the rate n^(-1/2) stays, with"
-    " 18 parameters"
-    " instead of 11, so 1.6 times the squared error.",
+    " 18 parameters instead of 11, so 1.6 times the squared error.",
     truth=UNSHARED,
     num_experts=4,
     checks=(DENSITY, Level("effective_parameters", "8 n h², the effective number of parameters", low=16.2, high=19.8)),

@@ -98,8 +98,7 @@ THEOREM3 = Claim(
     name="theorem3",
     title="Theorem 3: sparse regime",
     statement="Where every over-specified atom has gate slope zero, DS-D3 = O((log n / n)^(1/2)): blocks of the split cell"
-    " converge at least"
-    " like n^(-1/4), those of cells of one atom like n^(-1/2).",
+    " converge at least like n^(-1/4), those of cells of one atom like n^(-1/2).",
     source=f"arXiv {PAPER}, Theorem 3",
     evidence=Evidence.PUBLISHED,
     variant="ours",
@@ -117,8 +116,7 @@ THEOREM3 = Claim(
         block("shared_function.split", "L2 error of shared experts, split cell", 0.25),
     ),
     deviations="GELU experts; gate (.5, 0), (-.5, 1.5): a gate that varies, with one over-specifiable atom of slope zero and"
-    " weight above"
-    " 1/2. Cells in which the atom of slope 1.5 is split belong to the dense regime; both kinds of cells enter.",
+    " weight above 1/2. Cells in which the atom of slope 1.5 is split belong to the dense regime; both kinds of cells enter.",
     **OURS,
 )
 
@@ -127,8 +125,7 @@ REFITTED = replace(
     name="theorem3_exact_refit",
     title="Theorem 3: exact refits",
     statement="A true atom of gate slope zero lets three atoms reproduce the truth of two exactly while DS-D3 stays above 1: no"
-    " bound of"
-    " the total variation by DS-D3 from below can hold, and the estimate need not come near the truth in DS-D3.",
+    " bound of the total variation by DS-D3 from below can hold, and the estimate need not come near the truth in DS-D3.",
     source=f"derived (against arXiv {PAPER}, Theorem 3)",
     evidence=Evidence.DERIVED,
     truth=FIGURE_6C_OURS,
@@ -138,16 +135,14 @@ REFITTED = replace(
         Rate("deepseek_d3", "DS-D3: its mean keeps away from zero", (0.0, 0.1), (0.5,), upper_bound=False, half_width=0.06),
     ),
     deviations="A copy of the slope-zero expert turns the other way: numerators a and sigma(-l') for it, sigma(l') for the"
-    " other, with"
-    " l' = l + log((1 + a) / a). The refit is computed; the rate is that of certified fits.",
+    " other, with l' = l + log((1 + a) / a). The refit is computed; the rate is that of certified fits.",
 )
 DUPLICATED = replace(
     REFITTED,
     name="theorem3_duplicate",
     title="Theorem 3: exact refits below weight 1/2",
     statement="With gate (-.5, 0), (.5, 1.5) listing the second atom twice and doubling the first weight reproduces the truth"
-    " exactly, while"
-    " DS-D3 stays at 2.25, of which 1.63 is the shift of an intercept.",
+    " exactly, while DS-D3 stays at 2.25, of which 1.63 is the shift of an intercept.",
     truth=REFIT_TRUTH,
     checks=(
         Fibre("hellinger", "Hellinger distance of the doubled atom", REFIT, "the refit", 0.0, 1e-7),
@@ -164,8 +159,7 @@ def dense(bound):
         name=f"theorem4_box{bound}",
         title=f"Theorem 4: dense regime, intercepts up to {bound}",
         statement="With gate slopes that are not zero the estimate converges to a projection of the truth on measures of three"
-        " atoms at the rate"
-        " n^(-1/2), and the density to a misspecified one, at a positive distance from the truth.",
+        " atoms at the rate n^(-1/2), and the density to a misspecified one, at a positive distance from the truth.",
         source=f"arXiv {PAPER}, Theorem 4",
         evidence=Evidence.PUBLISHED,
         variant="ours",
@@ -181,15 +175,16 @@ def dense(bound):
             *(block(f"e2.{name}.split", f"{words}, split cell", 0.25) for name, words in SHARED_BLOCKS.items()),
         ),
         deviations="Shared experts GELU, gate (-.5, 1.5), (.5, -1); the target is computed per box by minimising KL(truth ||"
-        " model) by quadrature"
-        " (the paper prints the reverse order).",
+        " model) by quadrature (the paper prints the reverse order).",
         **OURS,
     )
 
 
 CONSTANT = "Both slopes are zero: the gate is constant."
-AGAINST_TRUTH = "The printed figure draws the loss against the truth, not the projection; so do we. Its gate is attained"
-" exactly by three atoms."
+AGAINST_TRUTH = (
+    "The printed figure draws the loss against the truth, not the projection; so do we. Its gate is attained exactly by three"
+    " atoms."
+)
 FIGURES = (
     ("theorem3", "6c", "Theorem 3", FIGURE_6C, "deepseek_d3", "0.71 n^-0.460", FIBRES_6C, CONSTANT),
     ("theorem4", "6d", "Theorem 4", FIGURE_6D, "deepseek_d4", "37.97 n^-0.550 (text 0.552)", FIBRES_6D, AGAINST_TRUTH),

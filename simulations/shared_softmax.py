@@ -159,8 +159,8 @@ THEOREM2 = Claim(
     name="theorem2",
     title="Theorem 2: linear experts, published bounds",
     statement="With linear experts DS-D2 = O((log n / n)^(1/2)): in cells of two atoms the intercepts and the gate slope"
-    " converge at"
-    " least like n^(-1/8), expert slopes and variances like n^(-1/4); in cells of one atom every block like n^(-1/2).",
+    " converge at least like n^(-1/8), expert slopes and variances like n^(-1/4); in cells of one atom every block like"
+    " n^(-1/2).",
     source=f"arXiv {PAPER}, Theorem 2",
     evidence=Evidence.PUBLISHED,
     variant="ours",
@@ -183,8 +183,8 @@ THEOREM2_SHARP = replace(
     THEOREM2,
     name="theorem2_sharp",
     title="Theorem 2: sharp exponents for atoms that keep mass",
-    statement="In cells of two atoms that both keep mass the intercepts converge exactly like n^(-1/8) and every other block, the"
-    " gate slope included, like n^(-1/4).",
+    statement="In cells of two atoms that both keep mass the intercepts converge exactly like n^(-1/8) and every other block,"
+    " the gate slope included, like n^(-1/4).",
     source=f"derived from the polynomial systems of arXiv {PAPER}, equations (12) and (13)",
     evidence=Evidence.DERIVED,
     checks=(*blocks(SHARP, "max", words="split cell, live atoms", upper_bound=False), *functions(0.125)),
@@ -195,8 +195,7 @@ THREE = replace(
     name="theorem2_size3",
     title="Theorem 2: cells of three atoms",
     statement="With k1 = 3 and k2 = 4, cells of three atoms have the published bounds 1/12 for intercepts and gate slope, 1/6"
-    " for routed"
-    " slope and both variances, 1/4 for the shared slope.",
+    " for routed slope and both variances, 1/4 for the shared slope.",
     num_experts=4,
     family=replace(FIGURE_6B_OURS.family, num_shared=3),
     checks=(

@@ -64,8 +64,7 @@ ENOUGH = replace(
     name="enough",
     title="Three of four active: enough",
     statement="With k = 4 and 3 active experts the density and DS-D5 converge at the rate n^(-1/2), blocks of the split cell at"
-    " least like"
-    " n^(-1/4).",
+    " least like n^(-1/4).",
     source=f"arXiv {PAPER}, Theorem 5 and Proposition 7 of appendix F",
     num_experts=4,
     family=family(3, 2),
@@ -91,8 +90,7 @@ COUNTEREXAMPLE = replace(
     name="two_of_four",
     title="Two of four active: a counterexample to the stated necessary number",
     statement="With one input two of four active experts reproduce the truth exactly, although the cells of the active atoms"
-    " hold three:"
-    " the always active atom is listed twice, one copy for either sign of the input.",
+    " hold three: the always active atom is listed twice, one copy for either sign of the input.",
     source=f"derived (against arXiv {PAPER}, Proposition 6 of appendix F, as we read it)",
     evidence=Evidence.DERIVED,
     num_experts=4,

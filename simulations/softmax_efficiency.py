@@ -9,8 +9,8 @@ COORDINATES = ("beta_0[1]", "beta_1[1]", "eta_0[1]", "eta_1[1]", "eta_0[2]", "et
 CLAIM = Claim(
     name="regular",
     title="Efficiency of the exact-specified MLE",
-    statement="n times the squared error of every parameter tends to its Cramer-Rao bound, and twice the log-likelihood"
-    " gain over the truth is chi-squared with 8 degrees of freedom.",
+    statement="n times the squared error of every parameter tends to its Cramer-Rao bound, and twice the log-likelihood gain"
+    " over the truth is chi-squared with 8 degrees of freedom.",
     source="classical theory of maximum likelihood, in the model of arXiv 2305.03288",
     evidence=Evidence.DERIVED,
     variant="ours",

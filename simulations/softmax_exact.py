@@ -9,8 +9,8 @@ BLOCKS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_0": "expert inte
 OURS = Claim(
     name="ours",
     title="Exact-specified softmax MoE, certified MLE",
-    statement="With k = k* the maximum likelihood estimate satisfies D1 = O((log n / n)^(1/2)), and every parameter"
-    " block converges at the rate n^(-1/2).",
+    statement="With k = k* the maximum likelihood estimate satisfies D1 = O((log n / n)^(1/2)), and every parameter block"
+    " converges at the rate n^(-1/2).",
     source="arXiv 2305.03288, Theorem 1",
     evidence=Evidence.PUBLISHED,
     variant="ours",
@@ -33,16 +33,16 @@ OURS = Claim(
         Rate("mass.single", "error of the masses", exponents=(0.5, 0.5), rivals=(0.25,), upper_bound=False),
         Rate("function.single", "L2 error of the experts", exponents=(0.5, 0.5), rivals=(0.25,), upper_bound=False),
     ),
-    deviations="Random inputs instead of a fixed grid; sample sizes spaced evenly in log n instead of n; the loss carries"
-    " the infimum over translations; fits are certified maxima from one near and three data-only starts instead of one EM run"
+    deviations="Random inputs instead of a fixed grid; sample sizes spaced evenly in log n instead of n; the loss carries the"
+    " infimum over translations; fits are certified maxima from one near and three data-only starts instead of one EM run"
     " stopped at a relative change of 1e-6.",
 )
 
 PRINTED = Claim(
     name="printed",
     title="Published K = 2 figure, as published",
-    statement="The published figure shows the loss of the public code falling like n^(-1/2); stored runs of the"
-    " authors have slopes -0.638 (200 sizes) and -0.493 (150 sizes).",
+    statement="The published figure shows the loss of the public code falling like n^(-1/2); stored runs of the authors have"
+    " slopes -0.638 (200 sizes) and -0.493 (150 sizes).",
     source="arXiv 2305.03288, simulation with K = 2 and its public code",
     evidence=Evidence.PUBLISHED,
     variant="printed",
@@ -60,8 +60,8 @@ PRINTED = Claim(
         Rate("softmax_published_code", "loss of the public code", exponents=(0.5, 0.5), rivals=(0.25,), log_power=0.5),
         Rate("softmax_d1", "Voronoi loss D1, with infimum", exponents=(0.5, 0.5), rivals=(0.25,), log_power=0.5),
     ),
-    deviations="The published setting: fixed grid of inputs, near-truth start, EM with tolerance 1e-6, loss of the public"
-    " code. The quick and standard presets take 8 and 17 of the 200 sizes.",
+    deviations="The published setting: fixed grid of inputs, near-truth start, EM with tolerance 1e-6, loss of the public code."
+    " The quick and standard presets take 8 and 17 of the 200 sizes.",
 )
 
 SIMULATION = Simulation(title="Exact-specified softmax gate, linear experts", paper="2305.03288", claims=(OURS, PRINTED))

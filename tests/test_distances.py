@@ -41,9 +41,7 @@ def test_equal_means(variance):
     result = density_distances(normal(0.0, variance), normal(0.0, 1.0), [1.0])
     assert result.hellinger**2 == pytest.approx(1 - np.sqrt(2 * np.sqrt(variance) / (1 + variance)), rel=1e-6)
     root = np.sqrt(-np.log(variance) * variance / (1 - variance))
-    assert result.total_variation == pytest.approx(
-        2 * (norm.cdf(root / np.sqrt(variance)) - norm.cdf(root)), rel=1e-6
-    )
+    assert result.total_variation == pytest.approx(2 * (norm.cdf(root / np.sqrt(variance)) - norm.cdf(root)), rel=1e-6)
 
 
 def test_mixtures_against_adaptive_integration():
@@ -67,9 +65,7 @@ def test_mixtures_against_adaptive_integration():
         ]
         return np.dot(probability, sums) / 2
 
-    assert hellinger(p, q, probability) ** 2 == pytest.approx(
-        expected(lambda a, b: (np.sqrt(a) - np.sqrt(b)) ** 2), rel=1e-6
-    )
+    assert hellinger(p, q, probability) ** 2 == pytest.approx(expected(lambda a, b: (np.sqrt(a) - np.sqrt(b)) ** 2), rel=1e-6)
     assert total_variation(p, q, probability) == pytest.approx(expected(lambda a, b: abs(a - b)), rel=1e-6)
 
 

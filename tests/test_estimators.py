@@ -69,9 +69,7 @@ def at(*vectors):
 # Laws
 
 
-@pytest.mark.parametrize(
-    "estimator", [MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR)], ids=["mle", "em"]
-)
+@pytest.mark.parametrize("estimator", [MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR)], ids=["mle", "em"])
 @pytest.mark.parametrize("separated", [True, False])
 @settings(max_examples=10)
 @given(data=st.data(), seed=seeds())
@@ -266,9 +264,7 @@ def test_status_step_limit(estimator):
 
 
 def test_status_not_stationary():
-    published, certified = (
-        fit(estimator, sample_of()) for estimator in (ExpectationMaximisation(NEAR), MaximumLikelihood(NEAR))
-    )
+    published, certified = (fit(estimator, sample_of()) for estimator in (ExpectationMaximisation(NEAR), MaximumLikelihood(NEAR)))
     assert published.status is Status.NOT_STATIONARY
     assert published.certificate.gradient_norm > 1e-6
     assert published.log_likelihood < certified.log_likelihood
@@ -285,9 +281,7 @@ def test_status_saddle():
 
 def test_status_degenerate_variance():
     sample = sample_of(size=100)
-    repeated = Sample(
-        np.vstack([sample.x, np.full((30, 1), 0.5)]), np.concatenate([sample.y, np.full(30, 4.0)])
-    )
+    repeated = Sample(np.vstack([sample.x, np.full((30, 1), 0.5)]), np.concatenate([sample.y, np.full(30, 4.0)]))
     found = MaximumLikelihood((RandomStarts(20),)).fit(repeated, 2, np.random.default_rng(0))
     assert found.status is Status.DEGENERATE_VARIANCE
     assert np.min(found.model.variance) == pytest.approx(0.01)
@@ -353,17 +347,13 @@ def test_every_status_is_tested_and_advises():
 # Batches and compilations
 
 
-@pytest.mark.parametrize(
-    "estimator", [MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR)], ids=["mle", "em"]
-)
+@pytest.mark.parametrize("estimator", [MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR)], ids=["mle", "em"])
 def test_fits_do_not_depend_on_their_batch(estimator):
     batch = [sample_of(seed, 300) for seed in range(4)]
 
     def together(order):
         generators = [np.random.default_rng(i) for i in order]
-        return dict(
-            zip(order, estimator.fit_batch([batch[i] for i in order], 2, generators, TRUTH), strict=True)
-        )
+        return dict(zip(order, estimator.fit_batch([batch[i] for i in order], 2, generators, TRUTH), strict=True))
 
     alone = {i: together([i])[i] for i in range(4)}
     for order in ([0, 1, 2, 3], [3, 1], [2, 0, 1]):

@@ -61,9 +61,7 @@ def direct(estimate, truth, t1, t2, power):
         members = [i for i, cell in enumerate(nearest) if cell == j]
         total += abs(sum(np.exp(estimate.log_mass[i]) for i in members) - np.exp(truth.log_mass[j] + t1))
         for i in members:
-            slope, a, b, nu = (
-                estimate.atoms[c][i] - truth.atoms[c][j] for c in ("beta_1", "eta_1", "eta_0", "nu")
-            )
+            slope, a, b, nu = (estimate.atoms[c][i] - truth.atoms[c][j] for c in ("beta_1", "eta_1", "eta_0", "nu"))
             slow, fast = np.append(slope - t2, b), np.append(a, nu)
             r = power(len(members))
             if r == 1:
@@ -191,9 +189,7 @@ def test_names_of_cells():
     assert [int(rbar(m)) for m in (1, 2, 3, 4, 5)] == [1, 4, 6, 8, 10]
 
 
-@given(
-    arrays(float, 4, elements=st.floats(0, 5)), arrays(float, 4, elements=st.floats(0.1, 5)), st.floats(0, 60)
-)
+@given(arrays(float, 4, elements=st.floats(0, 5)), arrays(float, 4, elements=st.floats(0.1, 5)), st.floats(0, 60))
 def test_mass_shift_is_the_minimum(fitted, true, other):
     def gap(tau):
         return np.abs(fitted - tau * true).sum()
@@ -311,9 +307,7 @@ def test_groups_pool_their_cells():
     assert [errors[f"{kind}.eta_0.split"] for kind in ("e2", "bary")] == pytest.approx([pooled, pooled])
     assert errors["ep.eta_0.split"] == pytest.approx(((2 * 0.3**6 + 6 * 0.1**6) / 8) ** (1 / 6))
     assert errors["max.eta_0.split"] == pytest.approx(0.3)
-    assert (
-        errors["mass.split"] == pytest.approx(errors["mass.atom1"] + errors["mass.atom2"]) == pytest.approx(4)
-    )
+    assert errors["mass.split"] == pytest.approx(errors["mass.atom1"] + errors["mass.atom2"]) == pytest.approx(4)
 
 
 def test_dead_atoms_and_empty_cells():
@@ -334,8 +328,6 @@ def test_expert_function_errors():
 
 
 def test_losses_do_not_import_jax():
-    modules = ", ".join(
-        f"moetheory.losses.{name}" for name in ("softmax_d2", "distances", "quadrature", "parameters")
-    )
+    modules = ", ".join(f"moetheory.losses.{name}" for name in ("softmax_d2", "distances", "quadrature", "parameters"))
     check = f"import sys, moetheory.mixing_measure, {modules}; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

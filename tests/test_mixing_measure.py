@@ -15,10 +15,7 @@ coordinates = st.floats(-5, 5).map(lambda value: round(value, 3))
 @st.composite
 def measures(draw):
     k, d = draw(st.sampled_from([(1, 1), (2, 1), (3, 2)]))
-    atoms = {
-        name: draw(arrays(float, (k, size), elements=coordinates))
-        for name, size in (("beta_1", d), ("eta_0", 1))
-    }
+    atoms = {name: draw(arrays(float, (k, size), elements=coordinates)) for name, size in (("beta_1", d), ("eta_0", 1))}
     atoms["nu"] = draw(arrays(float, (k, 1), elements=st.floats(0.01, 10)))
     return MixingMeasure(draw(arrays(float, k, elements=coordinates)), atoms, SOFTMAX)
 

@@ -18,8 +18,7 @@ TRUTH = MixtureOfExperts(
     variance=[0.25, 0.5],
 )
 log_density, responsibilities = (
-    jax.jit(jax.vmap(method, (None, 0, 0)))
-    for method in (MixtureOfExperts.log_density, MixtureOfExperts.responsibilities)
+    jax.jit(jax.vmap(method, (None, 0, 0))) for method in (MixtureOfExperts.log_density, MixtureOfExperts.responsibilities)
 )
 mean = jax.jit(jax.vmap(MixtureOfExperts.mean, (None, 0)))
 models = st.sampled_from(SHAPES).flatmap(lambda shape: truths(*shape, separated=False))

@@ -8,9 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROW = re.compile(r"\| *(?P<slope>[−-]?\d+\.\d+) ± (?P<se>\d+\.\d+) *\|.*\]\((?P<file>\.\./figures/\S+?)\.png\)")
-ROWS = [
-    (page.name, match) for page in sorted((ROOT / "paper_notes").glob("*.md")) for match in ROW.finditer(page.read_text())
-]
+ROWS = [(page.name, match) for page in sorted((ROOT / "paper_notes").glob("*.md")) for match in ROW.finditer(page.read_text())]
 
 
 def test_there_are_rows():

@@ -1,7 +1,5 @@
 """Figures show what the tables say, and come out the same each time."""
 
-
-
 from __future__ import annotations
 
 import json

@@ -82,9 +82,7 @@ def test_blocks_without_cost_promise_no_time():
     assert "0% of the work, time left unknown" in run([(1, 0.0)], io.StringIO(), total_cost=5.0)[0]
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(59.4, "59 s"), (59.6, "1 min 0 s"), (3600, "1 h 0 min"), (90061, "25 h 1 min")]
-)
+@pytest.mark.parametrize(("seconds", "text"), [(59.4, "59 s"), (59.6, "1 min 0 s"), (3600, "1 h 0 min"), (90061, "25 h 1 min")])
 def test_durations_are_read_at_a_glance(seconds, text):
     assert run([(seconds, 1)], io.StringIO(), total_cost=1)[-2].endswith(f"took {text}")
 

@@ -1,7 +1,5 @@
 """The report says what the results say, safely, and the HTML page stands alone."""
 
-
-
 from __future__ import annotations
 
 import base64

@@ -40,9 +40,7 @@ def sample_of(size, truth=TRUTH):
 def test_copies_in_near_truth_starts_keep_the_density(truth, seed):
     sample, layout = sample_of(50, truth), Layout(3, 1)
     (start,) = NearTruth(0.0).points(layout, sample, truth, np.random.default_rng(seed))
-    copies, original = (
-        jax.vmap(model.log_density)(sample.x, sample.y) for model in (layout.unpack(start), truth)
-    )
+    copies, original = (jax.vmap(model.log_density)(sample.x, sample.y) for model in (layout.unpack(start), truth))
     np.testing.assert_allclose(copies, original, rtol=1e-10, atol=1e-10)
 
 
@@ -131,9 +129,7 @@ def test_bounds_of_a_box():
     np.testing.assert_allclose(lower, [-1, -1, -2, -2, -2, -2, np.log(0.5), np.log(0.5)])
 
 
-@pytest.mark.parametrize(
-    "box", [{"gate": 0.0}, {"expert": -1.0}, {"variance": (0.0, 1.0)}, {"variance": (2.0, 1.0)}]
-)
+@pytest.mark.parametrize("box", [{"gate": 0.0}, {"expert": -1.0}, {"variance": (0.0, 1.0)}, {"variance": (2.0, 1.0)}])
 def test_boxes_are_checked(box):
     with pytest.raises(ValueError, match="need gate > 0, expert > 0 and 0 < smallest variance < largest"):
         ParameterBox(**box)

@@ -42,17 +42,12 @@ def measures(replicates, value=0.5, data_id="cell"):
 
 def fits(replicates):
     fill = {"string": "x", "int64": 7, "double": np.nan}
-    columns = {
-        field.name: [fill.get(str(field.type), np.array([1.0, np.nan]))] * len(replicates)
-        for field in SCHEMAS["fits"]
-    }
+    columns = {field.name: [fill.get(str(field.type), np.array([1.0, np.nan]))] * len(replicates) for field in SCHEMAS["fits"]}
     return pd.DataFrame({**columns, "replicate": list(replicates)})
 
 
 def start(script, folder):
-    return subprocess.Popen(
-        [sys.executable, "-c", script, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
+    return subprocess.Popen([sys.executable, "-c", script, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
 # -- round trip ---------------------------------------------------------------------------------------------
@@ -338,9 +333,7 @@ def test_a_damaged_chunk_is_named_with_the_remedy(tmp_path, damage):
     store.append("measures", measures([0]), "good")
     bad = store.append("measures", measures([1]), "bad")
     bad.write_bytes(damage(bad.read_bytes()))
-    with pytest.raises(
-        StoreError, match=rf"{bad.name}: .*move the file away: its rows will be computed again"
-    ):
+    with pytest.raises(StoreError, match=rf"{bad.name}: .*move the file away: its rows will be computed again"):
         store.read("measures")
     bad.rename(tmp_path / "away")
     assert list(store.read("measures")["replicate"]) == [0]

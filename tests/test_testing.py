@@ -27,7 +27,14 @@ from moetheory.testing import SHAPES, check_estimator, check_loss, mixing_measur
 from moetheory.testing.strategies import SPACING
 
 WITHOUT_INFIMUM = {
-    "softmax_published_code", "cosine_l1", "cosine_l2", "cosine_l3", "laplace_d1", "laplace_d2", "sigmoid_d1", "sigmoid_d2"
+    "softmax_published_code",
+    "cosine_l1",
+    "cosine_l2",
+    "cosine_l3",
+    "laplace_d1",
+    "laplace_d2",
+    "sigmoid_d1",
+    "sigmoid_d2",
 }
 
 
@@ -48,9 +55,7 @@ BROKEN = {
     "vanishes at the truth itself": lambda estimate, truth: softmax_d1.loss(estimate, truth) + 1e-3,
     "vanishes at the truth permuted": lambda estimate, truth: abs(estimate.log_mass - truth.log_mass)[0],
     "vanishes at the truth translated": lambda *pair: softmax_d1.loss(*pair, translate=False),
-    "does not depend on the order": lambda estimate, truth: (
-        softmax_d1.loss(estimate, truth) * (1 + estimate.mass[0])
-    ),
+    "does not depend on the order": lambda estimate, truth: softmax_d1.loss(estimate, truth) * (1 + estimate.mass[0]),
     "is positive when an atom is moved": lambda estimate, truth: abs(
         np.sum(estimate.atoms["eta_0"]) - np.sum(truth.atoms["eta_0"])
     ),

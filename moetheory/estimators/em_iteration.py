@@ -48,9 +48,7 @@ class State(NamedTuple):
     done: Bool[Array, ""]
 
 
-def iterate(
-    layout: Layout, rows: Rows, start, box: Box, tolerance: float, max_steps: int, gate_steps: int
-) -> State:
+def iterate(layout: Layout, rows: Rows, start, box: Box, tolerance: float, max_steps: int, gate_steps: int) -> State:
     """Run EM until the relative change of the log-likelihood is at most ``tolerance``; steps count accepted updates."""
     start = jnp.clip(start, box.lower, box.upper)
     unseen = jnp.asarray(-jnp.inf)

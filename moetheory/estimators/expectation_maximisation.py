@@ -57,6 +57,4 @@ class ExpectationMaximisation(AbstractEstimator):
         return cls(starts=(PublishedNearTruth(tries),), box=box, tolerance=1e-6, max_steps=2000, gate_steps=8)
 
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
-        return lanes.em_lanes(
-            layout, buffer, sample_of_lane, points, box, self.tolerance, self.max_steps, self.gate_steps
-        )
+        return lanes.em_lanes(layout, buffer, sample_of_lane, points, box, self.tolerance, self.max_steps, self.gate_steps)

@@ -73,9 +73,7 @@ def look(layout: Layout, coefficients: Sequence[Coefficients], x, y) -> Chunk:
     joint = [jnp.exp(one.logit - peak) / one.gate_total for one in seen]
     total = sum(jnp.sum(terms, axis=0) for terms in joint)
     groups = tuple(
-        Atoms(
-            terms / total, one.gate / one.gate_total, one.residual, one.inverse_variance, one.gate_in, one.expert_in, one.mean
-        )
+        Atoms(terms / total, one.gate / one.gate_total, one.residual, one.inverse_variance, one.gate_in, one.expert_in, one.mean)
         for terms, one in zip(joint, seen, strict=True)
     )
     return Chunk(groups, peak, total / len(seen))
@@ -104,9 +102,7 @@ def _see(group: Group, at: Coefficients, x, y) -> _Seen:
     gate_peak = jnp.max(affinity, axis=0)
     gate = jnp.exp(affinity - gate_peak)
     logit = affinity + normal - gate_peak
-    return _Seen(
-        gate, jnp.sum(gate, axis=0), logit, jnp.max(logit, axis=0), residual, inverse_variance, gate_in, expert_in, mean
-    )
+    return _Seen(gate, jnp.sum(gate, axis=0), logit, jnp.max(logit, axis=0), residual, inverse_variance, gate_in, expert_in, mean)
 
 
 def affinity_link(gate: Kind) -> Callable:

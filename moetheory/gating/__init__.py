@@ -6,4 +6,3 @@ from moetheory.gating.competition import CompetitionGate as CompetitionGate
 from moetheory.gating.input_free import InputFreeGate as InputFreeGate
 from moetheory.gating.sigmoid import SigmoidGate as SigmoidGate
 from moetheory.gating.softmax import SoftmaxGate as SoftmaxGate
-

@@ -199,9 +199,7 @@ def _split(part: Sequence[Atom], atom: Atom, residuals: dict[tuple[str, str], fl
     if heated and not found[-1].slow:
         found[-1] = replace(found[-1], exponent=1 / order, reason=f"follows {' and '.join(heated)} to first order")
     reason = f"may follow {' and '.join(open_ended)}, not decided"
-    return [
-        replace(one, exponent=None, reason=reason) if open_ended and one.reason == INDEPENDENT else one for one in found
-    ]
+    return [replace(one, exponent=None, reason=reason) if open_ended and one.reason == INDEPENDENT else one for one in found]
 
 
 def _exact(atom: Atom, number: int, flat: bool, expansion: Expansion) -> Coordinate:

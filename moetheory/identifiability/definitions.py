@@ -91,9 +91,7 @@ def dependent_sets(
     return {name: _relations(functions, constant if name == "S2" else {}, joint) for name, functions in sets.items()}
 
 
-def strongly_identifiable(
-    routed: AbstractExpert, inputs: InputLaw, *, joint: bool, shared: AbstractExpert | None = None
-) -> bool:
+def strongly_identifiable(routed: AbstractExpert, inputs: InputLaw, *, joint: bool, shared: AbstractExpert | None = None) -> bool:
     """Whether experts meet Definition 1 at the given parameters; without shared experts, its condition S3.
 
     Parameters, raises and references as for :func:`dependent_sets`.

@@ -176,9 +176,7 @@ def _integrate_chunk(mixture: _Difference, probability: np.ndarray, order: int) 
     return np.array([probability @ inner / 2, _total_variation(mixture, probability, y, difference)])
 
 
-def _total_variation(
-    mixture: _Difference, probability: np.ndarray, y: np.ndarray, difference: np.ndarray
-) -> float:
+def _total_variation(mixture: _Difference, probability: np.ndarray, y: np.ndarray, difference: np.ndarray) -> float:
     """V = E_X sum of (P - Q)(root), plus where p - q falls through zero and minus where it rises."""
     positive = difference > 0
     node, left = np.nonzero(positive[:, 1:] != positive[:, :-1])

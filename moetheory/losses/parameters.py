@@ -152,8 +152,6 @@ def _groups(sizes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         yield f"split{j + 1}", atom & (sizes > 1)
 
 
-def _function_norms(
-    assignment: np.ndarray, fitted: ArrayLike, true: ArrayLike, node_probability: ArrayLike
-) -> np.ndarray:
+def _function_norms(assignment: np.ndarray, fitted: ArrayLike, true: ArrayLike, node_probability: ArrayLike) -> np.ndarray:
     gaps = np.asarray(fitted, dtype=float) - np.asarray(true, dtype=float)[:, assignment]
     return np.sqrt(np.asarray(node_probability, dtype=float) @ gaps**2)

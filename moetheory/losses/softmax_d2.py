@@ -54,8 +54,7 @@ def translated_sum(estimate: MixingMeasure, truth: MixingMeasure, assignment: np
     """The loss as a function of the translation, for given cells."""
     sizes = cell_sizes(assignment, truth.num_atoms)[assignment]
     slow, fast = (
-        np.linalg.norm(differences(estimate, truth, assignment, blocks), axis=1)
-        for blocks in (("eta_0",), ("eta_1", "nu"))
+        np.linalg.norm(differences(estimate, truth, assignment, blocks), axis=1) for blocks in (("eta_0",), ("eta_1", "nu"))
     )
     single, powers = sizes == 1, rbar(sizes)
     return TranslatedSum(

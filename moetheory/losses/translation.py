@@ -45,9 +45,7 @@ def optimal_mass_shift(fitted_mass: ArrayLike, true_mass: ArrayLike) -> float:
     return float(ratios[order][np.searchsorted(below, below[-1] / 2)])
 
 
-def optimal_slope_shift(
-    deltas: ArrayLike, offsets: ArrayLike, weights: ArrayLike, powers: ArrayLike
-) -> np.ndarray:
+def optimal_slope_shift(deltas: ArrayLike, offsets: ArrayLike, weights: ArrayLike, powers: ArrayLike) -> np.ndarray:
     r"""Best common shift of the gate slopes.
 
     :math:`\arg\min_t \sum_i w_i (\|\delta_i - t\|^2 + c_i^2)^{p_i/2}`, a convex problem.

@@ -59,9 +59,7 @@ def expert_blocks(measure: MixingMeasure) -> tuple[str, ...]:
 def all_differences(estimate: MixingMeasure, truth: MixingMeasure, blocks: Sequence[str]) -> np.ndarray:
     """Fitted minus true coordinates of the blocks for all pairs of atoms, shape (k, k*, size)."""
     for name in blocks:
-        sizes = [
-            measure.atoms[name].shape[1:] if name in measure.atoms else None for measure in (estimate, truth)
-        ]
+        sizes = [measure.atoms[name].shape[1:] if name in measure.atoms else None for measure in (estimate, truth)]
         if sizes[0] is None or sizes[0] != sizes[1]:
             raise ValueError(
                 f"block {name!r} has sizes {sizes} in (estimate, truth); it must be in both with one size: "
@@ -71,9 +69,7 @@ def all_differences(estimate: MixingMeasure, truth: MixingMeasure, blocks: Seque
     return fitted[:, None, :] - true[None, :, :]
 
 
-def differences(
-    estimate: MixingMeasure, truth: MixingMeasure, assignment: np.ndarray, blocks: Sequence[str]
-) -> np.ndarray:
+def differences(estimate: MixingMeasure, truth: MixingMeasure, assignment: np.ndarray, blocks: Sequence[str]) -> np.ndarray:
     """Difference of each fitted atom to the true atom of its cell in the blocks, shape (k, size)."""
     return all_differences(estimate, truth, blocks)[np.arange(assignment.size), assignment]
 

@@ -106,9 +106,7 @@ def _fibre() -> CheckResult:
     return CheckResult("quantity", "fibre", "loss D2", at_most, (), None, None, {}, _table(samples))
 
 
-_CHECKS = {
-    "slope": _slope, "level": _level, "levels": _levels, "gap": _gap, "distribution": _distribution, "fibre": _fibre
-}
+_CHECKS = {"slope": _slope, "level": _level, "levels": _levels, "gap": _gap, "distribution": _distribution, "fibre": _fibre}
 _TITLES = {
     "slope": "The mixing measure converges at the root-n rate",
     "level": "The estimator attains the Cramér-Rao bound",

@@ -52,8 +52,7 @@ def plan_replicates(sizes: ArrayLike, coefficient_of_variation: ArrayLike, targe
         )
     if not np.all(np.isfinite(variation) & (variation > 0)):
         raise ValueError(
-            f"coefficient_of_variation is {coefficient_of_variation!r}: it must be positive and finite; "
-            "take it from a pilot."
+            f"coefficient_of_variation is {coefficient_of_variation!r}: it must be positive and finite; take it from a pilot."
         )
     if not (math.isfinite(target_se) and target_se > 0):
         raise ValueError(f"target_se is {target_se!r}: it must be positive and finite; choose e.g. 0.02.")

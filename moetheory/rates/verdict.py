@@ -141,9 +141,7 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
     return Judgement(Verdict.CONSISTENT, f"{found} lies in {target}.")
 
 
-def judge_distribution(
-    values: ArrayLike, cdf: Callable[[np.ndarray], np.ndarray], level: float = 0.001
-) -> Judgement:
+def judge_distribution(values: ArrayLike, cdf: Callable[[np.ndarray], np.ndarray], level: float = 0.001) -> Judgement:
     """Verdict on a predicted distribution by the two-sided Kolmogorov-Smirnov test.
 
     ``D = sup_t |F_R(t) - F(t)|``; consistent if its p-value is at least `level`;
@@ -224,9 +222,7 @@ def _checked_interval(predicted: tuple[float, float]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _largest_error(
-    low: float, high: float, rivals: Sequence[float], half_width: float | None
-) -> tuple[float, str]:
+def _largest_error(low: float, high: float, rivals: Sequence[float], half_width: float | None) -> tuple[float, str]:
     """Largest 2 SE with which the study has power, and where that number comes from."""
     if not all(math.isfinite(rate) and rate >= 0 for rate in rivals):
         raise ValueError(f"rivals is {rivals!r}: rates are finite and not negative; 0.25 stands for n^-0.25.")

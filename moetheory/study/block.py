@@ -167,8 +167,6 @@ def _measure_rows(block: Block, models: Sequence[MixtureOfExperts | None]) -> li
     for replicate, model in zip(block.replicates, models, strict=True):
         values = dict.fromkeys(block.quantities, np.nan)
         if model:
-            values = quantities.measure(
-                cell.truth, cell.inputs, cell.size, model, block.quantities, cell.estimator.box
-            )
+            values = quantities.measure(cell.truth, cell.inputs, cell.size, model, block.quantities, cell.estimator.box)
         rows += [cell.keys(replicate) | {"quantity": name, "value": value} for name, value in values.items()]
     return rows

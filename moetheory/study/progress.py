@@ -117,9 +117,7 @@ class Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
     def _share(self) -> float:
@@ -127,9 +125,7 @@ class Progress:
 
     def _time_left(self, now: float) -> str:
         share = self._share()
-        return (
-            f"{_duration((now - self._start) * (1 - share) / share)} left" if share else "time left unknown"
-        )
+        return f"{_duration((now - self._start) * (1 - share) / share)} left" if share else "time left unknown"
 
     def _state(self) -> str:
         percent = math.floor(100 * self._share() + 1e-9)

@@ -300,8 +300,7 @@ def _encode(table: str, frame: pd.DataFrame | Mapping[str, Sequence]) -> bytes:
     extra = [column for column in frame if column not in schema.names]
     if missing or extra:
         raise ValueError(
-            f"columns of table {table!r} do not fit: missing {missing}, not in the schema {extra}; "
-            f"give exactly {schema.names}"
+            f"columns of table {table!r} do not fit: missing {missing}, not in the schema {extra}; give exactly {schema.names}"
         )
     columns = [_column(field, frame[field.name]) for field in schema]
     lengths = dict(zip(schema.names, map(len, columns), strict=True))
@@ -321,8 +320,7 @@ def _column(field: pa.Field, values: Sequence) -> pa.Array:
         raise ValueError(f"column {field.name!r} must hold {field.type} values: {error}") from error
     if column.null_count:
         raise ValueError(
-            f"column {field.name!r} has {column.null_count} missing values; "
-            "write NaN for an unknown number, '' for an empty text"
+            f"column {field.name!r} has {column.null_count} missing values; write NaN for an unknown number, '' for an empty text"
         )
     return column
 
@@ -342,8 +340,7 @@ def _read_chunk(path: Path, schema: pa.Schema) -> pa.Table:
 
 def _damaged(path: Path, reason: str) -> StoreError:
     return StoreError(
-        f"cannot use {path}: {reason}; move the file away: "
-        "its rows will be computed again; all other rows are safe"
+        f"cannot use {path}: {reason}; move the file away: its rows will be computed again; all other rows are safe"
     )
 
 

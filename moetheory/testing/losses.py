@@ -15,9 +15,7 @@ ROUNDING = 1e-9
 MOVE = 0.3
 
 
-def check_loss(
-    loss: Callable[[MixingMeasure, MixingMeasure], float], estimate: MixingMeasure, truth: MixingMeasure
-) -> None:
+def check_loss(loss: Callable[[MixingMeasure, MixingMeasure], float], estimate: MixingMeasure, truth: MixingMeasure) -> None:
     """Assert the laws of a loss.
 
     It is finite and not negative; it vanishes at every measure equivalent to the truth; it does not depend

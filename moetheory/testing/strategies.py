@@ -160,9 +160,7 @@ def arbitrary_samples(_pick, dimension: int = 1, sizes: Sequence[int] = (1, 5, 3
 
 
 @st.composite
-def mixing_measures(
-    _pick, num_atoms: int = 2, dimension: int = 1, gate: str = "softmax", num_shared: int = 0
-) -> MixingMeasure:
+def mixing_measures(_pick, num_atoms: int = 2, dimension: int = 1, gate: str = "softmax", num_shared: int = 0) -> MixingMeasure:
     """Mixing measures of linear experts behind a gate, their atoms distinct.
 
     Parameters
