@@ -19,7 +19,7 @@ examples:
   moetheory replay softmax_exact/ours/1000/7         one replicate again, beside its stored row
   moetheory report --preset standard                 verdicts, figures and report from the stored rows
   moetheory figure --preset standard --out figures   the figures alone
-  moetheory claims --preset standard                 one page with all claims, their slopes and verdicts
+  moetheory claims figures                           one page with all claims, their slopes and verdicts
   moetheory identify --gate softmax --cells 2,1      null directions, slow coordinates, predicted exponents
 
 Ctrl-C or kill a run and start it again: it computes only what is missing.
@@ -34,6 +34,7 @@ EXIT_OF_ERROR = {
     "SimulationError": EXIT_USAGE,
     "ReplayError": EXIT_USAGE,
     "IdentifyError": EXIT_USAGE,
+    "RecordsError": EXIT_USAGE,
 }
 
 
@@ -78,10 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
         _add_overrides(parser_of)
         parser_of.add_argument("simulations", nargs="*", help="names of simulations (default: all stored)")
         parser_of.add_argument("--out", type=Path, help=f"folder for what is written ({DEFAULT_OUT})")
-    claims = _add(commands, "claims", _claims, "write the page of all claims from stored rows", store=True, preset=True)
-    _add_overrides(claims)
-    claims.add_argument("simulations", nargs="*", help="names of simulations (default: all stored)")
-    claims.add_argument("--out", type=Path, help=f"folder of the figures ({DEFAULT_OUT})")
+    claims = _add(commands, "claims", _claims, "write the page of all claims from the records beside the figures")
+    claims.add_argument("figures", nargs="?", type=Path, default=Path("figures"), help="their folder (default %(default)s)")
     claims.add_argument("--page", type=Path, default=Path("paper_notes/claims.md"), help="file to write (default %(default)s)")
     add_identify(commands)
     return parser
@@ -213,8 +212,8 @@ def _figure(parsed) -> int:
 def _claims(parsed) -> int:
     from moetheory.report import write_claims_page
 
-    claims, _, figures = _draw(parsed, parsed.simulations or None)
-    print(f"claims: {write_claims_page(claims, parsed.page, figures)} ({len(claims)} claims)")
+    page, count = write_claims_page(parsed.figures, parsed.page)
+    print(f"claims: {page} ({count} claims)")
     return 0
 
 

@@ -116,13 +116,15 @@ def test_report_and_figure_are_made_from_stored_rows(call, stored):
 
 
 def test_claims_are_written_on_one_page_with_links(call, stored):
-    code, output, _ = call("claims", "--page", "notes/claims.md")
+    code, output, _ = call("claims", "results/quick", "--page", "notes/claims.md")
     assert (code, output) == (0, "claims: notes/claims.md (2 claims)\n")
     page = Path("notes/claims.md").read_text()
     assert "arXiv 0000.00000, Theorem 1 (derived)" in page
     links = re.findall(r"\[picture\]\((.+?)\)", page)
     assert links
     assert all((Path("notes") / link).is_file() for link in links)
+    code, _, errors = call("claims", "notes")
+    assert (code, "notes holds no records" in errors) == (2, True)
 
 
 def test_an_overridden_run_leaves_the_preset_alone_and_is_reported_again(call, stored):

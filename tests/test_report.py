@@ -18,6 +18,7 @@ from moetheory.plotting.example import example_claim
 from moetheory.plotting.numerals import interval
 from moetheory.rates import estimate_slope
 from moetheory.report import format_table, verdict_table, write_claims_page, write_report
+from moetheory.report.claims_page import RecordsError
 from moetheory.report.document import Table
 from moetheory.report.html import render_html
 from moetheory.report.markdown import render_markdown
@@ -124,7 +125,10 @@ def test_local_slopes_name_their_sizes_and_errors():
 def test_claims_page_has_statement_source_slopes_and_links(report, tmp_path):
     claims, figures, *_ = report
     first = replace(claims[0], checks=(replace(claims[0].checks[0], published="0.55 n^-0.45"),))
-    page = write_claims_page([first, *claims[1:]], tmp_path / "notes" / "claims.md", figures).read_text()
+    figures = save_all([first, *claims[1:]], tmp_path / "drawn")
+    page, count = write_claims_page(tmp_path / "drawn", tmp_path / "notes" / "claims.md")
+    page = page.read_text()
+    assert count == len(claims)
     for claim in claims:
         assert claim.statement.replace(";", "") in page.replace(";", "")
     row = next(line for line in page.splitlines() if "0.55 n^-0.45" in line)
@@ -132,6 +136,14 @@ def test_claims_page_has_statement_source_slopes_and_links(report, tmp_path):
     assert cells[:5] == ["Voronoi loss D1", "ours", "−0.500 to −0.434", "0.55 n^-0.45", "−0.501 ± 0.012"]
     link = re.search(r"\[picture\]\((.+)\)", cells[6]).group(1).replace("%20", " ")
     assert (tmp_path / "notes" / link).resolve() == next(iter(figures.values())).resolve()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"simulation": "a", "claim": "b", "check": {}}'])
+def test_claims_page_refuses_a_file_that_is_no_record(tmp_path, text):
+    (tmp_path / "some").mkdir()
+    (tmp_path / "some" / "file.json").write_text(text)
+    with pytest.raises(RecordsError, match=r"file\.json is no record of a figure"):
+        write_claims_page(tmp_path, tmp_path / "claims.md")
 
 
 def test_two_pages_from_the_same_results_are_equal(report, tmp_path):

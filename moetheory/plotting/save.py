@@ -168,7 +168,7 @@ def _picture(figure: Figure, form: str, metadata: Mapping[str, None]) -> bytes:
 
 def _record(claim: ClaimResult, check: CheckResult) -> dict[str, Any]:
     about = ("simulation", "claim", "title", "statement", "source", "evidence", "variant", "deviations")
-    measured = ("name", "kind", "label", "predicted", "rivals", "reference", "degrees")
+    measured = ("name", "kind", "label", "predicted", "rivals", "reference", "degrees", "published", "path")
     return {
         **{name: getattr(claim, name) for name in about},
         "setting": claim.setting,

@@ -1,80 +1,143 @@
-"""One page with every claim that was checked: statement, source, published and measured slopes, verdict."""
+"""One page with every claim that was checked, from the records beside the figures: no store and no fit is needed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from moetheory.plotting.files import write_atomically
+from moetheory.plotting.numerals import MISSING, interval, plus_minus
 from moetheory.report.document import Block, Heading, Link, Paragraph, Table
 from moetheory.report.markdown import render_markdown
-from moetheory.report.sections import Figures
-from moetheory.report.verdicts import measured, outcome, predicted
-from moetheory.study.results import CheckResult, ClaimResult
 
 TITLE = "All claims"
 INTRODUCTION = (
-    "Generated from the stored rows. Slopes are least-squares slopes on log-log scale with one Monte Carlo standard error;"
-    " other quantities are means at the largest sample size. Settings: printed as published, ours corrected."
+    "Generated from the records beside the figures. Slopes are least-squares slopes on log-log scale with one Monte Carlo"
+    " standard error; other quantities are means at the largest sample size, or the range of computed values. Setting:"
+    " printed as published, ours corrected. A failing or undecided claim says why."
 )
 HEADER = ("quantity", "setting", "predicted", "published", "measured", "verdict", "figure")
+Record = Mapping[str, Any]
 
 
-def write_claims_page(claims: Sequence[ClaimResult], path: Path, figures: Figures) -> Path:
+class RecordsError(ValueError):
+    """A folder without records, or with a file that is none."""
+
+
+def write_claims_page(folder: Path, path: Path) -> tuple[Path, int]:
     """Write the page of all claims as Markdown.
 
     Parameters
     ----------
-    claims : sequence of ClaimResult
-        In the order of the page; those of one simulation next to each other.
+    folder : Path
+        Where figures and their records lie: ``<folder>/<simulation>/<claim>-<check>.json`` and ``.csv``.
     path : Path
         The file; its folder is made if it does not exist.
-    figures : mapping of (simulation, claim, check) to Path
-        Picture files to link to.
 
     Returns
     -------
-    Path
-        The same path.
+    (Path, int)
+        The same path and the number of claims on it.
 
     Raises
     ------
+    RecordsError
+        The folder holds no records, or a file that is none.
     OSError
         The file cannot be written.
 
     Examples
     --------
     >>> import tempfile
+    >>> from moetheory.plotting import save_all
     >>> from moetheory.plotting.example import example_claim
-    >>> page = write_claims_page([example_claim("slope")], Path(tempfile.mkdtemp()) / "claims.md", {})
-    >>> "consistent" in page.read_text()
-    True
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> _ = save_all([example_claim("slope")], folder / "figures")
+    >>> page, count = write_claims_page(folder / "figures", folder / "claims.md")
+    >>> count, "−0.501 ± 0.012" in page.read_text()
+    (1, True)
     """
-    return write_atomically(path, render_markdown(list(_blocks(claims, figures)), path.parent).encode())
+    found = [(file, _read(file)) for file in Path(folder).glob("*/*.json")]
+    if not found:
+        raise RecordsError(f"{folder} holds no records <simulation>/<claim>-<check>.json; name the folder of the figures.")
+    records = sorted(found, key=lambda item: (*_claim(item[1]), item[0]))
+    claims = [list(group) for _, group in groupby(records, key=lambda item: _claim(item[1]))]
+    return write_atomically(path, render_markdown(list(_blocks(claims)), path.parent).encode()), len(claims)
 
 
-def _blocks(claims: Sequence[ClaimResult], figures: Figures) -> Iterator[Block]:
+def _read(file: Path) -> Record:
+    try:
+        record = json.loads(file.read_text())
+        _claim(record), record["check"]["kind"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise RecordsError(f"{file} is no record of a figure ({error!r}); draw it again with `moetheory figure`.") from error
+    return record
+
+
+def _claim(record: Record) -> tuple[str, str]:
+    return record["simulation"], record["claim"]
+
+
+def _blocks(claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
     yield Heading(1, TITLE, "top")
     yield Paragraph(INTRODUCTION)
-    for simulation, group in groupby(claims, key=lambda claim: claim.simulation):
+    verdicts = pd.Series([outcome(record) for claim in claims for _, record in claim]).value_counts()
+    yield Paragraph(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()), "Verdicts")
+    for simulation, group in groupby(claims, key=lambda claim: claim[0][1]["simulation"]):
         yield Heading(2, simulation, simulation)
         for claim in group:
-            yield Heading(3, claim.title, f"{simulation}-{claim.claim}")
-            yield Paragraph(claim.statement)
-            yield Paragraph(f"{claim.source} ({claim.evidence})", "Source")
-            yield Table(HEADER, [_row(claim, check, figures) for check in claim.checks])
+            about = claim[0][1]
+            yield Heading(3, about["title"], f"{simulation}-{about['claim']}")
+            yield Paragraph(about["statement"])
+            yield Paragraph(f"{about['source']} ({about['evidence']})", "Source")
+            yield Table(HEADER, [_row(file, record) for file, record in claim])
+            yield from _reasons(claim)
 
 
-def _row(claim: ClaimResult, check: CheckResult, figures: Figures) -> list[str | Link]:
-    figure = figures.get((claim.simulation, claim.claim, check.name))
-    needed = check.judgement.needed if check.judgement and check.judgement.needed else ""
+def _row(file: Path, record: Record) -> list[str | Link]:
+    check, picture = record["check"], file.with_suffix(".png")
     return [
-        check.label,
-        claim.variant,
-        predicted(check),
-        check.published,
-        measured(check),
-        f"{outcome(check.judgement)}. {needed}".rstrip(". "),
-        Link("picture", figure) if figure else "",
+        check["label"],
+        record["variant"],
+        check["reference"] or interval(*(float("nan") if end is None else end for end in check["predicted"])),
+        check.get("published", ""),
+        measured(record, pd.read_csv(file.with_suffix(".csv"))),
+        outcome(record),
+        Link("picture", picture) if picture.exists() else "",
     ]
+
+
+def _reasons(claim: Sequence[tuple[Path, Record]]) -> Iterator[Block]:
+    """Why a claim fails or is undecided, and what would decide it."""
+    for _, record in claim:
+        judgement = record["judgement"]
+        if judgement and judgement["verdict"] != "consistent":
+            words = f"{judgement['verdict']}. {judgement['reason']} {judgement['needed'] or ''}"
+            yield Paragraph(words.strip(), record["check"]["label"])
+
+
+def outcome(record: Record) -> str:
+    """Verdict in a word; a quantity without prediction is only shown."""
+    return record["judgement"]["verdict"] if record["judgement"] else "shown only"
+
+
+def measured(record: Record, table: pd.DataFrame) -> str:
+    """What was found, from a record and the table beside it."""
+    kind, judgement = record["check"]["kind"], record["judgement"]
+    if kind == "slope":
+        location, slope = next(iter(record["slopes"].items()), (None, None))
+        words = "" if location in (None, "mean") else f" ({location.replace('_', ' ')})"
+        return plus_minus(slope["slope"], slope["se"]) + words if slope else MISSING
+    if kind == "distribution":
+        return judgement["reason"].split(",")[0] if judgement else MISSING
+    if kind == "fibre":
+        return interval(table["mean"].min(), table["mean"].max())
+    last = table[table["n"] == table["n"].max()]
+    if kind == "levels":
+        return f"{interval(last['mean'].min(), last['mean'].max())} ({len(last)} coordinates)"
+    return plus_minus(last["mean"].iloc[0], last["mean_se"].iloc[0])
