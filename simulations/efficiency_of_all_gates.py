@@ -27,6 +27,8 @@ BOX = ParameterBox(gate=20.0, expert=20.0, variance=(0.01, 100.0))
 VARIANCE = [0.1, 0.2]
 
 LINEAR = LinearExpert([[1.5], [-1.0]], [1.5, 0.6])
+ONE_SIGN = LinearExpert([[0.5], [-0.5]], [2.0, -1.5])
+"""Experts without a zero inside the inputs: |h| / sum |h| of an expert that has one gives a nearly singular information."""
 CONSTANT = ConstantExpert([1.5, -1.0])
 SQUARE = PolynomialExpert([[1.0], [-0.8]], [0.5, 1.6], degree=2)
 CUBE = PolynomialExpert([[0.7], [-0.6]], [0.6, -0.5], degree=3)
@@ -60,7 +62,7 @@ MODELS = {
         f"competition_{response}_{form}": (
             f"competition, {response} response, {form} form, linear experts",
             CompetitionGate(response, form, [0.2, 0.0]),
-            LINEAR,
+            ONE_SIGN if (response, form) == ("abs", "normalised") else LINEAR,
             None,
         )
         for response, form in (
@@ -72,6 +74,12 @@ MODELS = {
             ("identity", "exponential"),
         )
     },
+    "competition_abs_normalised_zero": (
+        "competition, abs response, normalised form, linear experts that vanish inside the inputs",
+        CompetitionGate("abs", "normalised", [0.2, 0.0]),
+        LINEAR,
+        None,
+    ),
     "competition_bare": ("competition without masses, softplus response", CompetitionGate("softplus"), LINEAR, None),
     "competition_tanh": (
         "competition, softplus response, tanh experts",

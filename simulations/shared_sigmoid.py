@@ -20,11 +20,11 @@ from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
 PAPER = "2505.10860"
 PRINTED = {
     "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 31_623, 6), "paper": log_spaced(100, 1e5, 13)},
-    "replicates": {"quick": 10, "standard": 40, "paper": 40},
+    "replicates": {"quick": 8, "standard": 20, "paper": 40},
 }
 OURS = {
     "sizes": {"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 31_623, 6), "paper": log_spaced(1e3, 1e6, 9)},
-    "replicates": {"quick": 8, "standard": 30, "paper": 200},
+    "replicates": {"quick": 6, "standard": 20, "paper": 200},
 }
 
 

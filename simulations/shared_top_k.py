@@ -14,7 +14,7 @@ SETTING = {
     "inputs": INPUTS,
     "estimator": FEED_FORWARD,
     "sizes": {"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 31_623, 6), "paper": log_spaced(1e3, 1e6, 9)},
-    "replicates": {"quick": 6, "standard": 30, "paper": 150},
+    "replicates": {"quick": 6, "standard": 20, "paper": 150},
     "deviations": "Appendix F prints no simulation; truth, inputs and sizes are ours.",
 }
 WORDS = {

@@ -276,6 +276,20 @@ def test_a_verdict_that_hangs_on_uncertified_fits_is_underpowered(tmp_path):
     assert "Certified maxima only (consistent)" in check.judgement.reason
 
 
+def test_a_maximum_less_likely_than_the_truth_is_no_maximum_likelihood_estimate(tmp_path):
+    good, bad = powers(0.5), powers(0.25, seed=1)
+    case = Case(tmp_path, claim(D1), replicates=80)
+    for n in SIZES:
+        case.fits(n, 80, log_likelihood=-100.0, log_likelihood_truth=np.repeat([-101.0, -99.0], 40))
+    (result,) = case.measures("softmax_d1", {n: [*good[n], *bad[n]] for n in SIZES}).results()
+    assert result.statuses.groupby("status")["count"].sum().to_dict() == {
+        "below_truth": 40 * len(SIZES),
+        "converged": 40 * len(SIZES),
+    }
+    check = result.checks[0]
+    assert (check.judgement.verdict, check.converged.verdict) == ("underpowered", "consistent")
+
+
 def test_without_a_certified_fit_the_verdict_says_so(tmp_path):
     case = Case(tmp_path, claim(D1))
     for n in SIZES:

@@ -42,6 +42,7 @@ class Status(enum.StrEnum):
     AT_KINK = "at_kink"
     FLAT = "flat"
     RESTARTS_DISAGREE = "restarts_disagree"
+    BELOW_TRUTH = "below_truth"
 
     @property
     def advice(self) -> str:
@@ -77,6 +78,10 @@ _ADVICE = {
     ),
     Status.RESTARTS_DISAGREE: (
         "Different parameters reach the same likelihood: the parameters are not identified, the density may be."
+    ),
+    Status.BELOW_TRUTH: (
+        "A local maximum, less likely than the truth, which the model contains: not the maximum likelihood estimate; use more"
+        " starts. Only a study with a known truth can tell."
     ),
 }
 

@@ -313,6 +313,22 @@ class Claim:
         """Name of the fit: number of experts, estimator with its settings, family if another than the truth's."""
         return fit_id(self.num_experts, self.estimator, self.family)
 
+    def holds_truth(self) -> bool:
+        """Whether the fitted model, in its box, surely contains the truth, so that its maximum is at least as likely.
+
+        With more atoms than the truth it does where a split atom leaves the density as it is: where masses multiply the
+        weights and all atoms are active.
+        """
+        truth, family = self.truth.family, self.family or self.truth.family
+        gate = self.truth.gate
+        splits = "intercept" in gate.invariant_shifts and "intercept" in gate.present() and gate.top_k is None
+        kinds = (family.gate, family.expert, family.shared) == (truth.gate, truth.expert, truth.shared)
+        nested = kinds and family.num_shared >= truth.num_shared
+        atoms = self.num_experts == self.truth.num_experts or (splits and self.num_experts > self.truth.num_experts)
+        layout = layout_of(self.truth)
+        box, point = self.estimator.box.bounds(layout), layout.pack(self.truth)
+        return bool(nested and atoms and np.all((box.lower <= point) & (point <= box.upper)))
+
 
 @dataclass(frozen=True)
 class Simulation:

@@ -35,6 +35,7 @@ def describe(simulation: Simulation, claim: Claim, order: int, settings: Setting
         "seed": settings.seed,
         "replicates": settings.replicates_of(claim),
         "fit_id": claim.fit_id(),
+        "holds_truth": claim.holds_truth(),
         "cells": {str(size): claim.data_id(size) for size in sizes},
         "setting": setting(claim, settings),
         "checks": [_check(simulation, claim, check, sizes) for check in claim.checks],

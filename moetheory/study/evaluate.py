@@ -18,6 +18,9 @@ from moetheory.study.results import CheckResult, ClaimResult
 from moetheory.study.store import Store, StoreError
 
 CERTIFIED = "converged"
+BELOW_TRUTH = "below_truth"
+TIE = 1e-9
+"""Log-likelihoods closer than this, relative to their size, are equal."""
 LOCATIONS = ("mean", "median", "trimmed_mean")
 
 
@@ -51,7 +54,7 @@ def _is_current(document: Mapping[str, Any], lists: Mapping[str, Mapping[str, An
 
 
 def _claim(document: Mapping[str, Any], fits: pd.DataFrame, measures: pd.DataFrame, runs) -> ClaimResult:
-    mine = _rows_of(document, fits, document["fit_id"])
+    mine = _below_truth(document, _rows_of(document, fits, document["fit_id"]))
     measured = _rows_of(document, measures, document["fit_id"])
     status = mine[["n", "replicate", "status"]]
     checks = tuple(_check(check, document, mine, measured, status, fits) for check in document["checks"])
@@ -76,6 +79,14 @@ def _rows_of(document: Mapping[str, Any], rows: pd.DataFrame, fit_id: str) -> pd
     chosen = rows["data_id"].isin(document["cells"].values()) & (rows["fit_id"] == fit_id)
     chosen &= (rows["seed"] == document["seed"]) & (rows["replicate"] < document["replicates"])
     return rows[chosen].sort_values(["n", "replicate"]).reset_index(drop=True)
+
+
+def _below_truth(document: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFrame:
+    """Mark certified maxima that are no maximum likelihood estimates: the truth, inside the model, is more likely."""
+    if not document.get("holds_truth"):
+        return rows
+    short = rows["log_likelihood_truth"] - rows["log_likelihood"] > TIE * (1 + rows["log_likelihood"].abs())
+    return rows.assign(status=rows["status"].mask(short & (rows["status"] == CERTIFIED), BELOW_TRUTH))
 
 
 def _shares(rows: pd.DataFrame, column: str) -> pd.DataFrame:
