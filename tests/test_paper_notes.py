@@ -1,4 +1,4 @@
-"""The slopes printed in the paper notes are those of the committed figures."""
+"""The slopes printed in the paper notes are those of the committed figures, and the page of all claims is up to date."""
 
 import json
 import re
@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from moetheory.report import write_claims_page
+
 ROOT = Path(__file__).parent.parent
 ROW = re.compile(r"\| *(?P<slope>[−-]?\d+\.\d+) ± (?P<se>\d+\.\d+) *\|.*\]\((?P<file>\.\./figures/\S+?)\.png\)")
-ROWS = [(page.name, match) for page in sorted((ROOT / "paper_notes").glob("*.md")) for match in ROW.finditer(page.read_text())]
+PAGES = [page for page in sorted((ROOT / "paper_notes").glob("*.md")) if page.name != "claims.md"]
+ROWS = [(page.name, match) for page in PAGES for match in ROW.finditer(page.read_text())]
 
 
 def test_there_are_rows():
@@ -21,3 +24,16 @@ def test_slope_of_a_row_is_that_of_its_figure(page, match):
     slope = next(iter(record["slopes"].values()))
     assert float(match["slope"].replace("−", "-")) == pytest.approx(slope["slope"], abs=5.01e-4)
     assert float(match["se"]) == pytest.approx(slope["se"], abs=5.01e-4)
+
+
+def test_the_page_of_all_claims_is_that_of_the_committed_figures(tmp_path):
+    (tmp_path / "figures").symlink_to(ROOT / "figures")
+    page, count = write_claims_page(tmp_path / "figures", tmp_path / "paper_notes" / "claims.md")
+    assert count >= 60
+    assert page.read_text() == (ROOT / "paper_notes" / "claims.md").read_text()
+
+
+@pytest.mark.parametrize("paper", ["2305.03288", "2402.02526", "2505.10860", "2505.13380"])
+def test_every_paper_has_a_page(paper):
+    assert (ROOT / "paper_notes" / f"{paper}.md").is_file()
+    assert f"({paper}.md)" in (ROOT / "paper_notes" / "README.md").read_text()
