@@ -22,6 +22,7 @@ benchmark: $(VENV)/installed
 	$(BIN)/python benchmarks/certified_fit.py
 	$(BIN)/python benchmarks/random_starts.py
 	$(BIN)/python benchmarks/compile_time.py
+	$(BIN)/python benchmarks/gpu.py
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
