@@ -148,7 +148,7 @@ THEOREM1 = Claim(
         DENSITY,
         *blocks(QUARTER),
         *functions(0.25),
-        *blocks(dict.fromkeys(("beta_1", "eta_1", "eta_2", "nu"), 0.5), "e2", "single", "cell of one atom", rival=0.25),
+        *blocks(dict.fromkeys(("eta_1", "eta_2", "nu"), 0.5), "e2", "single", "cell of one atom", rival=0.25),
     ),
     deviations="Bias-free GELU experts instead of ReLU (no scale fibre); gate slopes -1.5 and 0 instead of 5 and 5 (a gate that"
     " varies); the loss with the infimum over translations; certified maxima; sizes from 1e3.",
@@ -173,7 +173,7 @@ THEOREM2 = Claim(
         composite("deepseek_d2", "DS-D2, with infimum"),
         DENSITY,
         *blocks(BOUNDS, "ep", words="split cell, power of the loss"),
-        *blocks(dict.fromkeys(("beta_1", "eta_1", "eta_0", "nu"), 0.5), "e2", "single", "cell of one atom", rival=0.25),
+        *blocks(dict.fromkeys(("eta_1", "eta_0", "nu"), 0.5), "e2", "single", "cell of one atom", rival=0.25),
     ),
     deviations="Gate (-1, 1.5), (0, 0) instead of equal slopes; the loss with the infimum over translations; certified maxima.",
     **OURS,

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from moetheory import Sample
 from moetheory.estimators import lanes
 from moetheory.estimators.layout import Layout
-from moetheory.estimators.likelihood import CHUNK, Rows, expand, log_likelihood
+from moetheory.estimators.likelihood import Rows, chunk_size, expand, log_likelihood
 from moetheory.testing import seeds, truths
 
 LAYOUTS = [Layout(k, d) for k in (1, 2, 3) for d in (1, 3)]
+CHUNK = chunk_size()
 SIZE = CHUNK + 88
 
 
