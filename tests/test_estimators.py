@@ -340,7 +340,8 @@ def test_status_restarts_disagree():
 
 
 def test_every_status_is_tested_and_advises():
-    assert all(f"test_status_{status}" in globals() for status in Status)
+    of_fits = set(Status) - {Status.BELOW_TRUTH}  # given by a study that knows the truth: tests/test_evaluate.py
+    assert all(f"test_status_{status}" in globals() for status in of_fits)
     assert len({status.advice for status in Status}) == len(Status)
 
 
