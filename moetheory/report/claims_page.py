@@ -14,6 +14,7 @@ from moetheory.plotting.files import write_atomically
 from moetheory.plotting.numerals import MISSING, interval, plus_minus
 from moetheory.report.document import Block, Heading, Link, Paragraph, Table
 from moetheory.report.markdown import render_markdown
+from moetheory.report.verdicts import range_words, slope_words
 
 TITLE = "All claims"
 INTRODUCTION = (
@@ -130,14 +131,13 @@ def measured(record: Record, table: pd.DataFrame) -> str:
     """What was found, from a record and the table beside it."""
     kind, judgement = record["check"]["kind"], record["judgement"]
     if kind == "slope":
-        location, slope = next(iter(record["slopes"].items()), (None, None))
-        words = "" if location in (None, "mean") else f" ({location.replace('_', ' ')})"
-        return plus_minus(slope["slope"], slope["se"]) + words if slope else MISSING
+        found = ((place, line["slope"], line["se"]) for place, line in record["slopes"].items())
+        return next((slope_words(*line) for line in found), MISSING)
     if kind == "distribution":
         return judgement["reason"].split(",")[0] if judgement else MISSING
     if kind == "fibre":
         return interval(table["mean"].min(), table["mean"].max())
     last = table[table["n"] == table["n"].max()]
     if kind == "levels":
-        return f"{interval(last['mean'].min(), last['mean'].max())} ({len(last)} coordinates)"
+        return range_words(last["mean"])
     return plus_minus(last["mean"].iloc[0], last["mean_se"].iloc[0])

@@ -64,13 +64,12 @@ def measured(check: CheckResult) -> str:
         slope = next(iter(check.slopes.values()), None)
         if slope is None:
             return MISSING
-        where = "" if slope.location == "mean" else f" ({slope.location.replace('_', ' ')})"
-        return plus_minus(slope.slope, slope.se) + where
+        return slope_words(slope.location, slope.slope, slope.se)
     if check.kind == "fibre":
         return interval(check.values["value"].min(), check.values["value"].max())
     if check.kind == "levels":
         means = check.values[check.values["n"] == largest_size(check)].groupby("coordinate")["value"].mean()
-        return f"{interval(means.min(), means.max())} ({len(means)} coordinates)" if means.notna().any() else MISSING
+        return range_words(means)
     values = finite_values(check, largest_size(check))
     if values.size < 2:
         return MISSING
@@ -78,6 +77,16 @@ def measured(check: CheckResult) -> str:
         test = kstest(values, chi2(check.degrees).cdf)
         return f"D = {signed(test.statistic)}, p = {test.pvalue:.2g}"
     return plus_minus(values.mean(), values.std(ddof=1) / values.size**0.5)
+
+
+def slope_words(location: str, slope: float, error: float) -> str:
+    """A slope with its standard error, and where in the replicates it was taken unless at their mean."""
+    return plus_minus(slope, error) + ("" if location == "mean" else f" ({location.replace('_', ' ')})")
+
+
+def range_words(means: pd.Series) -> str:
+    """Smallest and largest mean of several coordinates."""
+    return f"{interval(means.min(), means.max())} ({len(means)} coordinates)" if means.notna().any() else MISSING
 
 
 def format_table(frame: pd.DataFrame, width: int = 120) -> str:
