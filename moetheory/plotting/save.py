@@ -107,12 +107,13 @@ def save_all(claims: Iterable[ClaimResult], folder: Path) -> dict[tuple[str, str
     [('example', 'level', 'quantity')]
     """
     pairs = [(claim, check) for claim in claims for check in claim.checks]
-    shown = [pair for pair in pairs if not _is_single_point(pair[1])]
-    fresh = [pair for pair in shown if not _drawn(*pair, folder)]
+    stale = [not _is_single_point(check) and not _drawn(claim, check, folder) for claim, check in pairs]
+    fresh, others = ([pair for pair, old in zip(pairs, stale, strict=True) if old is wanted] for wanted in (True, False))
     jobs = joblib.cpu_count() if len(fresh) >= WORTH_PROCESSES else 1
     joblib.Parallel(n_jobs=jobs)(joblib.delayed(_draw_and_save)(*pair, folder) for pair in fresh)
-    for claim, check in pairs:
+    for claim, check in others:
         _write(folder, claim, check, _tables(claim, check))
+    shown = ((claim, check) for claim, check in pairs if not _is_single_point(check))
     return {(claim.simulation, claim.claim, check.name): _file(folder, claim, check, ".png") for claim, check in shown}
 
 
