@@ -34,8 +34,12 @@ def concrete_classes(package: ModuleType, base: type) -> list[type]:
         member
         for name in names
         for member in vars(importlib.import_module(name)).values()
-        if inspect.isclass(member) and issubclass(member, base) and member.__module__ == name and not inspect.isabstract(member)
+        if inspect.isclass(member) and issubclass(member, base) and member.__module__ == name and not _hidden(member)
     ]
+
+
+def _hidden(member: type) -> bool:
+    return inspect.isabstract(member) or member.__name__.startswith("_")
 
 
 def classes_by_file(package: ModuleType, base: type) -> dict[str, type]:

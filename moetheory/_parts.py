@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import abc
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import lru_cache
@@ -17,15 +16,20 @@ from jaxtyping import Array, Float
 from moetheory._arrays import require_finite
 
 SLOPE = "slope"
-"""Name of the fields of shape (k, d); every other array field has shape (k,)."""
+"""Name of the field that meets the inputs."""
+CENTRE, SPREAD = "centre", "log_spread"
+"""Names of the fields that say where in the inputs an atom is, and of the logarithm of its variances there."""
+PER_INPUT = (SLOPE, CENTRE, SPREAD)
+"""Names of the fields of shape (k, d); every other array field has shape (k,)."""
 
 
 class AbstractPart(eqx.Module):
     r"""Gates and experts: array fields with a leading axis of length k, one entry per atom, and static options.
 
     The parameters of an atom act through its linear predictors only, :math:`u_a(x) = \beta_a^\top x + \beta_{0a}`.
-    A field called ``slope`` has shape (k, d) and meets the input; every other array field has shape (k,). Array fields
-    whose default is None are optional. Methods are written for ONE atom and ONE input.
+    A field called ``slope`` has shape (k, d) and meets the input; a ``centre`` and a ``log_spread`` have that shape too;
+    every other array field has shape (k,). Array fields whose default is None are optional. Methods are written for ONE
+    atom and ONE input.
     """
 
     predictors: ClassVar[tuple[tuple[str, ...], ...]]
@@ -35,10 +39,11 @@ class AbstractPart(eqx.Module):
 
     def __check_init__(self) -> None:
         shapes = {name: np.shape(getattr(self, name)) for name in self.present()}
-        wrong = [name for name, shape in shapes.items() if len(shape) != 1 + (name == SLOPE)]
-        if wrong or len({shape[0] for shape in shapes.values()}) > 1:
-            needed = {name: "(k, d)" if name == SLOPE else "(k,)" for name in shapes}
-            advice = "For one input write slope=[[1.0], [0.0]]."
+        wrong = [name for name, shape in shapes.items() if len(shape) != 1 + (name in PER_INPUT)]
+        wide = {shape[1:] for name, shape in shapes.items() if name in PER_INPUT}
+        if wrong or len({shape[0] for shape in shapes.values()}) > 1 or len(wide) > 1:
+            needed = {name: "(k, d)" if name in PER_INPUT else "(k,)" for name in shapes}
+            advice = f"For one input write {next((name for name in shapes if name in PER_INPUT), SLOPE)}=[[1.0], [0.0]]."
             raise ValueError(f"{type(self).__name__} got shapes {shapes}; need {needed}. {advice}")
         require_finite(self)
 
@@ -55,8 +60,9 @@ class AbstractPart(eqx.Module):
 
     def coefficients(self, num_atoms: int) -> Float[np.ndarray, "k width"]:
         """All parameters, one row for each of the ``num_atoms`` atoms; a part without array fields has rows of no entry."""
-        columns = [np.reshape(getattr(self, name), (num_atoms, -1)) for name in self.present()]
-        return np.hstack([np.zeros((num_atoms, 0)), *columns])
+        values = [getattr(self, name) for name in self.present()]
+        xp = array_module(*values)
+        return xp.hstack([np.zeros((num_atoms, 0)), *(xp.reshape(value, (num_atoms, -1)) for value in values)])
 
     def array_blocks(self) -> dict[str, Float[Array, "k size"]]:
         """Array fields under their symbols, in the order of those."""
@@ -66,6 +72,11 @@ class AbstractPart(eqx.Module):
     def take(self, atoms: Sequence[int] | np.ndarray) -> Self:
         """The listed atoms, in that order; an atom may be listed several times."""
         return jax.tree.map(lambda field: field[np.asarray(atoms)], self)
+
+    @classmethod
+    def num_features(cls, dimension: int) -> int:
+        """Number of features of ``dimension`` inputs that the slope meets."""
+        return dimension
 
     @classmethod
     def kind(cls, **options: Any) -> Kind:
@@ -96,10 +107,10 @@ class AbstractPart(eqx.Module):
         chosen = {field.name: getattr(self, field.name) for field in fields(self) if _is_option(field)}
         return Kind(type(self), self.present(), tuple(chosen.items()))
 
-    @classmethod
-    @abc.abstractmethod
-    def example(cls, num_experts: int, dimension: int, **options: Any) -> Self:
-        """A small instance of the kind with these options, for tests."""
+
+def array_module(*values: Any) -> Any:
+    """``jax.numpy`` if one of the values is traced or on a device, else ``numpy``."""
+    return jnp if any(isinstance(value, jax.Array) for value in values) else np
 
 
 def _is_option(field: Field) -> bool:
@@ -143,25 +154,25 @@ class Kind:
 
     def width(self, dimension: int) -> int:
         """Number of parameters of an atom with ``dimension`` inputs."""
-        return sum(dimension if name == SLOPE else 1 for name in self.fields)
+        return len(self.columns(dimension))
 
     def columns(self, dimension: int) -> list[tuple[str, int, int]]:
         """Field, predictor and feature (0 for the constant, c for the c-th input) of every parameter of an atom."""
         columns = []
         for number, group in enumerate(self.predictors):
             for name in group:
-                features = range(1, dimension + 1) if name == SLOPE else (0,)
+                features = range(1, self.part.num_features(dimension) + 1) if name in PER_INPUT else (0,)
                 columns += [(name, number, feature) for feature in features]
         return columns
 
     def build(self, coefficients: Any) -> AbstractPart:
         """The part with these parameters, one row per atom; traced arrays are allowed."""
-        width = coefficients.shape[1]
-        dimension = width - sum(name != SLOPE for name in self.fields)
+        wide = sum(name in PER_INPUT for name in self.fields)
+        dimension = (coefficients.shape[1] - len(self.fields) + wide) // max(wide, 1)
         values, start = {}, 0
         for name in self.fields:
-            stop = start + (dimension if name == SLOPE else 1)
-            values[name] = coefficients[:, start:stop] if name == SLOPE else coefficients[:, start]
+            stop = start + (dimension if name in PER_INPUT else 1)
+            values[name] = coefficients[:, start:stop] if name in PER_INPUT else coefficients[:, start]
             start = stop
         return self.part(**values, **dict(self.options))
 
@@ -169,7 +180,8 @@ class Kind:
         """The example of this kind."""
         optional = {field.name for field in fields(self.part) if field.default is not MISSING}
         present = {name: True for name in self.fields if name in optional}
-        return self.part.example(num_experts, dimension, **present, **dict(self.options))
+        part: Any = self.part
+        return part.example(num_experts, dimension, **present, **dict(self.options))
 
     @property
     def prototype(self) -> AbstractPart:
@@ -179,7 +191,7 @@ class Kind:
 
 @lru_cache
 def _prototype(kind: Kind) -> AbstractPart:
-    empty = {name: np.zeros((0, 1) if name == SLOPE else 0) for name in kind.fields}
+    empty = {name: np.zeros((0, 1) if name in PER_INPUT else 0) for name in kind.fields}
     return kind.part(**empty, **dict(kind.options))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Literal, final
 
 import equinox as eqx
 import jax
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from moetheory._arrays import as_floats
-from moetheory._parts import SLOPE, Kind
+from moetheory._parts import PER_INPUT, Kind
 from moetheory.experts import AbstractExpert, ConstantExpert, LinearExpert
 from moetheory.gating import AbstractGate, SoftmaxGate, selected
 from moetheory.mixing_measure import MixingMeasure
@@ -33,6 +33,8 @@ class Family:
         Expert family of the shared atoms.
     num_shared : int
         Number of shared atoms; 0 without a family for them.
+    regression : True, optional
+        True for regression functions (:class:`moetheory.RegressionMixture`), None for densities.
 
     Raises
     ------
@@ -50,10 +52,14 @@ class Family:
     expert: Kind
     shared: Kind | None = None
     num_shared: int = 0
+    regression: Literal[True] | None = None
 
     def __post_init__(self) -> None:
         if (self.shared is None) != (self.num_shared == 0) or self.num_shared < 0:
             raise ValueError(f"shared={self.shared}, num_shared={self.num_shared}; give both or neither.")
+        if self.regression and self.shared:
+            raise ValueError("regression functions have no shared experts here: a shared part is half of a density.")
+        self._check_weights()
         gate, expert = self.gate.prototype, self.expert.prototype
         if gate.responsive and isinstance(expert, ConstantExpert):
             raise ValueError(
@@ -66,6 +72,14 @@ class Family:
                 " use response='softplus' or form='exponential'."
             )
 
+    def _check_weights(self) -> None:
+        if self.regression and self.gate.part.joint:
+            raise ValueError(f"{self.gate} models the inputs too, so there is no regression function of its own.")
+        if not self.regression and not self.gate.part.normalised:
+            raise ValueError(f"weights of {self.gate} do not sum to one, so there is no density; use RegressionMixture.")
+        if self.shared and self.gate.part.joint:
+            raise ValueError(f"{self.gate} models the inputs too, which shared experts do not.")
+
     @property
     def kinked(self) -> bool:
         """Whether the likelihood has kinks or jumps in the parameters."""
@@ -74,7 +88,10 @@ class Family:
 
     def has_parameters_of(self, other: Family) -> bool:
         """Whether both families have the same parameters, whatever the number of shared atoms and of active ones."""
-        return all(_without_top_k(one) == _without_top_k(another) for one, another in zip(self._kinds, other._kinds, strict=True))
+        pairs = zip(self._kinds, other._kinds, strict=True)
+        return self.regression == other.regression and all(
+            _without_top_k(one) == _without_top_k(another) for one, another in pairs
+        )
 
     @property
     def _kinds(self) -> tuple[Kind | None, ...]:
@@ -82,7 +99,7 @@ class Family:
 
     def __str__(self) -> str:
         shared = f", {self.num_shared} shared {self.shared}" if self.shared else ""
-        return f"{self.gate}, {self.expert}{shared}"
+        return f"{self.gate}, {self.expert}{shared}" + (", regression function" if self.regression else "")
 
 
 def _without_top_k(kind: Kind | None) -> Kind | None:
@@ -205,9 +222,7 @@ class MixtureOfExperts(eqx.Module):
     @property
     def dimension(self) -> int:
         """Dimension d of the input; 1 if nothing in the model depends on the input."""
-        parts = [self.gate, self.expert, *([self.shared.expert] if self.shared else [])]
-        slopes = [getattr(part, SLOPE) for part in parts if SLOPE in part.present()]
-        return slopes[0].shape[1] if slopes else 1
+        return dimension_of(self.gate, self.expert, *([self.shared.expert] if self.shared else []))
 
     @property
     def variances(self) -> Float[Array, " atoms"]:
@@ -231,8 +246,15 @@ class MixtureOfExperts(eqx.Module):
         return jnp.concatenate([routed, jax.vmap(lambda expert: expert.mean(x))(self.shared.expert)])
 
     def log_density(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, ""]:
-        """Log of the conditional density of one observation, in nats."""
+        """Log of the conditional density of one observation, in nats; of the joint one for a joint gate."""
         return jax.nn.logsumexp(self._log_joint(x, y))
+
+    def conditional_log_density(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, ""]:
+        """Log of the density of the response given the input, in nats, whatever the gate."""
+        if not self.gate.joint:
+            return self.log_density(x, y)
+        affinities = self._affinities(x)
+        return self.log_density(x, y) - jax.nn.logsumexp(affinities) + self.gate.log_normaliser(affinities)
 
     def responsibilities(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, " atoms"]:
         """Posterior probability of each atom given one observation."""
@@ -269,15 +291,11 @@ class MixtureOfExperts(eqx.Module):
         return jax.vmap(lambda expert: expert.mean(x))(self.expert)
 
     def _affinities(self, x):
-        means = self._routed_means(x)
-        affinity = jax.vmap(lambda gate, mean: gate.log_affinity(x, mean))(self.gate, means)
-        if self.gate.top_k is None:
-            return affinity
-        score = jax.vmap(lambda gate, mean: gate.score(x, mean))(self.gate, means)
-        return jnp.where(selected(score, self.gate.top_k), affinity, -jnp.inf)
+        return log_affinities(self.gate, x, self._routed_means(x))
 
     def _log_weights(self, x):
-        routed = jax.nn.log_softmax(self._affinities(x))
+        affinities = self._affinities(x)
+        routed = affinities - self.gate.log_normaliser(affinities)
         if self.shared is None:
             return routed
         return jnp.concatenate([routed, jnp.log(self.shared.weight)]) - jnp.log(2.0)
@@ -285,6 +303,21 @@ class MixtureOfExperts(eqx.Module):
     def _log_joint(self, x, y):
         normal = -0.5 * (jnp.log(2 * jnp.pi * self.variances) + (y - self.means(x)) ** 2 / self.variances)
         return self._log_weights(x) + normal
+
+
+def log_affinities(gate: AbstractGate, x: Float[Array, " d"], means: Float[Array, " k"]) -> Float[Array, " k"]:
+    """Log-affinities of all atoms at one input, minus infinity for those that a top-K choice leaves out."""
+    affinity = jax.vmap(lambda atom, mean: atom.log_affinity(x, mean))(gate, means)
+    if gate.top_k is None:
+        return affinity
+    score = jax.vmap(lambda atom, mean: atom.score(x, mean))(gate, means)
+    return jnp.where(selected(score, gate.top_k), affinity, -jnp.inf)
+
+
+def dimension_of(*parts: AbstractGate | AbstractExpert) -> int:
+    """Dimension of the input that gate and experts see; 1 if none depends on it."""
+    sizes = [getattr(part, name).shape[1] for part in parts for name in part.present() if name in PER_INPUT]
+    return sizes[0] if sizes else 1
 
 
 def _shared_measure(shared: SharedExperts) -> MixingMeasure:

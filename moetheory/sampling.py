@@ -9,9 +9,14 @@ from typing import final
 import jax
 import numpy as np
 
+from moetheory.gating import GaussianGate
 from moetheory.models import MixtureOfExperts
+from moetheory.regression import RegressionMixture
 
+Model = MixtureOfExperts | RegressionMixture
 EVALUATION_ROWS = 4096
+REACH = 8.0
+"""Standard deviations around a normal input law beyond which nothing is integrated."""
 
 
 @dataclass(frozen=True)
@@ -110,17 +115,68 @@ class Grid(InputLaw):
         return np.linspace(self.low[0], self.high[0], size)[:, None]
 
 
-def draw(model: MixtureOfExperts, inputs: InputLaw, size: int, generator: np.random.Generator) -> Sample:
+@final
+@dataclass(frozen=True)
+class GaussianMixtureInputs(InputLaw):
+    """Inputs from a mixture of normal laws with independent coordinates: those of a joint model with Gaussian gate.
+
+    Parameters
+    ----------
+    weight : k positive numbers that sum to one
+    centre, spread : k tuples of d numbers
+        Means and variances.
+
+    Examples
+    --------
+    >>> law = GaussianMixtureInputs(weight=(0.5, 0.5), centre=((-1.0,), (1.0,)), spread=((0.25,), (0.25,)))
+    >>> law.inputs(2, np.random.default_rng(0)).shape, law.low
+    ((2, 1), (-5.0,))
+    """
+
+    weight: tuple[float, ...]
+    centre: tuple[tuple[float, ...], ...]
+    spread: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        shapes = {np.shape(self.centre), np.shape(self.spread)}
+        positive = min(self.weight) > 0 and np.min(self.spread) > 0 and abs(sum(self.weight) - 1) < 1e-9
+        if not positive or len(shapes) > 1 or len(self.weight) != len(self.centre):
+            raise ValueError(f"{self}; need k positive weights that sum to one, (k, d) centres and (k, d) positive variances.")
+
+    @classmethod
+    def of(cls, gate: GaussianGate) -> GaussianMixtureInputs:
+        """The law of the inputs under a Gaussian gate."""
+        mass = np.exp(gate.intercept - np.max(gate.intercept))
+        rows = (tuple(map(tuple, block.tolist())) for block in (np.asarray(gate.centre), np.exp(gate.log_spread)))
+        return cls(tuple((mass / mass.sum()).tolist()), *rows)
+
+    @property
+    def low(self) -> tuple[float, ...]:
+        """Where the law ends for all purposes: eight standard deviations below the lowest centre."""
+        return tuple(np.min(np.asarray(self.centre) - REACH * np.sqrt(self.spread), axis=0).tolist())
+
+    @property
+    def high(self) -> tuple[float, ...]:
+        """Where the law ends for all purposes, above."""
+        return tuple(np.max(np.asarray(self.centre) + REACH * np.sqrt(self.spread), axis=0).tolist())
+
+    def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
+        atom = (generator.random(size)[:, None] > np.cumsum(self.weight)[:-1]).sum(axis=1)
+        normal = generator.standard_normal((size, len(self.centre[0])))
+        return np.asarray(self.centre)[atom] + np.sqrt(np.asarray(self.spread))[atom] * normal
+
+
+def draw(model: Model, inputs: InputLaw, size: int, generator: np.random.Generator) -> Sample:
     r"""Draw a sample: inputs, then an atom from the weights, then a normal response of that atom.
 
     With shared experts the weights are :math:`(g / 2, \omega / 2)`: a fair coin decides between routed and shared.
 
     Parameters
     ----------
-    model : MixtureOfExperts
+    model : MixtureOfExperts or RegressionMixture
         The truth.
     inputs : InputLaw
-        Law of the inputs; its dimension must be the model's.
+        Law of the inputs; its dimension must be the model's. For a joint gate, :meth:`GaussianMixtureInputs.of` it.
     size : int, positive
         Sample size n.
     generator : numpy.random.Generator
@@ -147,27 +203,40 @@ def draw(model: MixtureOfExperts, inputs: InputLaw, size: int, generator: np.ran
     return Sample(x=x, y=respond(model, x, generator))
 
 
-def respond(model: MixtureOfExperts, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+def regression_values(model: Model, x: np.ndarray) -> np.ndarray:
+    """Regression function, or conditional mean, at many inputs, (n,)."""
+    weights, means = weights_and_means(model, x)
+    return np.sum(weights * means, axis=1)
+
+
+def respond(model: Model, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Responses (n,) drawn at given inputs (n, d): an atom from the gate weights, then its normal response."""
     size = len(x)
+    if isinstance(model, RegressionMixture):
+        if model.noise_variance is None:
+            raise ValueError("noise_variance=None; a regression function needs a variance of its errors to draw from.")
+        return regression_values(model, x) + np.sqrt(model.noise_variance) * generator.standard_normal(size)
     uniform, normal = generator.random(size), generator.standard_normal(size)
     weights, means = weights_and_means(model, x)
     atom = (uniform[:, None] > np.cumsum(weights, axis=1)[:, :-1]).sum(axis=1)
     return means[np.arange(size), atom] + np.sqrt(np.asarray(model.variances))[atom] * normal
 
 
-def weights_and_means(model: MixtureOfExperts, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def weights_and_means(model: Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gate weights and expert means at many inputs, two (n, k) arrays, in one compiled program whatever n."""
     return by_rows(_weights_and_means, model, x)
 
 
-def log_likelihood(model: MixtureOfExperts, sample: Sample) -> float:
-    """Total log-likelihood of a model on a sample, in nats."""
+def log_likelihood(model: Model, sample: Sample) -> float:
+    """Total log-likelihood of a model on a sample, in nats; of a regression function, at the residuals' own variance."""
+    if isinstance(model, RegressionMixture):
+        variance = np.mean((sample.y - regression_values(model, sample.x)) ** 2)
+        return float(-0.5 * sample.size * (np.log(2 * np.pi * variance) + 1.0))
     (densities,) = by_rows(_log_densities, model, np.column_stack([sample.x, sample.y]))
     return float(densities.sum())
 
 
-def by_rows(program, model: MixtureOfExperts, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+def by_rows(program, model: Model, rows: np.ndarray) -> tuple[np.ndarray, ...]:
     """Apply a compiled program to a table of rows, in parts of fixed size."""
     size = len(rows)
     parts = -(-size // EVALUATION_ROWS)
@@ -179,7 +248,7 @@ def by_rows(program, model: MixtureOfExperts, rows: np.ndarray) -> tuple[np.ndar
 
 
 @jax.jit
-def _weights_and_means(model: MixtureOfExperts, x):
+def _weights_and_means(model: Model, x):
     return jax.vmap(model.weights)(x), jax.vmap(model.means)(x)
 
 

@@ -61,7 +61,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
     n_experts : int, positive
         Number of (routed) atoms k.
     gate : str, class or Kind
-        ``"softmax"``, ``"sigmoid"`` (normalised), ``"competition"``, ``"input_free"``, or a gate class of one's own.
+        ``"softmax"``, ``"sigmoid"`` (normalised), ``"competition"``, ``"input_free"``, ``"laplace"``, ``"cosine"``,
+        ``"gaussian"`` (joint), ``"temperature"``, ``"activated_temperature"``, or a gate class of one's own.
     expert : str, class or Kind
         ``"linear"``, ``"constant"``, ``"polynomial"``, ``"feed_forward"``, or an expert class of one's own.
     estimator : {"mle", "em"}
@@ -93,7 +94,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
     model_ : MixtureOfExperts
         The fitted model, in the units of the data.
     log_likelihood_ : float
-        Total log-likelihood of ``model_`` on the data, in nats and in the units of the data.
+        Total log-likelihood of ``model_`` on the data, in nats and in the units of the data; that of inputs and responses
+        for ``gate="gaussian"``.
     status_ : Status
         How the fit ended; ``status_.advice`` says what to do about it.
     certificate_ : Certificate
@@ -203,7 +205,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         if fit.model is None:
             raise ValueError(f"the log-likelihood is not finite at any start: {fit.status.advice}")
         self.model_ = units.in_data_units(fit.model)
-        self.log_likelihood_ = fit.log_likelihood - sample.size * float(np.log(units.unit))
+        self.log_likelihood_ = fit.log_likelihood - sample.size * units.log_unit(family)
         self.status_ = fit.status
         self.certificate_ = fit.certificate
         self.n_iter_ = fit.steps
@@ -281,6 +283,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         """
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
+        if self.model_.gate.joint:
+            raise ValueError(f"{type(self.model_.gate).__name__} models the inputs too; standard errors are for given inputs.")
         if self.status_ is not Status.CONVERGED:
             advice = f"the status is {self.status_.value!r}: {self.status_.advice}"
             raise ValueError(f"standard errors need an interior maximum; {advice}")
@@ -372,4 +376,4 @@ def _advice(fit: Fit, rows: int) -> str:
 @jax.jit
 def _densities_and_responsibilities(model: MixtureOfExperts, rows: jax.Array) -> tuple[jax.Array, jax.Array]:
     x, y = rows[:, :-1], rows[:, -1]
-    return jax.vmap(model.log_density)(x, y), jax.vmap(model.responsibilities)(x, y)
+    return jax.vmap(model.conditional_log_density)(x, y), jax.vmap(model.responsibilities)(x, y)

@@ -9,7 +9,7 @@ import equinox as eqx
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from moetheory._parts import SLOPE, AbstractPart
+from moetheory._parts import CENTRE, SLOPE, SPREAD, AbstractPart
 from moetheory.models import Family, MixtureOfExperts, SharedExperts
 from moetheory.sampling import Sample
 
@@ -21,8 +21,8 @@ class Standardisation:
     """Affine maps of inputs and response that the family can absorb in its parameters.
 
     Inputs are centred if every linear predictor that sees them has an intercept (and no top-K choice ignores it), and
-    always scaled. The response is
-    centred or scaled if all experts can follow, and left alone where a competition gate sees its size.
+    scaled unless the gate sees their size (Laplace, cosine). The response is centred or scaled if all experts can follow,
+    and left alone where a competition gate sees its size.
     """
 
     inputs: StandardScaler
@@ -38,13 +38,23 @@ class Standardisation:
         free = not family.gate.part.responsive
         shifts = free and all(expert.shiftable for expert in experts)
         scales = free and all(expert.scalable for expert in experts)
-        inputs = StandardScaler(with_mean=centred).fit(X)
+        inputs = StandardScaler(with_mean=centred, with_std=family.gate.prototype.absorbs_input_scale).fit(X)
         return cls(inputs, StandardScaler(with_mean=shifts, with_std=scales).fit(y[:, None]))
 
     @property
     def unit(self) -> float:
         """Unit of the response."""
         return 1.0 if self.response.scale_ is None else float(self.response.scale_[0])
+
+    @property
+    def input_units(self) -> np.ndarray:
+        """Units of the inputs, (d,)."""
+        return np.ones(self.inputs.n_features_in_) if self.inputs.scale_ is None else self.inputs.scale_
+
+    def log_unit(self, family: Family) -> float:
+        """Logarithm of the unit of what the density is of: the response, or with a joint gate inputs and response."""
+        inputs = float(np.log(self.input_units).sum()) if family.gate.part.joint else 0.0
+        return inputs + float(np.log(self.unit))
 
     def sample(self, X: np.ndarray, y: np.ndarray) -> Sample:
         """The data in standardised units."""
@@ -63,11 +73,16 @@ class Standardisation:
         return MixtureOfExperts(self._inputs_back(model.gate), expert_back(model.expert), self.unit**2 * model.variance, shared)
 
     def _inputs_back(self, part: Part) -> Part:
+        origin = self.inputs.mean_ if self.inputs.with_mean else 0.0
+        if CENTRE in part.present():
+            part = eqx.tree_at(lambda p: p.centre, part, np.asarray(part.centre) * self.input_units + origin)
+        if SPREAD in part.present():
+            part = eqx.tree_at(lambda p: p.log_spread, part, np.asarray(part.log_spread) + 2 * np.log(self.input_units))
         for group in part.predictors:
             present = [name for name in group if getattr(part, name) is not None]
             if SLOPE not in present:
                 continue
-            slope = np.asarray(part.slope) / self.inputs.scale_
+            slope = np.asarray(part.slope) / self.input_units
             changed = {SLOPE: slope}
             if self.inputs.with_mean:
                 (constant,) = (name for name in present if name != SLOPE)

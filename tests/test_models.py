@@ -121,7 +121,7 @@ def test_a_broken_density_is_caught():
         def __getattr__(self, name):
             return getattr(self.whole, name)
 
-        def log_density(self, x, y):
+        def conditional_log_density(self, x, y):
             return self.whole.log_density(x, y) + self.factor
 
         def responsibilities(self, x, y):

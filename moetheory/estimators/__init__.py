@@ -6,9 +6,11 @@ from moetheory.estimators.expectation_maximisation import ExpectationMaximisatio
 from moetheory.estimators.fit import Certificate as Certificate
 from moetheory.estimators.fit import Fit as Fit
 from moetheory.estimators.fit import Status as Status
+from moetheory.estimators.least_squares import LeastSquares as LeastSquares
 from moetheory.estimators.maximum_likelihood import MaximumLikelihood as MaximumLikelihood
 from moetheory.estimators.starts import NearTruth as NearTruth
 from moetheory.estimators.starts import PublishedNearTruth as PublishedNearTruth
 from moetheory.estimators.starts import RandomStarts as RandomStarts
 from moetheory.estimators.starts import Splits as Splits
 from moetheory.estimators.starts import StartRule as StartRule
+from moetheory.estimators.stochastic_gradient import StochasticGradient as StochasticGradient

@@ -16,11 +16,11 @@ from moetheory.estimators import lanes
 from moetheory.estimators.box import ParameterBox
 from moetheory.estimators.fit import AGREEMENT, UNCERTIFIED, Certificate, Fit, judge
 from moetheory.estimators.lanes import LaneResults
-from moetheory.estimators.layout import Layout
+from moetheory.estimators.layout import Layout, Model
 from moetheory.estimators.likelihood import Expansion
 from moetheory.estimators.starts import StartRule
 from moetheory.estimators.trust_region import Box, free_coordinates, relative_gradient
-from moetheory.models import SOFTMAX_LINEAR, Family, MixtureOfExperts
+from moetheory.models import SOFTMAX_LINEAR, Family
 from moetheory.sampling import EVALUATION_ROWS, Sample, weights_and_means
 
 TIE = 1e-10
@@ -44,10 +44,19 @@ class AbstractEstimator(abc.ABC):
 
     stops_at_kinks: ClassVar[bool] = False
     """Whether a run that ends where the gradient is not zero has met a kink, and not a stopping rule."""
+    fits_regressions: ClassVar[bool] = False
+    """Whether it fits regression functions; if not, densities."""
 
     def __post_init__(self) -> None:
         if not self.starts or not all(isinstance(rule, StartRule) for rule in self.starts):
             raise ValueError(f"starts={self.starts!r}; need a tuple of start rules, such as (RandomStarts(20),).")
+
+    def _check_family(self, family: Family) -> None:
+        if bool(family.regression) != self.fits_regressions:
+            name = type(self).__name__
+            if self.fits_regressions:
+                raise ValueError(f"{name} fits regression functions, not the density {family}; use MaximumLikelihood.")
+            raise ValueError(f"{name} fits densities, not {family}; use LeastSquares.")
 
     @abc.abstractmethod
     def run_lanes(self, layout: Layout, buffer: lanes.Buffer, sample_of_lane, points, em_steps, box: Box) -> LaneResults:
@@ -58,7 +67,7 @@ class AbstractEstimator(abc.ABC):
         sample: Sample,
         num_experts: int,
         generator: np.random.Generator,
-        truth: MixtureOfExperts | None = None,
+        truth: Model | None = None,
         family: Family | None = None,
     ) -> Fit:
         """Fit one sample; see :meth:`fit_batch`."""
@@ -69,7 +78,7 @@ class AbstractEstimator(abc.ABC):
         samples: Sequence[Sample],
         num_experts: int,
         generators: Sequence[np.random.Generator],
-        truth: MixtureOfExperts | None = None,
+        truth: Model | None = None,
         family: Family | None = None,
     ) -> list[Fit]:
         """Fit samples of equal size.
@@ -94,6 +103,7 @@ class AbstractEstimator(abc.ABC):
             One per sample. An unsuccessful fit is a fit with a status, never an exception.
         """
         family = family or (truth.family if truth else SOFTMAX_LINEAR)
+        self._check_family(family)
         _check(samples, num_experts, generators, self.starts, truth, family)
         layout = Layout(num_experts, samples[0].x.shape[1], family)
         per_sample = [
@@ -156,7 +166,7 @@ def _certify(layout: Layout, sample: Sample, ends: LaneResults, values, best: in
         starts=len(values),
         starts_agreeing=len(agreeing),
         restart_spread=_spread(layout, ends.point[agreeing], point),
-        smallest_share=float(share.min()),
+        smallest_share=float(share.min() / share.sum()),
     )
 
 

@@ -56,7 +56,7 @@ def slots(layout: Layout) -> tuple[Slot, ...]:
             mine = [column for column, (_, of, _) in enumerate(columns) if of == number]
             found.append(Slot(index, "gate", number, int(free[:, mine].any(axis=1).sum())))
         found += [Slot(index, "expert", number, group.atoms) for number in range(len(group.expert.predictors))]
-        found.append(Slot(index, "variance", 0, group.atoms))
+        found.append(Slot(index, "variance", 0, group.variances))
     return tuple(slot for slot in found if slot.atoms)
 
 
@@ -77,10 +77,11 @@ def _links(layout: Layout, group: int, atoms: Atoms) -> _Links:
     inputs = (*atoms.gate_predictors, *([atoms.mean] if kinds.gate.part.responsive else []))
     scaled = atoms.residual * atoms.inverse_variance
     share = atoms.share if len(layout.groups) > 1 else 1.0
+    shift = 0.0 if kinds.gate.part.joint else share * atoms.weight
     links = _Links(
-        affinity=link_derivatives(affinity_link(kinds.gate), inputs),
+        affinity=link_derivatives(affinity_link(kinds.gate, atoms.term), inputs),
         mean=link_derivatives(kinds.expert.prototype.link, atoms.expert_predictors),
-        slope=atoms.responsibility - share * atoms.weight,
+        slope=atoms.responsibility - shift,
         scaled=scaled,
         half=0.5 * (atoms.residual * scaled - 1.0),
     )
@@ -113,7 +114,8 @@ def _row(slot: Slot, atoms: Atoms, links: _Links, layout: Layout) -> Row:
         return Row(None, None, r * links.half, None)
     if slot.role == "gate":
         slope = links.affinity.first[slot.number]
-        return Row(slope, None, links.slope * slope, atoms.weight * slope)
+        feed = None if layout.groups[slot.group].gate.part.joint else atoms.weight * slope
+        return Row(slope, None, links.slope * slope, feed)
     in_mean = links.mean.first[slot.number]
     score = r * links.scaled * in_mean
     if not layout.groups[slot.group].gate.part.responsive:
@@ -131,13 +133,13 @@ def _inside(a: Slot, b: Slot, atoms: Atoms, links: _Links, layout: Layout):
     if b.role == "variance":
         if a.role == "variance":
             return r * (links.half * links.half - 0.5 * atoms.residual * links.scaled)
-        left = _affinity_slope(a, links, responsive)
+        left = affinity_slope(a, links, responsive)
         total = 0.0 if left is None else r * links.half * left
         return total + (r * links.scaled * (links.half - 1.0) * links.mean.first[a.number] if a.role == "expert" else 0.0)
     total = 0.0
-    left, right = _affinity_slope(a, links, responsive), _affinity_slope(b, links, responsive)
+    left, right = affinity_slope(a, links, responsive), affinity_slope(b, links, responsive)
     if left is not None and right is not None:
-        total = links.slope * (left * right + _affinity_curvature(a, b, links))
+        total = links.slope * (left * right + affinity_curvature(a, b, links))
     if b.role == "expert":
         normal = links.scaled * links.mean.first[b.number]
         if left is not None:
@@ -151,7 +153,8 @@ def _inside(a: Slot, b: Slot, atoms: Atoms, links: _Links, layout: Layout):
     return total
 
 
-def _affinity_slope(slot: Slot, links: _Links, responsive: bool):
+def affinity_slope(slot: Slot, links: Any, responsive: bool):
+    """Derivative of the log-affinity in a slot, through the mean too where it responds; None where it is zero."""
     if slot.role == "gate":
         return links.affinity.first[slot.number]
     if slot.role == "expert" and responsive:
@@ -159,7 +162,7 @@ def _affinity_slope(slot: Slot, links: _Links, responsive: bool):
     return None
 
 
-def _affinity_curvature(a: Slot, b: Slot, links: _Links):
+def affinity_curvature(a: Slot, b: Slot, links: Any):
     """Second derivative of the log-affinity in two slots, of which an expert's acts through the mean."""
     if b.role == "gate":
         return links.affinity.second[a.number][b.number]
@@ -179,13 +182,13 @@ def _block(a: Slot, b: Slot, left: Row, right: Row, inside):
         one = one + left.feed[: a.atoms, None]
     if right.feed is not None:
         other = other + right.feed[: b.atoms]
-    block = _on_diagonal(inside[: min(a.atoms, b.atoms)], a.atoms, b.atoms) - one * other
+    block = on_diagonal(inside[: min(a.atoms, b.atoms)], a.atoms, b.atoms) - one * other
     if left.feed is not None and right.feed is not None:
         block = block + left.feed[: a.atoms, None] * right.feed[: b.atoms]
     return block
 
 
-def _on_diagonal(values, rows: int, columns: int):
+def on_diagonal(values, rows: int, columns: int):
     """Block (rows, columns, chunk) with ``values`` on its diagonal and zeros elsewhere."""
     if rows >= columns:
         return jnp.eye(rows, columns)[:, :, None] * values[None]
@@ -210,7 +213,7 @@ def assembly(layout: Layout) -> Assembly:
     row, hessian_rows = _pair_rows(found)
     first = hessian_rows + np.cumsum([0, *(one.atoms for one in found)])
     place = np.concatenate([[0], np.cumsum([one.atoms for one in found])])[slot] + atom
-    products = product_index(layout.dimension)
+    products = product_index(layout.num_features)
     num_features = products.max() + 1
     return Assembly(
         shape=(int(first[-1]), num_features + -num_features % MATRIX_WIDTH),
@@ -232,7 +235,7 @@ def coordinates(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             found += [(number[index, "gate", of], atom, feature) for _, of, feature in mine]
         for atom in range(group.atoms):
             found += [(number[index, "expert", of], atom, feature) for _, of, feature in expert]
-        found += [(number[index, "variance", 0], atom, 0) for atom in range(group.atoms)]
+        found += [(number[index, "variance", 0], atom, 0) for atom in range(group.variances)]
     slot, atom, feature = np.array(found).T
     return slot, atom, feature
 
@@ -252,8 +255,9 @@ def _pair_rows(found: tuple[Slot, ...]) -> tuple[np.ndarray, int]:
     return row, start
 
 
-def feature_products(x, weight):
-    """Weighted products of (1, x) with itself, (F, chunk); the first 1 + d rows are the features themselves."""
+def feature_products(layout: Layout, x, weight):
+    """Weighted products of (1, features of x) with itself, (F, chunk); the first rows are the features themselves."""
+    x = x if layout.num_features == len(x) else jnp.concatenate([x, x * x])
     one = [weight, *(weight * column for column in x)]
     d = x.shape[0]
     products = [*one, *(one[1 + i] * x[j] for i in range(d) for j in range(i, d))]
@@ -262,9 +266,9 @@ def feature_products(x, weight):
 
 
 @lru_cache
-def product_index(dimension: int) -> np.ndarray:
-    """Row of :func:`feature_products` that holds the product of features a and b, (1+d, 1+d)."""
-    width = 1 + dimension
+def product_index(num_features: int) -> np.ndarray:
+    """Row of :func:`feature_products` that holds the product of features a and b, (1+d, 1+d) for d features."""
+    width = 1 + num_features
     index = np.zeros((width, width), dtype=int)
     index[0, :] = index[:, 0] = np.arange(width)
     pairs = [(i, j) for i in range(1, width) for j in range(i, width)]

@@ -21,6 +21,7 @@ from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -28,7 +29,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from moetheory.estimators.derivatives import coordinates, feature_products, product_index, slots
 from moetheory.estimators.layout import Layout
-from moetheory.estimators.likelihood import Rows, over_chunks
+from moetheory.estimators.likelihood import Rows, acting_coefficients, over_chunks
 from moetheory.estimators.predictors import Atoms, Chunk, affinity_link, link_derivatives, look
 from moetheory.estimators.trust_region import Box, free_coordinates
 
@@ -79,16 +80,16 @@ def _step(layout: Layout, rows: Rows, box: Box, tolerance, gate_steps: int, stat
 
 def _update(layout: Layout, rows: Rows, point, box: Box, gate_steps: int):
     """Log-likelihood at ``point`` and the EM update from there."""
-    coefficients = layout.split(point)
+    acting, coefficients = acting_coefficients(layout, point)
 
     def chunk_sum(x, y, weight):
-        at = look(layout, coefficients, x, y)
+        at = look(acting, coefficients, x, y)
         experts = (row for group, atoms in enumerate(at.groups) for row in _expert_rows(layout, group, atoms))
-        return jnp.concatenate([_gate_rows(layout, at), *experts, at.log_density[None]]) @ feature_products(x, weight).T
+        return jnp.concatenate([_gate_rows(acting, at), *experts, at.log_density[None]]) @ feature_products(acting, x, weight).T
 
-    sums = over_chunks(rows, chunk_sum, jnp.zeros((_row_count(layout), _num_features(layout))))
+    sums = over_chunks(rows, chunk_sum, jnp.zeros((_row_count(layout, acting), _num_features(acting))))
     value, sums = sums[-1, 0], sums[:-1]
-    gate_sums, start = sums[: _gate_row_count(layout)], _gate_row_count(layout)
+    gate_sums, start = sums[: _gate_row_count(acting)], _gate_row_count(acting)
     update = jnp.zeros_like(point)
     for index, (group, section) in enumerate(zip(layout.groups, layout.sections, strict=True)):
         count = _expert_row_count(layout, index)
@@ -97,7 +98,9 @@ def _update(layout: Layout, rows: Rows, point, box: Box, gate_steps: int):
         inverse_variance = jnp.exp(-coefficients[index].log_variance)
         step = _mean_step(layout, index, statistics, inverse_variance, gate_sums, point, box)
         update = update.at[section[0].start : section[1].stop].set(step)
-        if index == 0:
+        if index == 0 and layout.family.gate.part.joint:
+            update = update.at[section[0]].set(_joint_gate_step(layout, gate_sums, point[section[0]]))
+        elif index == 0:
             gate = _further_gate_steps(layout, rows, point, step[: section[0].stop], box, gate_steps)
             update = update.at[section[0]].set(gate)
         else:
@@ -141,7 +144,7 @@ def _expert_statistics(layout: Layout, group: int, sums) -> _Statistics:
         pair[a, b] = pair[b, a] = index
     table = sums.reshape(-1, layout.groups[group].atoms, sums.shape[1])
     first = count * (count + 1) // 2
-    matrix = table[pair[np.ix_(number, number)], :, product_index(layout.dimension)[np.ix_(feature, feature)]]
+    matrix = table[pair[np.ix_(number, number)], :, product_index(layout.num_features)[np.ix_(feature, feature)]]
     right = table[first + number, :, feature]
     return _Statistics(jnp.moveaxis(matrix, -1, 0), right.T, table[-2, :, 0], table[-1, :, 0])
 
@@ -161,11 +164,11 @@ def _mean_step(layout: Layout, index: int, statistics: _Statistics, inverse_vari
     own = jnp.einsum("ij,iab->iajb", jnp.eye(atoms), statistics.matrix * inverse_variance[:, None, None])
     information = jnp.zeros((gates + experts, gates + experts)).at[gates:, gates:].set(own.reshape(experts, experts))
     score = jnp.zeros(gates + experts).at[gates:].set((statistics.right * inverse_variance[:, None]).reshape(-1))
-    if index == 0:
-        where = _gate_assembly(layout)
-        seen = np.ix_(where.coordinates, where.coordinates)
-        information = information.at[seen].add(gate_sums[where.row, where.feature])
-        score = score.at[where.coordinates].add(gate_sums[where.score_row, where.score_feature])
+    if index == 0 and not layout.family.gate.part.joint:
+        of_gate = _gate_information(layout, gate_sums, point[gate])
+        seen = np.ix_(of_gate.coordinates, of_gate.coordinates)
+        information = information.at[seen].add(of_gate.information)
+        score = score.at[of_gate.coordinates].add(of_gate.score)
     place = slice(gate.start, expert.stop)
     limits = Box(box.lower[place], box.upper[place])
     return _solve(information, score, free_coordinates(point[place], -score, limits), limits)
@@ -178,6 +181,30 @@ def _solve(information, score, free, limits: Box):
     scaled = scaled + jnp.diag(jnp.where(free, RIDGE, 1.0))
     step = jnp.linalg.solve(scaled, jnp.where(free, score / scale, 0.0)) / scale
     return step / jnp.maximum(1.0, jnp.max(2 * jnp.abs(step) / (limits.upper - limits.lower), initial=0.0))
+
+
+class _GateInformation(NamedTuple):
+    """Information and score of the gate for the coordinates of the routed section that it concerns."""
+
+    coordinates: np.ndarray
+    information: Float[Array, "g g"]
+    score: Float[Array, " g"]
+
+
+def _gate_information(layout: Layout, sums, gate, experts: bool = True) -> _GateInformation:
+    """Information and score in the layout's own coordinates, ``gate`` being the gate's section."""
+    where = _gate_assembly(layout.acting or layout, experts)
+    information, score = sums[where.row, where.feature], sums[where.score_row, where.score_feature]
+    if layout.acting is None:
+        return _GateInformation(where.coordinates, information, score)
+    jacobian = jax.jacfwd(layout.act_gate)(gate)
+    return _GateInformation(np.arange(jacobian.shape[1]), jacobian.T @ information @ jacobian, score @ jacobian)
+
+
+def _joint_gate_step(layout: Layout, sums, gate):
+    """Closed-form maximiser of a joint gate from the responsibilities' sums over features, minus where it stands."""
+    moments = sums[:, : 1 + layout.num_features]
+    return layout._gate_section(0, layout.family.gate.part.maximiser(moments)) - gate
 
 
 class _GateAssembly(NamedTuple):
@@ -197,6 +224,8 @@ def _gate_slots(layout: Layout, experts: bool = True):
 
 
 def _gate_row_count(layout: Layout, experts: bool = True) -> int:
+    if layout.family.gate.part.joint:
+        return layout.num_experts
     total = sum(slot.atoms for slot in _gate_slots(layout, experts))
     return total * (total + 1)
 
@@ -210,7 +239,7 @@ def _gate_assembly(layout: Layout, experts: bool = True) -> _GateAssembly:
     mine = [index for index, slot in enumerate(of_slot) if slots(layout)[slot] in number]
     place = np.array([ends[number[slots(layout)[of_slot[i]]]] + atom[i] for i in mine], dtype=int)
     feature = feature[mine]
-    products = product_index(layout.dimension)
+    products = product_index(layout.num_features)
     return _GateAssembly(
         np.array(mine, dtype=int),
         place[:, None] * ends[-1] + place,
@@ -223,9 +252,11 @@ def _gate_assembly(layout: Layout, experts: bool = True) -> _GateAssembly:
 def _gate_rows(layout: Layout, at: Chunk, experts: bool = True, weights: Atoms | None = None):
     """Information of the weights for all pairs of (slot, atom), then their score, responsibilities given."""
     atoms, group = at.groups[0], layout.groups[0]
+    if group.gate.part.joint:
+        return atoms.responsibility
     seen = weights or atoms
     inputs = (*seen.gate_predictors, *([seen.mean] if group.gate.part.responsive else []))
-    slopes = link_derivatives(affinity_link(group.gate), inputs).first
+    slopes = link_derivatives(affinity_link(group.gate, seen.term), inputs).first
     share = atoms.share if len(at.groups) > 1 else 1.0
     score = atoms.responsibility - share * seen.weight
     jacobians = []
@@ -247,24 +278,22 @@ def _mean_slope(layout: Layout, atoms: Atoms, number: int):
     return link_derivatives(layout.groups[0].expert.prototype.link, atoms.expert_predictors).first[number]
 
 
-def _row_count(layout: Layout) -> int:
-    return _gate_row_count(layout) + sum(_expert_row_count(layout, group) for group in range(len(layout.groups))) + 1
+def _row_count(layout: Layout, acting: Layout) -> int:
+    return _gate_row_count(acting) + sum(_expert_row_count(layout, group) for group in range(len(layout.groups))) + 1
 
 
 def _num_features(layout: Layout) -> int:
-    return feature_products(jnp.zeros((layout.dimension, 1)), jnp.zeros(1)).shape[0]
+    return feature_products(layout, jnp.zeros((layout.dimension, 1)), jnp.zeros(1)).shape[0]
 
 
 def _further_gate_steps(layout: Layout, rows: Rows, point, first, box: Box, gate_steps: int):
     """More scoring steps on the gate's own parameters, responsibilities and experts fixed at ``point``."""
     section = layout.sections[0][0]
     limits = Box(box.lower[section], box.upper[section])
-    where = _gate_assembly(layout, False)
 
     def again(_, gate):
-        sums = _gate_sums(layout, rows, point, gate)
-        information, score = sums[where.row, where.feature], sums[where.score_row, where.score_feature]
-        step = _solve(information, score, free_coordinates(gate, -score, limits), limits)
+        at = _gate_information(layout, _gate_sums(layout, rows, point, gate), gate, experts=False)
+        step = _solve(at.information, at.score, free_coordinates(gate, -at.score, limits), limits)
         return jnp.clip(gate + step, limits.lower, limits.upper)
 
     if section.start == section.stop:
@@ -273,10 +302,11 @@ def _further_gate_steps(layout: Layout, rows: Rows, point, first, box: Box, gate
 
 
 def _gate_sums(layout: Layout, rows: Rows, point, gate):
-    coefficients, moved = layout.split(point), layout.split(point.at[layout.sections[0][0]].set(gate))
+    acting, coefficients = acting_coefficients(layout, point)
+    _, moved = acting_coefficients(layout, point.at[layout.sections[0][0]].set(gate))
 
     def chunk_sum(x, y, weight):
-        at, other = look(layout, coefficients, x, y), look(layout, moved, x, y)
-        return _gate_rows(layout, at, False, other.groups[0]) @ feature_products(x, weight).T
+        at, other = look(acting, coefficients, x, y), look(acting, moved, x, y)
+        return _gate_rows(acting, at, False, other.groups[0]) @ feature_products(acting, x, weight).T
 
-    return over_chunks(rows, chunk_sum, jnp.zeros((_gate_row_count(layout, False), _num_features(layout))))
+    return over_chunks(rows, chunk_sum, jnp.zeros((_gate_row_count(acting, False), _num_features(acting))))

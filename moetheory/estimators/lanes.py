@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from moetheory.estimators import em_iteration, trust_region
+from moetheory.estimators import em_iteration, gradient_iteration, squares, trust_region
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Expansion, Rows, chunk_size, expand
 from moetheory.estimators.trust_region import Box
@@ -26,6 +26,8 @@ CAPACITIES = (2**20, 2**24, 2**28)
 """Rows of the buffer; a call uses the smallest that holds its samples, and a program is compiled once for each used."""
 LANES = 1024
 """Lanes of one compiled call; more are split over several calls."""
+RESULT_NUMBERS = 2**27
+"""Numbers of the Hessians of one compiled call, at most: large models have fewer lanes."""
 INTERLEAVE = 16
 """Rows are stored so that the first n / 16 of them are every sixteenth row of the sample."""
 PILOT = 2**14
@@ -98,15 +100,21 @@ def em_lanes(
     return _run(partial(_em_program, layout), buffer, sample_of_lane, starts, settings)
 
 
+def gradient_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, epochs, rate, batch: int) -> LaneResults:
+    """Stochastic gradient steps from every start; see :mod:`moetheory.estimators.gradient_iteration`."""
+    settings = (box.lower, box.upper, int(epochs), float(rate))
+    return _run(partial(_gradient_program, layout, int(batch)), buffer, sample_of_lane, starts, settings)
+
+
 def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> LaneResults:
     x, y = jax.device_put((buffer.x, buffer.y))
-    parts = []
-    for begin in range(0, len(starts), LANES):
-        batch = np.asarray(starts[begin : begin + LANES])
-        first = buffer.first[np.asarray(sample_of_lane[begin : begin + LANES])]
+    parts, size = [], max(1, min(LANES, RESULT_NUMBERS // starts.shape[1] ** 2))
+    for begin in range(0, len(starts), size):
+        batch = np.asarray(starts[begin : begin + size])
+        first = buffer.first[np.asarray(sample_of_lane[begin : begin + size])]
         lanes = len(batch)
-        batch = np.pad(batch, ((0, LANES - lanes), (0, 0)))
-        first = np.pad(first, (0, LANES - lanes))
+        batch = np.pad(batch, ((0, size - lanes), (0, 0)))
+        first = np.pad(first, (0, size - lanes))
         results = program(x, y, first, buffer.count, batch, lanes, *settings)
         parts.append([np.asarray(part)[:lanes] for part in results])
     return LaneResults(*(np.concatenate(part) for part in zip(*parts, strict=True)))
@@ -120,7 +128,7 @@ def _newton_program(layout, x, y, first, count, starts, lanes, lower, upper, tol
             rows = Rows(x, y, first, jnp.where(full, count, count // INTERLEAVE))
             limit = jnp.where(full | (count >= PILOT), max_steps, -1)
             stop = jnp.where(full, tolerance, PILOT_TOLERANCE)
-            objective = partial(expand, layout, rows=rows)
+            objective = partial(squares.expand if layout.family.regression else expand, layout, rows=rows)
             return trust_region.minimise(objective, state.point, Box(lower, upper), stop, limit)
 
         nothing = Expansion(jnp.zeros(()), jnp.zeros(layout.size), jnp.zeros((layout.size, layout.size)))
@@ -137,6 +145,16 @@ def _em_program(layout, x, y, first, count, starts, lanes, lower, upper, toleran
         rows, box = Rows(x, y, first, count), Box(lower, upper)
         end = em_iteration.iterate(layout, rows, start, box, tolerance, max_steps, gate_steps)
         return end.point, expand(layout, end.point, rows), end.steps, end.done
+
+    return _map_lanes(fit, count, first, starts, lanes)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _gradient_program(layout, batch, x, y, first, count, starts, lanes, lower, upper, epochs, rate):
+    def fit(first, start):
+        rows = Rows(x, y, first, count)
+        point = gradient_iteration.descend(layout, rows, start, Box(lower, upper), epochs, rate, batch)
+        return point, squares.expand(layout, point, rows), epochs, jnp.asarray(True)
 
     return _map_lanes(fit, count, first, starts, lanes)
 

@@ -7,7 +7,8 @@ gate is their log weights relative to the last. Within a part the coordinates ru
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -15,9 +16,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from moetheory._parts import SLOPE, Kind
-from moetheory.gating import InputFreeGate
+from moetheory._parts import PER_INPUT, Kind, array_module
+from moetheory.gating import AbstractGate, InputFreeGate
 from moetheory.models import SHARED_SYMBOLS, SOFTMAX_LINEAR, Family, MixtureOfExperts, SharedExperts
+from moetheory.regression import RegressionMixture
+from moetheory.sampling import Model
 
 WEIGHTS = InputFreeGate.kind()
 """The gate that the weights of shared experts amount to."""
@@ -31,6 +34,8 @@ class Group(NamedTuple):
     expert: Kind
     symbols: tuple[dict[str, str], dict[str, str], str]
     """Names of gate and expert fields and of the variance."""
+    variances: int
+    """Number of log variances: one per atom, none in regression functions."""
 
 
 class Coefficients(NamedTuple):
@@ -58,21 +63,46 @@ class Layout:
     @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The routed atoms, then the shared ones if there are any."""
+        k, count = self.num_experts, self.family.num_shared
         gate, expert, shared = self.family.gate, self.family.expert, self.family.shared
-        routed = Group(self.num_experts, gate, expert, (gate.part.symbols, expert.part.symbols, "nu"))
+        symbols = (gate.part.symbols, expert.part.symbols, "nu")
+        routed = Group(k, gate, expert, symbols, 0 if self.family.regression else k)
         if shared is None:
             return (routed,)
         names = {name: symbol.replace("eta", SHARED_SYMBOLS) for name, symbol in shared.part.symbols.items()}
-        return (routed, Group(self.family.num_shared, WEIGHTS, shared, ({"intercept": "log_omega"}, names, "tau")))
+        return (routed, Group(count, WEIGHTS, shared, ({"intercept": "log_omega"}, names, "tau"), count))
+
+    @cached_property
+    def acting(self) -> Layout | None:
+        """The layout in which derivatives are taken where the gate's parameters do not act linearly; None where they do."""
+        gate = self.family.gate
+        if not issubclass(gate.part, AbstractGate):
+            return None
+        kind = gate.example(2, 1).acting().own_kind()
+        return None if kind == gate else replace(self, family=replace(self.family, gate=kind))
+
+    def _fields(self, group: Group, names: Sequence[str]) -> np.ndarray:
+        """Mask of the gate's columns that belong to the named fields."""
+        return np.array([name in names for name, *_ in group.gate.columns(self.dimension)], dtype=bool)
+
+    @cached_property
+    def pinned(self) -> tuple[np.ndarray, ...]:
+        """For every group, which gate columns an invariance pins at zero on the last atom."""
+        return tuple(self._fields(group, group.gate.part.invariant_shifts) for group in self.groups)
+
+    @cached_property
+    def tied(self) -> tuple[np.ndarray, ...]:
+        """For every group, which gate columns have one value for all atoms, that of the first."""
+        return tuple(self._fields(group, getattr(group.gate.part, "tied", ())) for group in self.groups)
 
     @cached_property
     def free_gate(self) -> tuple[np.ndarray, ...]:
         """For every group, which gate coefficients (atoms, width) are coordinates of the vector."""
         masks = []
-        for group in self.groups:
-            pinned = [name in group.gate.part.invariant_shifts for name, *_ in group.gate.columns(self.dimension)]
+        for group, pinned, tied in zip(self.groups, self.pinned, self.tied, strict=True):
             free = np.ones((group.atoms, len(pinned)), dtype=bool)
             free[-1, pinned] = False
+            free[1:, tied] = False
             masks.append(free)
         return tuple(masks)
 
@@ -81,7 +111,7 @@ class Layout:
         """Where gate, expert and log variances of every group stand in the vector."""
         sections, start = [], 0
         for group, free in zip(self.groups, self.free_gate, strict=True):
-            sizes = (int(free.sum()), group.atoms * group.expert.width(self.dimension), group.atoms)
+            sizes = (int(free.sum()), group.atoms * group.expert.width(self.dimension), group.variances)
             ends = start + np.cumsum(sizes)
             sections.append(tuple(slice(int(end - size), int(end)) for end, size in zip(ends, sizes, strict=True)))
             start = int(ends[-1])
@@ -92,30 +122,59 @@ class Layout:
         """Length of the packed vector."""
         return self.sections[-1][-1].stop
 
+    @property
+    def num_features(self) -> int:
+        """Number of features that linear predictors meet: the inputs, or the inputs and their squares."""
+        acting = self.acting or self
+        return max(group.gate.part.num_features(self.dimension) for group in acting.groups)
+
     def split(self, vector: Any) -> tuple[Coefficients, ...]:
         """Parameters of every group, pinned coordinates zero; traced vectors are allowed."""
         parts = []
-        for group, free, (gate, expert, variance) in zip(self.groups, self.free_gate, self.sections, strict=True):
-            table = _scattered(vector[gate], free)
+        for index, (group, (gate, expert, variance)) in enumerate(zip(self.groups, self.sections, strict=True)):
+            table = self._gate_table(index, vector[gate])
             parts.append(Coefficients(table, vector[expert].reshape(group.atoms, -1), vector[variance]))
         return tuple(parts)
 
-    def pack(self, model: MixtureOfExperts) -> np.ndarray:
-        """The packed vector of a model, its gates shifted along their invariances so that the last one is pinned."""
-        tables = [(model.gate.coefficients(model.num_experts), model.expert, model.variance)]
-        if model.shared:
-            tables.append((np.log(model.shared.weight)[:, None], model.shared.expert, model.shared.variance))
-        parts = []
-        for (gate, expert, variance), free in zip(tables, self.free_gate, strict=True):
-            gate = np.where(free.all(axis=0), gate, gate - gate[-1:])
-            parts += [gate[free], expert.coefficients(len(free)).ravel(), np.log(variance)]
-        return np.concatenate(parts)
+    def _gate_table(self, index: int, section: Any) -> Any:
+        """Gate coefficients (atoms, width) of a group from its section of the vector."""
+        table, tied = _scattered(section, self.free_gate[index]), self.tied[index]
+        return array_module(table).where(tied, table[:1], table) if tied.any() else table
 
-    def unpack(self, vector: Any) -> MixtureOfExperts:
+    def _gate_section(self, index: int, table: Any) -> Any:
+        """Section of the vector from gate coefficients (atoms, width)."""
+        pinned = array_module(table).where(self.pinned[index], table - table[-1:], table)
+        return pinned[self.free_gate[index]]
+
+    def pack(self, model: Model) -> Any:
+        """The packed vector of a model, its gates shifted along their invariances so that the last one is pinned."""
+        xp = array_module(*jax.tree.leaves(model))
+        variance = xp.zeros(0) if self.family.regression else model.variance
+        tables = [(model.gate.coefficients(model.num_experts), model.expert, variance)]
+        if model.shared:
+            tables.append((xp.log(model.shared.weight)[:, None], model.shared.expert, model.shared.variance))
+        parts = []
+        for index, (gate, expert, variance) in enumerate(tables):
+            parts += [self._gate_section(index, gate), expert.coefficients(len(gate)).ravel(), xp.log(variance)]
+        return xp.concatenate(parts)
+
+    def act_gate(self, section: Any) -> Any:
+        """The gate's section of the acting layout from that of this one."""
+        gate = self.family.gate.build(self._gate_table(0, section)).acting()
+        return self.acting._gate_section(0, gate.coefficients(self.num_experts))
+
+    def act(self, vector: Any) -> Any:
+        """The packed vector of the acting layout."""
+        end = self.sections[0][0].stop
+        return jnp.concatenate([self.act_gate(vector[:end]), vector[end:]])
+
+    def unpack(self, vector: Any) -> Model:
         """The model of a packed vector; traced vectors are allowed."""
         traced = isinstance(vector, jax.Array)
         xp = jnp if traced else np
         routed, *rest = self.split(vector if traced else np.asarray(vector, dtype=float))
+        if self.family.regression:
+            return RegressionMixture(self.family.gate.build(routed.gate), self.family.expert.build(routed.expert))
         shared = None
         if rest:
             weight = xp.exp(rest[0].gate[:, 0] - rest[0].gate[:, 0].max())
@@ -127,12 +186,15 @@ class Layout:
     def names(self) -> list[str]:
         """Name of every coordinate, in the symbols of the mixing measure (atoms and inputs count from 1)."""
         names = []
-        for group, free in zip(self.groups, self.free_gate, strict=True):
+        for group, free, tied in zip(self.groups, self.free_gate, self.tied, strict=True):
             gate, expert, variance = group.symbols
             table = np.array([_names(group.gate, gate, atom, self.dimension) for atom in range(1, group.atoms + 1)])
-            names += [*table.reshape(free.shape)[free].tolist()]
+            table = table.reshape(free.shape)
+            if tied.any():
+                table = np.where(tied, [name.partition("[")[0] for name in table[0]], table)
+            names += table[free].tolist()
             names += [name for atom in range(1, group.atoms + 1) for name in _names(group.expert, expert, atom, self.dimension)]
-            names += [f"{variance}[{atom}]" for atom in range(1, group.atoms + 1)]
+            names += [f"{variance}[{atom}]" for atom in range(1, group.variances + 1)]
         return names
 
 
@@ -152,6 +214,6 @@ def _scattered(values: Any, free: np.ndarray) -> Any:
 
 def _names(kind: Kind, symbols: dict[str, str], atom: int, dimension: int) -> list[str]:
     return [
-        f"{symbols[name]}[{atom},{feature}]" if name == SLOPE and dimension > 1 else f"{symbols[name]}[{atom}]"
+        f"{symbols[name]}[{atom},{feature}]" if name in PER_INPUT and dimension > 1 else f"{symbols[name]}[{atom}]"
         for name, _, feature in kind.columns(dimension)
     ]

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from moetheory.estimators.derivatives import assembly, feature_products, table
-from moetheory.estimators.layout import Layout
+from moetheory.estimators.derivatives import Assembly, assembly, feature_products, table
+from moetheory.estimators.layout import Coefficients, Layout
 from moetheory.estimators.predictors import look
 
 CHUNK = {"cpu": 512, "gpu": 2**18}
@@ -60,7 +60,7 @@ def over_chunks(rows: Rows, chunk_sum, zero):
 
 def log_likelihood(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Float[Array, ""]:
     """Total log-likelihood of a sample, in nats."""
-    coefficients = layout.split(vector)
+    layout, coefficients = acting_coefficients(layout, vector)
 
     def chunk_sum(x, y, counted):
         return look(layout, coefficients, x, y).log_likelihood(counted)
@@ -70,14 +70,34 @@ def log_likelihood(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Fl
 
 def expand(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Expansion:
     """Mean negative log-likelihood with its gradient and exact Hessian, in one pass over the sample."""
-    where = assembly(layout)
-    coefficients = layout.split(vector)
+    acting, coefficients = acting_coefficients(layout, vector)
+    where = assembly(acting)
 
     def chunk_sum(x, y, counted):
-        at = look(layout, coefficients, x, y)
-        return at.log_likelihood(counted), table(layout, at.groups) @ feature_products(x, counted).T
+        at = look(acting, coefficients, x, y)
+        return at.log_likelihood(counted), table(acting, at.groups) @ feature_products(acting, x, counted).T
 
     total, sums = over_chunks(rows, chunk_sum, (jnp.zeros(()), jnp.zeros(where.shape)))
+    return in_own_coordinates(layout, vector, assembled(where, -total / rows.count, sums / -rows.count))
+
+
+def acting_coefficients(layout: Layout, vector: Float[Array, " p"]) -> tuple[Layout, tuple[Coefficients, ...]]:
+    """The layout in which derivatives are taken, and the parameters there."""
+    if layout.acting is None:
+        return layout, layout.split(vector)
+    return layout.acting, layout.acting.split(layout.act(vector))
+
+
+def assembled(where: Assembly, value, sums) -> Expansion:
+    """Value, gradient and Hessian from a table of sums."""
     gradient = sums[where.gradient_row, where.gradient_feature]
-    hessian = sums[where.hessian_row, where.hessian_feature]
-    return Expansion(total / -rows.count, gradient / -rows.count, hessian / -rows.count)
+    return Expansion(value, gradient, sums[where.hessian_row, where.hessian_feature])
+
+
+def in_own_coordinates(layout: Layout, vector: Float[Array, " p"], at: Expansion) -> Expansion:
+    """An expansion in the acting coordinates pulled back to the layout's own, curvature of the map included."""
+    if layout.acting is None:
+        return at
+    jacobian = jax.jacfwd(layout.act)(vector)
+    bend = jax.hessian(lambda moved: layout.act(moved) @ at.gradient)(vector)
+    return Expansion(at.value, at.gradient @ jacobian, jacobian.T @ at.hessian @ jacobian + bend)

@@ -13,15 +13,16 @@ links, of linear predictors.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from moetheory._parts import SLOPE, Kind
+from moetheory._parts import Kind
 from moetheory.estimators.layout import Coefficients, Group, Layout
-from moetheory.gating import selected
+from moetheory.gating import named_term, selected
 
 FACTORS = 16
 """Numbers multiplied before a logarithm is taken: logarithms are the slowest operation of a pass."""
@@ -38,6 +39,8 @@ class Atoms(NamedTuple):
     gate_predictors: tuple[Float[Array, "k chunk"], ...]
     expert_predictors: tuple[Float[Array, "k chunk"], ...]
     mean: Float[Array, "k chunk"]
+    term: Any
+    """What the gate's link sees of the input besides the predictors; None for nothing."""
 
     @property
     def share(self) -> Float[Array, " chunk"] | float:
@@ -72,10 +75,7 @@ def look(layout: Layout, coefficients: Sequence[Coefficients], x, y) -> Chunk:
     peak = seen[0].peak if len(seen) == 1 else jnp.maximum(seen[0].peak, seen[1].peak)
     joint = [jnp.exp(one.logit - peak) / one.gate_total for one in seen]
     total = sum(jnp.sum(terms, axis=0) for terms in joint)
-    groups = tuple(
-        Atoms(terms / total, one.gate / one.gate_total, one.residual, one.inverse_variance, one.gate_in, one.expert_in, one.mean)
-        for terms, one in zip(joint, seen, strict=True)
-    )
+    groups = tuple(Atoms(terms / total, one.gate / one.gate_total, *one[4:]) for terms, one in zip(joint, seen, strict=True))
     return Chunk(groups, peak, total / len(seen))
 
 
@@ -89,6 +89,7 @@ class _Seen(NamedTuple):
     gate_in: tuple
     expert_in: tuple
     mean: Any
+    term: Any
 
 
 def _see(group: Group, at: Coefficients, x, y) -> _Seen:
@@ -98,23 +99,26 @@ def _see(group: Group, at: Coefficients, x, y) -> _Seen:
     inverse_variance = jnp.exp(-at.log_variance)[:, None]
     normal = -0.5 * (jnp.log(2 * jnp.pi) + at.log_variance[:, None] + residual**2 * inverse_variance)
     gate_in = linear_predictors(group.gate, at.gate, x)
-    affinity = _affinity(group.gate, at.gate, gate_in, mean, x)
-    gate_peak = jnp.max(affinity, axis=0)
+    term = group.gate.prototype.term(x)
+    affinity = affinities(group.gate, at.gate, gate_in, mean, x, term)
+    gate_peak = 0.0 if group.gate.part.joint else jnp.max(affinity, axis=0)
     gate = jnp.exp(affinity - gate_peak)
+    gate_total = 1.0 if group.gate.part.joint else jnp.sum(gate, axis=0)
     logit = affinity + normal - gate_peak
-    return _Seen(gate, jnp.sum(gate, axis=0), logit, jnp.max(logit, axis=0), residual, inverse_variance, gate_in, expert_in, mean)
+    return _Seen(gate, gate_total, logit, jnp.max(logit, axis=0), residual, inverse_variance, gate_in, expert_in, mean, term)
 
 
-def affinity_link(gate: Kind) -> Callable:
+def affinity_link(gate: Kind, term: Any) -> Callable:
     """Log-affinity as a function of the gate's predictors and, for responsive gates, the mean, in that order."""
-    link = gate.prototype.link
+    link = partial(gate.prototype.link, **named_term(term))
     if gate.part.responsive:
         return lambda *inputs: link(*inputs[:-1], response=inputs[-1])
     return link
 
 
-def _affinity(gate: Kind, coefficients, inputs, mean, x):
-    link = affinity_link(gate)
+def affinities(gate: Kind, coefficients, inputs, mean, x, term):
+    """Log-affinities at a chunk, (k, chunk); minus infinity where a top-K choice leaves an atom out."""
+    link = affinity_link(gate, term)
     affinity = link(*inputs, mean) if gate.part.responsive else link(*inputs)
     top_k = gate.prototype.top_k
     if top_k is None:
@@ -129,11 +133,16 @@ def linear_predictors(kind: Kind, coefficients, x) -> tuple[Float[Array, "k chun
     """Every linear predictor of a gate or expert, as sums of products; (k, 1) where no input takes part."""
     columns = kind.columns(len(x))
     totals: list[Any] = [None] * len(kind.predictors)
-    for column, (name, number, feature) in enumerate(columns):
+    for column, (_, number, feature) in enumerate(columns):
         term = coefficients[:, column : column + 1]
-        term = term * x[feature - 1] if name == SLOPE else term
+        term = term * _feature(x, feature) if feature else term
         totals[number] = term if totals[number] is None else totals[number] + term
     return tuple(totals)
+
+
+def _feature(x, number: int):
+    """Feature of a chunk of inputs (d, size): numbers from 1 to d are the inputs, those above their squares."""
+    return x[number - 1] if number <= len(x) else x[number - 1 - len(x)] ** 2
 
 
 class LinkDerivatives(NamedTuple):

@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import abc
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import equinox as eqx
 import numpy as np
 
 from moetheory._parts import SLOPE, Kind
-from moetheory.estimators.layout import Layout
+from moetheory.estimators.layout import Layout, Model
 from moetheory.estimators.predictors import linear_predictors
 from moetheory.experts import AbstractExpert, LinearExpert
 from moetheory.models import MixtureOfExperts, SharedExperts
+from moetheory.regression import RegressionMixture
 from moetheory.sampling import Sample
 
 SUBSAMPLE = 2000
@@ -35,9 +36,7 @@ class StartRule(abc.ABC):
     """If positive, Newton also starts from the end of so many EM steps."""
 
     @abc.abstractmethod
-    def points(
-        self, layout: Layout, sample: Sample, truth: MixtureOfExperts | None, generator: np.random.Generator
-    ) -> np.ndarray:
+    def points(self, layout: Layout, sample: Sample, truth: Model | None, generator: np.random.Generator) -> np.ndarray:
         """Packed starting points, (number of starts, p)."""
 
     def number(self, fitted: int, true: int, fitted_shared: int = 0, true_shared: int = 0) -> int:
@@ -117,8 +116,10 @@ class Splits(StartRule):
         routed, shared = true if fitted > true else 0, true_shared if fitted_shared > true_shared else 0
         return max(routed, 1) * max(shared, 1) if routed or shared else 0
 
-    def _split(self, truth: MixtureOfExperts, labels: np.ndarray, shared_labels: np.ndarray) -> MixtureOfExperts:
+    def _split(self, truth: Model, labels: np.ndarray, shared_labels: np.ndarray) -> Model:
         model = copied(truth, labels, shared_labels if truth.shared else None)
+        if isinstance(model, RegressionMixture):
+            return replace(model, expert=self._moved(model.expert, np.ones(len(labels)), labels)[0])
         expert, variance = self._moved(model.expert, model.variance, labels)
         shared = model.shared
         if shared:
@@ -163,8 +164,10 @@ class PublishedNearTruth(StartRule):
 
     def points(self, layout, sample, truth, generator):
         _require_same_family(layout, truth)
-        if truth.shared:
-            raise ValueError("the start of arXiv 2305.03288 knows no shared experts; use NearTruth.")
+        if truth.shared or truth.family.regression or layout.acting is not None:
+            raise ValueError(
+                f"the start of arXiv 2305.03288 is for densities with linear gates, not {truth.family}; use NearTruth."
+            )
         return np.array([self._start(layout, truth, sample.size, generator) for _ in range(self.count)])
 
     def _start(self, layout, truth, size, generator):
@@ -210,9 +213,11 @@ class RandomStarts(StartRule):
         return np.array([_partition_start(layout, x, y, generator, start % 2 == 1) for start in range(self.count)])
 
 
-def copied(truth: MixtureOfExperts, labels: np.ndarray, shared_labels: np.ndarray | None = None) -> MixtureOfExperts:
+def copied(truth: Model, labels: np.ndarray, shared_labels: np.ndarray | None = None) -> Model:
     """The truth with atoms repeated as in the labels, copies sharing the mass of their atom where the gate can divide it."""
     gate = truth.gate.take(labels).divided(_copies(labels, truth.num_experts))
+    if isinstance(truth, RegressionMixture):
+        return replace(truth, gate=gate, expert=truth.expert.take(labels))
     shared = truth.shared
     if shared_labels is not None:
         weight = np.asarray(shared.weight)[shared_labels] / _copies(shared_labels, truth.num_shared)
@@ -224,7 +229,7 @@ def _copies(labels: np.ndarray, count: int) -> np.ndarray:
     return np.bincount(labels, minlength=count)[labels]
 
 
-def _require_same_family(layout: Layout, truth: MixtureOfExperts) -> None:
+def _require_same_family(layout: Layout, truth: Model) -> None:
     fitted, true = layout.family, truth.family
     if not fitted.has_parameters_of(true):
         raise ValueError(f"starts near the truth need its family, {true}; the fitted one is {fitted}: use RandomStarts.")
@@ -264,7 +269,7 @@ def _partition_start(layout: Layout, x, y, generator, joint: bool) -> np.ndarray
         first += group.atoms
         expert, variance = zip(*(_atom_start(group.expert, x, y, line, atom, overall, generator) for atom in rows), strict=True)
         vector[sections[1]] = np.concatenate(expert)
-        vector[sections[2]] = np.log(variance)
+        vector[sections[2]] = np.log(variance[: group.variances])
     return vector
 
 

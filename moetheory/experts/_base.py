@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -22,6 +22,11 @@ class AbstractExpert(AbstractPart):
 
     split_field: ClassVar[str] = "intercept"
     """Field that a split of an atom moves: its slow direction, if it has one."""
+
+    @classmethod
+    @abc.abstractmethod
+    def example(cls, num_experts: int, dimension: int, **options: Any) -> Self:
+        """A small instance of the kind with these options, for tests."""
 
     @abc.abstractmethod
     def link(self, *predictors):

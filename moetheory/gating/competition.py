@@ -90,7 +90,7 @@ class CompetitionGate(AbstractGate):
     def vanishes_with_response(self) -> bool:
         return self.form == "normalised" and self.response != "softplus"
 
-    def link(self, *predictors, response=None):
+    def link(self, *predictors, response=None, term=None):
         value = RESPONSES[self.response](response)
         affinity = value if self.form == "exponential" else jnp.log(jnp.maximum(value, SMALLEST_RESPONSE))
         return affinity + predictors[0] if predictors else affinity

@@ -44,7 +44,7 @@ class InputFreeGate(AbstractGate):
         if self.top_k is not None:
             raise ValueError(f"top_k={self.top_k}: without inputs the same atoms win everywhere; fit fewer experts instead.")
 
-    def link(self, *predictors, response=None):
+    def link(self, *predictors, response=None, term=None):
         return predictors[0]
 
     def blocks(self):

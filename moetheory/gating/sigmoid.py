@@ -56,7 +56,7 @@ class SigmoidGate(AbstractGate):
     def absorbs_input_shift(self) -> bool:
         return self.top_k is None
 
-    def link(self, *predictors, response=None):
+    def link(self, *predictors, response=None, term=None):
         return jax.nn.log_sigmoid(predictors[0])
 
     def score(self, x, response=None):

@@ -55,7 +55,7 @@ class SoftmaxGate(AbstractGate):
     def absorbs_input_shift(self) -> bool:
         return self.top_k is None
 
-    def link(self, *predictors, response=None):
+    def link(self, *predictors, response=None, term=None):
         return predictors[0]
 
     def score(self, x, response=None):

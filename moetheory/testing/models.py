@@ -16,7 +16,7 @@ REACH = np.arange(-10.0, 10.5)
 
 
 def check_model(model: MixtureOfExperts, x: ArrayLike) -> None:
-    r"""Assert the laws of a conditional density.
+    r"""Assert the laws of a conditional density (with a joint gate, of that of the joint density).
 
     :math:`\int p(y \mid x)\,dy = 1`; the responsibilities are non-negative and sum to one; the conditional
     mean equals :math:`\int y\,p(y \mid x)\,dy`. Integrals are Gauss-Legendre sums on panels around the
@@ -54,7 +54,7 @@ def check_model(model: MixtureOfExperts, x: ArrayLike) -> None:
 
 @eqx.filter_jit
 def _evaluate(model: MixtureOfExperts, x, y):
-    methods = (model.log_density, model.responsibilities)
+    methods = (model.conditional_log_density, model.responsibilities)
     return *(jax.vmap(method, (None, 0))(x, y) for method in methods), model.mean(x)
 
 

@@ -1,0 +1,66 @@
+"""Stochastic gradient descent on squared residuals, the published protocol by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from moetheory.estimators import lanes
+from moetheory.estimators._base import AbstractEstimator, check_stop
+from moetheory.estimators.box import ParameterBox
+from moetheory.estimators.least_squares import with_normal_likelihood
+from moetheory.estimators.starts import NearTruth
+
+
+@final
+@dataclass(frozen=True)
+class StochasticGradient(AbstractEstimator):
+    r"""Least squares by a fixed number of passes of stochastic gradient steps: a protocol, not an estimator with a certificate.
+
+    Every step moves by :math:`-\lambda \nabla \frac{1}{2b} \sum (y - f_\theta(x))^2` over the next b rows, in their order.
+    Where the passes end the gradient is not zero: unless it happens to vanish the status is ``not_stationary``.
+
+    Parameters
+    ----------
+    starts : tuple of StartRule
+        Where to start; the best end is reported.
+    box : ParameterBox
+        Steps are clipped to it.
+    epochs : int, positive
+        Passes over the sample.
+    learning_rate : float, positive
+        :math:`\lambda`.
+    batch : int, positive
+        Rows b of a step; rows that fill no batch are left out.
+
+    References
+    ----------
+    arXiv 2405.13997 and 2405.14131, sections on experiments: 10 epochs, learning rate 0.1; the batch is not printed.
+
+    Examples
+    --------
+    >>> StochasticGradient.as_published().epochs
+    10
+    """
+
+    epochs: int = 10
+    learning_rate: float = 0.1
+    batch: int = 32
+
+    fits_regressions: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_stop(self.learning_rate, self.epochs)
+        if not (self.epochs >= 1 and self.learning_rate > 0 and self.batch >= 1):
+            given = f"epochs={self.epochs}, learning_rate={self.learning_rate}, batch={self.batch}"
+            raise ValueError(f"{given}; need at least one pass and one row per step, and a positive rate.")
+
+    @classmethod
+    def as_published(cls, radius: float = 0.05, box: ParameterBox | None = None) -> StochasticGradient:
+        """The protocol of the published simulations: one start near the truth, 10 epochs, rate 0.1; radius and batch are ours."""
+        return cls(starts=(NearTruth(radius),), box=box or ParameterBox())
+
+    def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
+        settings = self.epochs, self.learning_rate, self.batch
+        return with_normal_likelihood(lanes.gradient_lanes(layout, buffer, sample_of_lane, points, box, *settings), buffer.count)

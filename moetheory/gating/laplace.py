@@ -1,0 +1,101 @@
+"""Laplace gate."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, final
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from moetheory._arrays import as_floats
+from moetheory.gating._base import AbstractAffinity, AbstractGate
+
+SMALLEST_SQUARE = 1e-24
+"""Squared distances below this count as this: the affinity has a kink where an input meets a centre."""
+
+
+@final
+class LaplaceGate(AbstractGate):
+    r"""Laplace gate, :math:`A_i(x) = \beta_{0i} - \|w_i - x\|_2`.
+
+    Parameters
+    ----------
+    intercept : (k,) array, real
+        :math:`\beta_0`; the mass of atom i in the mixing measure is :math:`\exp \beta_{0i}`.
+    centre : (k, d) array, real
+        :math:`w`, in units of the input; the block beta_1 of the mixing measure.
+    top_k : None
+        The source lets all atoms take part.
+
+    Notes
+    -----
+    Only a common shift of the intercepts leaves the weights unchanged. With one input the weights are piecewise
+    smooth: the affinity has a kink at every centre.
+
+    References
+    ----------
+    arXiv 2402.03226, section 3.
+
+    Examples
+    --------
+    >>> LaplaceGate(intercept=[0.0, 0.0], centre=[[1.0], [-1.0]]).translations
+    ('log_mass',)
+    """
+
+    intercept: Float[Array, " k"] = eqx.field(converter=as_floats)
+    centre: Float[Array, "k d"] = eqx.field(converter=as_floats)
+    top_k: int | None = eqx.field(default=None, static=True)
+
+    predictors: ClassVar = (("intercept",), ("centre",))
+    symbols: ClassVar = {"intercept": "beta_0", "centre": "beta_1"}
+    invariant_shifts: ClassVar = ("intercept",)
+
+    def __check_init__(self) -> None:
+        if self.top_k is not None:
+            raise ValueError(f"top_k={self.top_k}: the Laplace gate of the source has no top-K choice; leave it out.")
+
+    @property
+    def absorbs_input_scale(self) -> bool:
+        return False
+
+    def log_affinity(self, x, response=None):
+        return self.intercept - jnp.sqrt(jnp.maximum(jnp.sum((self.centre - x) ** 2), SMALLEST_SQUARE))
+
+    def acting(self):
+        square = jnp.sum(jnp.asarray(self.centre) ** 2, axis=-1)
+        return _Distance(self.intercept, self.centre, square)
+
+    def blocks(self):
+        return {"log_mass": self.intercept, "beta_1": self.centre}
+
+    def divided(self, copies):
+        return LaplaceGate(self.intercept - np.log(copies), self.centre)
+
+    @classmethod
+    def example(cls, num_experts: int, dimension: int, **options: Any) -> LaplaceGate:
+        atom = np.arange(num_experts)
+        centre = 1.3 * np.cos(1.0 + 2.0 * atom[:, None] + 2.0 * np.arange(dimension))
+        return cls(intercept=0.3 * np.sin(atom), centre=centre, **options)
+
+
+@final
+class _Distance(AbstractAffinity):
+    r""":math:`\beta_0 - \sqrt{q - 2 w^\top x + \|x\|^2}` with q the squared norm of w."""
+
+    intercept: Float[Array, " k"]
+    slope: Float[Array, "k d"]
+    square: Float[Array, " k"]
+    top_k: int | None = eqx.field(default=None, static=True)
+
+    predictors: ClassVar = (("intercept",), ("slope",), ("square",))
+    symbols: ClassVar = {}
+    invariant_shifts: ClassVar = ("intercept",)
+
+    def link(self, *predictors, response=None, term=None):
+        intercept, product, square = predictors
+        return intercept - jnp.sqrt(jnp.maximum(square - 2.0 * product + term, SMALLEST_SQUARE))
+
+    def term(self, x):
+        return jnp.sum(x * x, axis=0)
