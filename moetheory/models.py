@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from moetheory._arrays import as_floats
 from moetheory._parts import PER_INPUT, Kind
+from moetheory.constraints import GateConstraint
 from moetheory.experts import AbstractExpert, ConstantExpert, LinearExpert
 from moetheory.gating import AbstractGate, SoftmaxGate, selected
 from moetheory.mixing_measure import MixingMeasure
@@ -35,6 +36,8 @@ class Family:
         Number of shared atoms; 0 without a family for them.
     regression : True, optional
         True for regression functions (:class:`moetheory.RegressionMixture`), None for densities.
+    constraint : GateConstraint, optional
+        Known set that the gate's parameters are confined to when it is fitted; softmax gates only.
 
     Raises
     ------
@@ -53,6 +56,7 @@ class Family:
     shared: Kind | None = None
     num_shared: int = 0
     regression: Literal[True] | None = None
+    constraint: GateConstraint | None = None
 
     def __post_init__(self) -> None:
         if (self.shared is None) != (self.num_shared == 0) or self.num_shared < 0:
@@ -73,6 +77,8 @@ class Family:
             )
 
     def _check_weights(self) -> None:
+        if self.constraint and self.gate != SoftmaxGate.kind():
+            raise ValueError(f"constraint={self.constraint} with {self.gate}; sets of gates are for SoftmaxGate alone.")
         if self.regression and self.gate.part.joint:
             raise ValueError(f"{self.gate} models the inputs too, so there is no regression function of its own.")
         if not self.regression and not self.gate.part.normalised:
@@ -84,7 +90,7 @@ class Family:
     def kinked(self) -> bool:
         """Whether the likelihood has kinks or jumps in the parameters."""
         parts = [self.gate, self.expert, *([self.shared] if self.shared else [])]
-        return any(part.prototype.kinked for part in parts)
+        return any(part.prototype.kinked for part in parts) or bool(self.constraint and self.constraint.kinked)
 
     def has_parameters_of(self, other: Family) -> bool:
         """Whether both families have the same parameters, whatever the number of shared atoms and of active ones."""
@@ -99,7 +105,8 @@ class Family:
 
     def __str__(self) -> str:
         shared = f", {self.num_shared} shared {self.shared}" if self.shared else ""
-        return f"{self.gate}, {self.expert}{shared}" + (", regression function" if self.regression else "")
+        known = f", gate in a known set of {self.constraint.size} parameters" if self.constraint else ""
+        return f"{self.gate}, {self.expert}{shared}{known}" + (", regression function" if self.regression else "")
 
 
 def _without_top_k(kind: Kind | None) -> Kind | None:
@@ -249,12 +256,14 @@ class MixtureOfExperts(eqx.Module):
         """Log of the conditional density of one observation, in nats; of the joint one for a joint gate."""
         return jax.nn.logsumexp(self._log_joint(x, y))
 
+    def log_input_density(self, x: Float[Array, " d"]) -> Float[Array, ""]:
+        """Log-density of an input under a joint gate; zero for the others, which say nothing of inputs."""
+        affinities = self._affinities(x)
+        return jax.nn.logsumexp(affinities) - self.gate.log_normaliser(affinities)
+
     def conditional_log_density(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, ""]:
         """Log of the density of the response given the input, in nats, whatever the gate."""
-        if not self.gate.joint:
-            return self.log_density(x, y)
-        affinities = self._affinities(x)
-        return self.log_density(x, y) - jax.nn.logsumexp(affinities) + self.gate.log_normaliser(affinities)
+        return self.log_density(x, y) - self.log_input_density(x) if self.gate.joint else self.log_density(x, y)
 
     def responsibilities(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, " atoms"]:
         """Posterior probability of each atom given one observation."""

@@ -160,6 +160,12 @@ class GaussianMixtureInputs(InputLaw):
         """Where the law ends for all purposes, above."""
         return tuple(np.max(np.asarray(self.centre) + REACH * np.sqrt(self.spread), axis=0).tolist())
 
+    def density(self, x: np.ndarray) -> np.ndarray:
+        """Density of many inputs (n, d), (n,)."""
+        centre, spread = np.asarray(self.centre), np.asarray(self.spread)
+        logs = -0.5 * np.sum((x[:, None] - centre) ** 2 / spread + np.log(2 * np.pi * spread), axis=2)
+        return np.exp(logs) @ np.asarray(self.weight)
+
     def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
         atom = (generator.random(size)[:, None] > np.cumsum(self.weight)[:-1]).sum(axis=1)
         normal = generator.standard_normal((size, len(self.centre[0])))
@@ -227,6 +233,11 @@ def weights_and_means(model: Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return by_rows(_weights_and_means, model, x)
 
 
+def input_density(model: MixtureOfExperts, x: np.ndarray) -> np.ndarray:
+    """Density of many inputs under a joint gate, (n,)."""
+    return np.exp(by_rows(_log_input_densities, model, x)[0])
+
+
 def log_likelihood(model: Model, sample: Sample) -> float:
     """Total log-likelihood of a model on a sample, in nats; of a regression function, at the residuals' own variance."""
     if isinstance(model, RegressionMixture):
@@ -250,6 +261,11 @@ def by_rows(program, model: Model, rows: np.ndarray) -> tuple[np.ndarray, ...]:
 @jax.jit
 def _weights_and_means(model: Model, x):
     return jax.vmap(model.weights)(x), jax.vmap(model.means)(x)
+
+
+@jax.jit
+def _log_input_densities(model: MixtureOfExperts, x):
+    return (jax.vmap(model.log_input_density)(x),)
 
 
 @jax.jit

@@ -58,7 +58,8 @@ class ParameterBox:
             zip(layout.groups, layout.free_gate, layout.sections, strict=True)
         ):
             bounds = [self._gate_bound(name, index) for name, *_ in group.gate.columns(layout.dimension)]
-            upper[gate] = np.broadcast_to(bounds, free.shape)[free]
+            constrained = layout.family.constraint and index == 0
+            upper[gate] = self.gate if constrained else np.broadcast_to(bounds, free.shape)[free]
             lower[gate] = -upper[gate]
             lower[variance], upper[variance] = np.log(self.variance)
         return Box(lower, upper)

@@ -79,7 +79,9 @@ class Layout:
         if not issubclass(gate.part, AbstractGate):
             return None
         kind = gate.example(2, 1).acting().own_kind()
-        return None if kind == gate else replace(self, family=replace(self.family, gate=kind))
+        if kind == gate and self.family.constraint is None:
+            return None
+        return replace(self, family=replace(self.family, gate=kind, constraint=None))
 
     def _fields(self, group: Group, names: Sequence[str]) -> np.ndarray:
         """Mask of the gate's columns that belong to the named fields."""
@@ -110,8 +112,9 @@ class Layout:
     def sections(self) -> tuple[tuple[slice, slice, slice], ...]:
         """Where gate, expert and log variances of every group stand in the vector."""
         sections, start = [], 0
-        for group, free in zip(self.groups, self.free_gate, strict=True):
-            sizes = (int(free.sum()), group.atoms * group.expert.width(self.dimension), group.variances)
+        for index, (group, free) in enumerate(zip(self.groups, self.free_gate, strict=True)):
+            gates = self.family.constraint.size if self.family.constraint and index == 0 else int(free.sum())
+            sizes = (gates, group.atoms * group.expert.width(self.dimension), group.variances)
             ends = start + np.cumsum(sizes)
             sections.append(tuple(slice(int(end - size), int(end)) for end, size in zip(ends, sizes, strict=True)))
             start = int(ends[-1])
@@ -138,11 +141,16 @@ class Layout:
 
     def _gate_table(self, index: int, section: Any) -> Any:
         """Gate coefficients (atoms, width) of a group from its section of the vector."""
+        if self.family.constraint and index == 0:
+            table = self.family.constraint.table(section)
+            return table if isinstance(section, jax.Array) else np.asarray(table)
         table, tied = _scattered(section, self.free_gate[index]), self.tied[index]
         return array_module(table).where(tied, table[:1], table) if tied.any() else table
 
     def _gate_section(self, index: int, table: Any) -> Any:
         """Section of the vector from gate coefficients (atoms, width)."""
+        if self.family.constraint and index == 0:
+            return self.family.constraint.nearest(table)
         pinned = array_module(table).where(self.pinned[index], table - table[-1:], table)
         return pinned[self.free_gate[index]]
 
@@ -193,6 +201,8 @@ class Layout:
             if tied.any():
                 table = np.where(tied, [name.partition("[")[0] for name in table[0]], table)
             names += table[free].tolist()
+            if self.family.constraint and group is self.groups[0]:
+                names = [f"e[{number}]" for number in range(1, self.family.constraint.size + 1)]
             names += [name for atom in range(1, group.atoms + 1) for name in _names(group.expert, expert, atom, self.dimension)]
             names += [f"{variance}[{atom}]" for atom in range(1, group.variances + 1)]
         return names

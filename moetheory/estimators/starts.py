@@ -49,7 +49,8 @@ class StartRule(abc.ABC):
 class NearTruth(StartRule):
     r"""The truth's atoms, copied at random so that all occur, every coordinate moved by :math:`N(0, \rho^2)`.
 
-    Copies of one atom share its mass equally.
+    Copies of one atom share its mass equally. Where the gate is confined to a known set, which a permutation of the atoms
+    would leave, they keep their order.
 
     Parameters
     ----------
@@ -73,6 +74,8 @@ class NearTruth(StartRule):
         starts = []
         for _ in range(self.count):
             labels = _covering_labels(layout.num_experts, truth.num_experts, generator)
+            if layout.family.constraint:
+                labels = np.sort(labels)
             shared = _covering_labels(layout.family.num_shared, truth.num_shared, generator) if truth.shared else None
             start = layout.pack(copied(truth, labels, shared))
             starts.append(start + self.radius * generator.standard_normal(layout.size))

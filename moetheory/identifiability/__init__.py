@@ -13,3 +13,4 @@ from moetheory.identifiability.profile import profile_check as profile_check
 from moetheory.identifiability.projection import Projection as Projection
 from moetheory.identifiability.projection import project as project
 from moetheory.identifiability.rank import rank_test as rank_test
+from moetheory.identifiability.regression_projection import project_regression as project_regression

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,8 @@ from moetheory.estimators.layout import Layout
 from moetheory.kinks import kinks
 from moetheory.losses.distances import PANEL_EDGES
 from moetheory.losses.quadrature import gauss_legendre_nodes
-from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw, weights_and_means
+from moetheory.regression import RegressionMixture
+from moetheory.sampling import InputLaw, Model, weights_and_means
 
 PIECES = 8
 """Pieces of a single input, each with its own nodes: gates may be steep."""
@@ -60,18 +60,19 @@ class CramerRao:
     reason: str = ""
 
 
-def fisher_information(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 64) -> np.ndarray:
+def fisher_information(model: Model, inputs: InputLaw, nodes: int = 64) -> np.ndarray:
     r"""Expected information of one observation about the packed parameter vector.
 
     .. math:: I(\theta) = E_X \int s_\theta(X, y) s_\theta(X, y)^\top p_\theta(y \mid X) dy, \qquad
               s_\theta = \nabla_\theta \log p_\theta.
 
-    The scores are automatic derivatives; the response is integrated by Gauss-Legendre rules between the points mean
-    +- {0, 1.5, 3, 5, 9} standard deviations of every component.
+    For a regression function, :math:`E_X \nabla f \nabla f^\top / \sigma^2` with the known variance of its errors; for a joint
+    gate the expectation is over inputs and response. The scores are automatic derivatives; the response is integrated by
+    Gauss-Legendre rules between the points mean +- {0, 1.5, 3, 5, 9} standard deviations of every component.
 
     Parameters
     ----------
-    model : MixtureOfExperts
+    model : MixtureOfExperts or RegressionMixture
         The truth.
     inputs : InputLaw
         Law of the inputs. A grid counts as the uniform law on its interval, which is its limit.
@@ -105,18 +106,23 @@ def fisher_information(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 6
         raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {model.dimension}; they must agree.")
     count = nodes if model.dimension <= 2 else nodes**2
     x, probability = gauss_legendre_nodes(inputs.low, inputs.high, count, _pieces(model, inputs))
+    if model.gate.joint:
+        probability = probability * np.prod(np.subtract(inputs.high, inputs.low))
     return information_at(model, x, probability)
 
 
-def information_at(model: MixtureOfExperts, x: np.ndarray, probability: np.ndarray) -> np.ndarray:
+def information_at(model: Model, x: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """Expected information of one observation whose input takes the values ``x`` (q, d) with these probabilities."""
     layout = layout_of(model)
+    if isinstance(model, RegressionMixture):
+        slopes = np.asarray(_function_slopes(layout, layout.pack(model), x))
+        return (slopes.T * probability) @ slopes / model.noise_variance
     vector, chunk_sum = layout.pack(model), _information(layout)
     parts = (np.asarray(chunk_sum(vector, *part)) for part in _points(model, x, probability))
     return sum(parts, np.zeros((layout.size, layout.size)))
 
 
-def cramer_rao(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 64) -> CramerRao:
+def cramer_rao(model: Model, inputs: InputLaw, nodes: int = 64) -> CramerRao:
     r"""Cramer-Rao bound, :math:`J I(\theta)^{-1} J` with :math:`J = \mathrm{diag}(1, \ldots, 1, \nu)` (and :math:`\tau`).
 
     The factor J turns the bound for log variances into the one for the variances (delta method). Where the
@@ -125,7 +131,7 @@ def cramer_rao(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 64) -> Cr
 
     Parameters
     ----------
-    model : MixtureOfExperts
+    model : MixtureOfExperts or RegressionMixture
         The truth.
     inputs : InputLaw
         Law of the inputs.
@@ -159,12 +165,12 @@ def cramer_rao(model: MixtureOfExperts, inputs: InputLaw, nodes: int = 64) -> Cr
     return bound
 
 
-def cramer_rao_at(model: MixtureOfExperts, x: np.ndarray) -> CramerRao:
+def cramer_rao_at(model: Model, x: np.ndarray) -> CramerRao:
     """Cramer-Rao bound for inputs that are spread evenly over the rows of ``x`` (n, d); gives no warning."""
     return _bound(model, information_at(model, x, np.full(len(x), 1 / len(x))))
 
 
-def _bound(model: MixtureOfExperts, information: np.ndarray) -> CramerRao:
+def _bound(model: Model, information: np.ndarray) -> CramerRao:
     layout = layout_of(model)
     scale = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
@@ -182,7 +188,7 @@ def _bound(model: MixtureOfExperts, information: np.ndarray) -> CramerRao:
     return CramerRao(tuple(names.tolist()), covariance, bool(null.any()), float(values[0] / values[-1]), reason)
 
 
-def _pieces(model: MixtureOfExperts, inputs: InputLaw) -> np.ndarray | tuple[()]:
+def _pieces(model: Model, inputs: InputLaw) -> np.ndarray | tuple[()]:
     """Ends of the pieces of a single input: even ones, and the kinks of the model."""
     if model.dimension > 1:
         return ()
@@ -190,12 +196,12 @@ def _pieces(model: MixtureOfExperts, inputs: InputLaw) -> np.ndarray | tuple[()]
     return np.unique(np.concatenate([even, kinks(model, inputs.low[0], inputs.high[0])]))
 
 
-def layout_of(model: MixtureOfExperts) -> Layout:
+def layout_of(model: Model) -> Layout:
     """The packed coordinates of a model."""
     return Layout(model.num_experts, model.dimension, model.family)
 
 
-def natural_coordinates(model: MixtureOfExperts) -> np.ndarray:
+def natural_coordinates(model: Model) -> np.ndarray:
     """The packed coordinates of a model with variances in place of their logarithms."""
     layout = layout_of(model)
     vector = layout.pack(model)
@@ -204,7 +210,7 @@ def natural_coordinates(model: MixtureOfExperts) -> np.ndarray:
     return vector
 
 
-def _points(model: MixtureOfExperts, x: np.ndarray, probability: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+def _points(model: Model, x: np.ndarray, probability: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
     """Chunks of points (x, y) with weights: probability of the node times length element of the response."""
     deviations = np.sqrt(np.asarray(model.variances))
     edges = weights_and_means(model, x)[1][:, :, None] + deviations[:, None] * PANEL_EDGES
@@ -232,6 +238,12 @@ def _information(layout: Layout):
         return (score.T * (weight * jnp.exp(density))) @ score
 
     return jax.jit(chunk_sum)
+
+
+@partial(jax.jit, static_argnums=0)
+def _function_slopes(layout: Layout, vector, x):
+    """Gradients of a regression function in the packed vector, (q, p)."""
+    return jax.vmap(jax.grad(lambda vector, row: layout.unpack(vector).mean(row)), (None, 0))(vector, x)
 
 
 def _singular_message(null_directions: int, names: np.ndarray) -> str:

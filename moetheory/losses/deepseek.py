@@ -9,7 +9,7 @@ import numpy as np
 from moetheory.losses.exponents import Power, power
 from moetheory.losses.translation import TranslatedSum
 from moetheory.losses.voronoi import cell_mass, cell_sizes, cells, differences, expert_blocks
-from moetheory.mixing_measure import MixingMeasure
+from moetheory.mixing_measure import VARIANCES, MixingMeasure
 
 
 def routed_cells(estimate: MixingMeasure, truth: MixingMeasure) -> np.ndarray:
@@ -38,7 +38,8 @@ def grouped(blocks: tuple[str, ...], exponents: Mapping[str, Power]) -> list[tup
     """Blocks that share a norm: the coordinates of the expert together, unless exponents tell them apart."""
     if any(name in exponents for name in blocks):
         return [(name,) for name in blocks]
-    return [blocks[:-1], blocks[-1:]]
+    groups = tuple(name for name in blocks if name not in VARIANCES), tuple(name for name in blocks if name in VARIANCES)
+    return [group for group in groups if group]
 
 
 def powered(estimate, truth, assignment: np.ndarray, groups, exponents: Mapping[str, Power]) -> np.ndarray:

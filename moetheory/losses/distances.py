@@ -23,15 +23,18 @@ class Tabulated:
     Parameters
     ----------
     weights : (q, k) array
-        Gate weights, rows sum to one.
+        Gate weights, rows sum to one; of a joint model, weights times the density of the input.
     means : (q, k) array
         Expert values.
     variances : (k,) array, positive
+    joint : bool
+        Whether the weights are those of a joint model.
     """
 
     weights: np.ndarray
     means: np.ndarray
     variances: np.ndarray
+    joint: bool = False
 
     def __post_init__(self) -> None:
         for name in ("weights", "means", "variances"):
@@ -41,7 +44,7 @@ class Tabulated:
             raise ValueError(f"weights, means, variances have shapes {shapes}; pass (q, k), (q, k) and (k,).")
         if not np.all(self.variances > 0):
             raise ValueError(f"the smallest variance is {self.variances.min()}; pass variances > 0.")
-        if not np.allclose(self.weights.sum(axis=1), 1.0, rtol=0, atol=1e-9):
+        if not self.joint and not np.allclose(self.weights.sum(axis=1), 1.0, rtol=0, atol=1e-9):
             raise ValueError("the weights of a node do not sum to one: normalise the gate first.")
 
 

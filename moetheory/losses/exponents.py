@@ -58,6 +58,15 @@ SOFTMAX_LINEAR: Mapping[str, Power] = MappingProxyType({"beta_1": slow, "eta_1":
 SHARED_LINEAR: Mapping[str, Power] = MappingProxyType({"kappa_1": two, "kappa_0": slow, "tau": half_slow})
 """Linear shared experts (arXiv 2505.10860, Theorem 2)."""
 
+LAPLACE_LINEAR: Mapping[str, Power] = MappingProxyType({"beta_1": two, "eta_1": two, "eta_0": slow, "nu": half_slow})
+"""Linear experts behind a Laplace gate (arXiv 2402.03226, Theorem 3.2)."""
+GAUSSIAN_ONE: Mapping[str, Power] = MappingProxyType(
+    {"c": slow, "Gamma": half_slow, "eta_1": two, "eta_0": slow, "nu": half_slow}
+)
+"""Linear experts behind a Gaussian gate, no centre at zero (type I of arXiv 2305.07572)."""
+GAUSSIAN_TWO: Mapping[str, Power] = MappingProxyType({**GAUSSIAN_ONE, "eta_1": half_slow})
+"""The same with centres at zero (type II)."""
+
 
 def power(exponents: Mapping[str, Power], block: str, sizes: ArrayLike) -> np.ndarray:
     """Power of a block in cells of these sizes; blocks that are not named are like :func:`two`.

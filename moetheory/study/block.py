@@ -12,8 +12,8 @@ import numpy as np
 from moetheory.estimators import AbstractEstimator, Fit
 from moetheory.estimators.lanes import CAPACITIES, padded
 from moetheory.estimators.layout import Layout
-from moetheory.models import Family, MixtureOfExperts
-from moetheory.sampling import InputLaw, Sample, draw, log_likelihood
+from moetheory.models import Family
+from moetheory.sampling import InputLaw, Model, Sample, draw, log_likelihood
 from moetheory.study import quantities
 from moetheory.study.identity import Stream, content_id, fit_id, generator
 
@@ -28,7 +28,7 @@ MOST_REPLICATES = 250
 class Cell:
     """Truth, inputs, sample size and fit: replicates of one cell differ only in their random numbers."""
 
-    truth: MixtureOfExperts
+    truth: Model
     inputs: InputLaw
     size: int
     num_experts: int
@@ -162,7 +162,7 @@ def fit_columns(cell: Cell, sample: Sample, fit: Fit) -> dict[str, Any]:
     }
 
 
-def _measure_rows(block: Block, models: Sequence[MixtureOfExperts | None]) -> list[dict[str, Any]]:
+def _measure_rows(block: Block, models: Sequence[Model | None]) -> list[dict[str, Any]]:
     cell, rows = block.cell, []
     for replicate, model in zip(block.replicates, models, strict=True):
         values = dict.fromkeys(block.quantities, np.nan)

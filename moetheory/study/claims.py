@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, ClassVar, final
@@ -245,6 +245,9 @@ class Claim:
         How the setting deviates from the published one and why.
     family : Family, optional
         Gate, experts and shared experts of the fitted model, if they are not those of the truth.
+    moving : callable, optional
+        The truth at sample size n, where it moves with n (a sequence of least favourable truths); ``truth`` is then one of
+        them, for the words.
     """
 
     name: str
@@ -262,6 +265,7 @@ class Claim:
     checks: tuple[Check, ...]
     deviations: str
     family: Any = None
+    moving: Callable[[int], Any] | None = None
 
     def __post_init__(self) -> None:
         for problem in (*self._wrong_words(), *self._wrong_numbers(), *self._wrong_fit()):
@@ -305,9 +309,13 @@ class Claim:
             reason = ", the number of true atoms, because it starts near the truth" if near_truth else ""
             yield f"num_experts={self.num_experts}; need an integer of at least {fewest}{reason}."
 
+    def truth_at(self, size: int) -> Any:
+        """The truth at sample size n."""
+        return self.moving(size) if self.moving else self.truth
+
     def data_id(self, size: int) -> str:
         """Name of the cell of sample size n: truth, inputs and size, nothing else."""
-        return content_id(self.truth, self.inputs, int(size))
+        return content_id(self.truth_at(size), self.inputs, int(size))
 
     def fit_id(self) -> str:
         """Name of the fit: number of experts, estimator with its settings, family if another than the truth's."""
@@ -323,6 +331,7 @@ class Claim:
         gate = self.truth.gate
         splits = "intercept" in gate.invariant_shifts and "intercept" in gate.present() and gate.top_k is None
         kinds = (family.gate, family.expert, family.shared) == (truth.gate, truth.expert, truth.shared)
+        kinds = kinds and family.constraint is None and self.moving is None
         nested = kinds and family.num_shared >= truth.num_shared
         atoms = self.num_experts == self.truth.num_experts or (splits and self.num_experts > self.truth.num_experts)
         layout = layout_of(self.truth)

@@ -10,9 +10,9 @@ import numpy as np
 
 from moetheory.kinks import kinks
 from moetheory.losses.distances import Tabulated, density_distances
-from moetheory.losses.quadrature import gauss_legendre_nodes
+from moetheory.losses.quadrature import function_error, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw, weights_and_means
+from moetheory.sampling import GaussianMixtureInputs, InputLaw, Model, input_density, regression_values, weights_and_means
 
 DENSITIES = ("hellinger", "total_variation")
 NODES = {1: (32, 64, 128, 256, 512, 1024), 2: (32, 64, 128)}
@@ -37,9 +37,9 @@ def distances(
     mask = np.array([name in wanted for name in DENSITIES])
     dimension = len(inputs.low)
     if dimension not in NODES:
-        return _named(_distances_on(nodes(inputs, SOBOL_POINTS), truth, fitted), mask)
+        return _named(_distances_on(nodes(inputs, SOBOL_POINTS), inputs, truth, fitted), mask)
     splits = _splits(inputs, truth, fitted)
-    levels = (_distances_on(nodes(inputs, count, splits), truth, fitted) for count in NODES[dimension])
+    levels = (_distances_on(nodes(inputs, count, splits), inputs, truth, fitted) for count in NODES[dimension])
     for coarse, fine in pairwise(levels):
         settled = np.abs(fine - coarse) <= np.maximum(RELATIVE_CHANGE * fine, ABSOLUTE_CHANGE)
         if settled[mask].all():
@@ -54,14 +54,24 @@ def nodes(inputs: InputLaw, count: int, splits: tuple[float, ...] = ()) -> tuple
 
 
 def first_nodes(inputs: InputLaw) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes for averages of weights and experts."""
-    return nodes(inputs, AVERAGING.get(len(inputs.low), SOBOL_POINTS))
+    """Nodes for averages of weights and experts, with probabilities under the law."""
+    points, probability = nodes(inputs, AVERAGING.get(len(inputs.low), SOBOL_POINTS))
+    if isinstance(inputs, GaussianMixtureInputs):
+        probability = probability * inputs.density(points)
+        return points, probability / probability.sum()
+    return points, probability
 
 
 def means_at_nodes(inputs: InputLaw, fitted: MixtureOfExperts, truth: MixtureOfExperts):
     """Means of all atoms of fit and truth at the first nodes, and their probabilities."""
     points, probability = first_nodes(inputs)
     return weights_and_means(fitted, points)[1], weights_and_means(truth, points)[1], probability
+
+
+def function_distance(truth: Model, inputs: InputLaw, fitted: Model) -> float:
+    """L2 distance of two regression functions (or conditional means) under the law of the inputs."""
+    points, probability = first_nodes(inputs)
+    return function_error(regression_values(fitted, points) - regression_values(truth, points), probability)
 
 
 def _splits(inputs: InputLaw, *models: MixtureOfExperts) -> tuple[float, ...]:
@@ -71,11 +81,19 @@ def _splits(inputs: InputLaw, *models: MixtureOfExperts) -> tuple[float, ...]:
     return tuple(np.unique(points).tolist())
 
 
-def _distances_on(nodes_and_probability, truth: MixtureOfExperts, fitted: MixtureOfExperts) -> np.ndarray:
+def _distances_on(nodes_and_probability, inputs: InputLaw, truth: MixtureOfExperts, fitted: MixtureOfExperts) -> np.ndarray:
     points, probability = nodes_and_probability
-    tables = [Tabulated(*weights_and_means(model, points), np.asarray(model.variances)) for model in (truth, fitted)]
+    tables = [_tabulated(model, points, inputs) for model in (truth, fitted)]
     found = density_distances(*tables, probability, IN_Y)
     return np.array([getattr(found, name) for name in DENSITIES])
+
+
+def _tabulated(model: MixtureOfExperts, points: np.ndarray, inputs: InputLaw) -> Tabulated:
+    weights, means = weights_and_means(model, points)
+    if not model.gate.joint:
+        return Tabulated(weights, means, np.asarray(model.variances))
+    volume = np.prod(np.subtract(inputs.high, inputs.low))
+    return Tabulated(weights * (volume * input_density(model, points))[:, None], means, np.asarray(model.variances), joint=True)
 
 
 def _named(values: np.ndarray, mask: np.ndarray) -> dict[str, float]:

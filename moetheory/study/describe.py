@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moetheory.models import MixtureOfExperts
+from moetheory.regression import RegressionMixture
+from moetheory.sampling import Model
 from moetheory.study import quantities
 from moetheory.study.claims import Check, Claim, Rate, Simulation
 
@@ -48,7 +49,7 @@ def setting(claim: Claim, settings: Settings) -> dict[str, str]:
     family = claim.family or claim.truth.family
     shared = f", {family.num_shared} shared" if family.num_shared else ""
     return {
-        "truth": _truth(claim.truth),
+        "truth": _moving_truth(claim, settings) if claim.moving else _truth(claim.truth),
         "inputs": f"{type(claim.inputs).__name__} on {_numbers(np.array([claim.inputs.low, claim.inputs.high]).T)}",
         "fitted model": f"k = {claim.num_experts}{shared}; {family}",
         "estimator": ", ".join([type(estimator).__name__, *_options(estimator)]),
@@ -60,10 +61,17 @@ def setting(claim: Claim, settings: Settings) -> dict[str, str]:
     }
 
 
-def _truth(truth: MixtureOfExperts) -> str:
+def _moving_truth(claim: Claim, settings: Settings) -> str:
+    sizes = settings.sizes_of(claim)
+    return "; ".join(f"at n = {size:,}: {_truth(claim.truth_at(size))}" for size in (sizes[0], sizes[-1]))
+
+
+def _truth(truth: Model) -> str:
     measure = truth.mixing_measure()
     gate = {} if "beta_0" in measure.atoms else {"beta_0": measure.log_mass[:, None]}
-    words = [f"k* = {truth.num_experts}", *_blocks({**gate, **measure.atoms}), "nu: variance"]
+    regression = isinstance(truth, RegressionMixture)
+    last = f"variance of the errors {truth.noise_variance:g}" if regression else "nu: variance"
+    words = [f"k* = {truth.num_experts}", *_blocks({**gate, **measure.atoms}), last]
     if measure.shared:
         words += [f"shared k* = {truth.num_shared}", *_blocks({"omega": measure.shared.mass[:, None], **measure.shared.atoms})]
     return "; ".join(words)

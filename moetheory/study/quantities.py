@@ -6,21 +6,23 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from moetheory import losses
 from moetheory.estimators import NearTruth, ParameterBox, Splits
 from moetheory.experts import LinearExpert
-from moetheory.gating import SoftmaxGate
+from moetheory.gating import GaussianGate, LaplaceGate, SoftmaxGate
 from moetheory.identifiability.fisher import CramerRao, cramer_rao, natural_coordinates
 from moetheory.identifiability.projection import SpreadGates, project
+from moetheory.identifiability.regression_projection import project_regression
 from moetheory.losses import competition_d, deepseek_d1, deepseek_d2, exponents, parameters, softmax_d2
 from moetheory.losses.voronoi import cell_sizes
 from moetheory.mixing_measure import MixingMeasure
-from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw, weights_and_means
-from moetheory.study.density import DENSITIES, distances, first_nodes, means_at_nodes
+from moetheory.regression import RegressionMixture
+from moetheory.sampling import InputLaw, Model, weights_and_means
+from moetheory.study.density import DENSITIES, distances, first_nodes, function_distance, means_at_nodes
 from moetheory.study.identity import content_id
 
 PARAMETER_ERRORS = ("e2", "ep", "max", "bary", "mass", "function")
@@ -35,19 +37,23 @@ LIGHTEST_SHARE = "lightest_share"
 GATE_RANGE = "gate_range"
 EFFECTIVE_PARAMETERS = "effective_parameters"
 """8 n h^2 with the Hellinger distance h: on average the number of parameters of a regular model."""
+FUNCTION_DISTANCE = "l2"
+"""L2 distance of the fitted regression function, or conditional mean, to the true one."""
 FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood")
 """Read from the table of fits; nothing to measure."""
 _GROUP = r"\.(split|single|size[23]|(atom|split)[1-9]\d*)"
 _OF_FAMILY = re.compile(
-    rf"(e2|ep|max|bary)\.(beta_[01]|eta_[012b]|nu|kappa_[012b]|tau){_GROUP}"
+    rf"(e2|ep|max|bary)\.(beta_[01]|c|Gamma|log_T|eta_[012b]|nu|kappa_[012b]|tau){_GROUP}"
     rf"|({SHARED}_)?(mass|function){_GROUP}"
-    r"|efficiency\.(beta_[01]|eta_[012b]|kappa_[012b]|nu|tau|log_omega)\[\d+(,\d+)?\]"
+    r"|efficiency\.(beta_[01]|c|log_Gamma|eta_[012b]|kappa_[012b]|nu|tau|log_omega)\[\d+(,\d+)?\]"
+    r"|efficiency\.log_T"
 )
 
 
 def check_name(quantity: str) -> None:
     """Raise for a quantity that nobody can measure."""
-    known = [*losses.names(), *DENSITIES, LIGHTEST_SHARE, GATE_RANGE, EFFECTIVE_PARAMETERS, *FROM_LIKELIHOODS]
+    single = (LIGHTEST_SHARE, GATE_RANGE, EFFECTIVE_PARAMETERS, FUNCTION_DISTANCE)
+    known = [*losses.names(), *DENSITIES, *single, *FROM_LIKELIHOODS]
     loss = quantity.removesuffix(PINNED).removeprefix(f"{PROJECTION}.")
     if loss not in known and not _OF_FAMILY.fullmatch(quantity):
         raise ValueError(
@@ -57,10 +63,10 @@ def check_name(quantity: str) -> None:
 
 
 def measure(
-    truth: MixtureOfExperts,
+    truth: Model,
     inputs: InputLaw,
     size: int,
-    fitted: MixtureOfExperts,
+    fitted: Model,
     quantities: Iterable[str],
     box: ParameterBox | None = None,
 ) -> dict[str, float]:
@@ -73,6 +79,8 @@ def measure(
     values: dict[str, float] = {}
     if GATE_RANGE in wanted:
         values[GATE_RANGE] = gate_range(inputs, fitted)
+    if FUNCTION_DISTANCE in wanted:
+        values[FUNCTION_DISTANCE] = function_distance(truth, inputs, fitted)
     if families & set(DENSITIES):
         values |= distances(truth, inputs, fitted, families & set(DENSITIES))
     if EFFECTIVE_PARAMETERS in wanted:
@@ -89,7 +97,10 @@ def measure(
             target = projected(truth, inputs, fitted.num_experts, box)
             names = [name.partition(".")[2] for name in wanted if name.startswith(f"{PROJECTION}.")]
             estimate = fitted.mixing_measure()
-            values |= {f"{PROJECTION}.{name}": losses.by_name(name)(estimate, target) for name in names}
+            known = [name for name in names if name != FUNCTION_DISTANCE]
+            values |= {f"{PROJECTION}.{name}": losses.by_name(name)(estimate, target.measure) for name in known}
+            if FUNCTION_DISTANCE in names:
+                values[f"{PROJECTION}.{FUNCTION_DISTANCE}"] = function_distance(target.model, inputs, fitted)
     return {quantity: float(values.get(quantity, np.nan)) for quantity in wanted}
 
 
@@ -103,14 +114,14 @@ def comparable(estimate: MixingMeasure, truth: MixingMeasure) -> MixingMeasure:
     return estimate.translate(np.log(truth.mass.sum()) - np.log(estimate.mass.sum()))
 
 
-def pattern(truth: MixtureOfExperts, fitted: MixtureOfExperts) -> str:
+def pattern(truth: Model, fitted: Model) -> str:
     """Numbers of fitted atoms in the Voronoi cells of the true ones, such as ``2-1``; empty for different families."""
     if not truth.family.has_parameters_of(fitted.family):
         return ""
     return parameters.cell_pattern(fitted.mixing_measure(), truth.mixing_measure())
 
 
-def _loss_values(truth: MixtureOfExperts, fitted: MixtureOfExperts, wanted: Iterable[str]) -> dict[str, float]:
+def _loss_values(truth: Model, fitted: Model, wanted: Iterable[str]) -> dict[str, float]:
     target, raw = truth.mixing_measure(), fitted.mixing_measure()
     estimate, values = comparable(raw, target), {}
     for quantity in wanted:
@@ -127,7 +138,7 @@ def _loss_values(truth: MixtureOfExperts, fitted: MixtureOfExperts, wanted: Iter
     return values
 
 
-def _parameter_errors(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts) -> dict[str, float]:
+def _parameter_errors(truth: Model, inputs: InputLaw, fitted: Model) -> dict[str, float]:
     target = truth.mixing_measure()
     estimate = comparable(fitted.mixing_measure(), target)
     fitted_means, true_means, probability = means_at_nodes(inputs, fitted, truth)
@@ -143,16 +154,22 @@ def _parameter_errors(truth: MixtureOfExperts, inputs: InputLaw, fitted: Mixture
     return errors | named
 
 
-def translation_and_exponents(truth: MixtureOfExperts) -> tuple[Callable | None, Mapping]:
+def translation_and_exponents(truth: Model) -> tuple[Callable | None, Mapping]:
     """The loss whose translation the parameter errors of a model take, and the powers of its blocks."""
-    if isinstance(truth.gate, SoftmaxGate) and isinstance(truth.expert, LinearExpert):
+    linear = isinstance(truth.expert, LinearExpert) and not truth.family.regression
+    if isinstance(truth.gate, LaplaceGate) and linear:
+        return competition_d.translated_sum, exponents.LAPLACE_LINEAR
+    if isinstance(truth.gate, GaussianGate) and linear:
+        centred = np.any(np.all(np.asarray(truth.gate.centre) == 0, axis=1))
+        return competition_d.translated_sum, exponents.GAUSSIAN_TWO if centred else exponents.GAUSSIAN_ONE
+    if isinstance(truth.gate, SoftmaxGate) and linear:
         return (deepseek_d2 if truth.shared else softmax_d2).translated_sum, exponents.SOFTMAX_LINEAR
     if "beta_1" in truth.gate.translations:
         return deepseek_d1.translated_sum, exponents.STRONG
     return competition_d.translated_sum if truth.gate.translations else None, exponents.STRONG
 
 
-def efficiency(truth: MixtureOfExperts, inputs: InputLaw, size: int, fitted: MixtureOfExperts) -> dict[str, float]:
+def efficiency(truth: Model, inputs: InputLaw, size: int, fitted: Model) -> dict[str, float]:
     r"""Squared errors in units of the Cramer-Rao bound, :math:`n (\hat\theta_c - \theta_c)^2 / (I^{-1})_{cc}`.
 
     Coordinates under the pin of the truth's last atom; empty unless every Voronoi cell holds exactly one atom, NaN for a
@@ -173,7 +190,7 @@ def efficiency(truth: MixtureOfExperts, inputs: InputLaw, size: int, fitted: Mix
     return {f"{EFFICIENCY}.{name}": value for name, value in zip(bound.names, ratio, strict=True)}
 
 
-def lightest_share(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts) -> float:
+def lightest_share(truth: Model, inputs: InputLaw, fitted: Model) -> float:
     """Smallest share of a routed atom in the average gate weight of its cell, over cells of several atoms; NaN without any."""
     assignment = parameters.atom_cells(fitted.mixing_measure(), truth.mixing_measure())
     nodes, probability = first_nodes(inputs)
@@ -183,29 +200,39 @@ def lightest_share(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfE
     return min(shares, default=np.nan)
 
 
-def gate_range(inputs: InputLaw, fitted: MixtureOfExperts) -> float:
+def gate_range(inputs: InputLaw, fitted: Model) -> float:
     """Largest change of a routed atom's gate weight over the inputs; zero for a constant gate."""
     nodes, _ = first_nodes(inputs)
     weights = weights_and_means(fitted, nodes)[0][:, : fitted.num_experts]
     return float(np.ptp(weights, axis=0).max()) * (2.0 if fitted.shared else 1.0)
 
 
-_projections: dict[str, MixingMeasure] = {}
+class Target(NamedTuple):
+    """A projection: the model, and its measure with the shared part of the truth as in the published loss."""
+
+    model: Model
+    measure: MixingMeasure
 
 
-def projected(truth: MixtureOfExperts, inputs: InputLaw, num_experts: int, box: ParameterBox | None) -> MixingMeasure:
-    """Projection of a truth, with the shared part of the truth as in the published loss; worked out once per process."""
+_projections: dict[str, Target] = {}
+
+
+def projected(truth: Model, inputs: InputLaw, num_experts: int, box: ParameterBox | None) -> Target:
+    """Projection of a truth on models of so many atoms; worked out once per process."""
     name = content_id(truth, inputs, num_experts, box)
     if name not in _projections:
-        measure = project(truth, num_experts, inputs, box, starts=PROJECTION_STARTS).model.mixing_measure()
-        _projections[name] = replace(measure, shared=truth.mixing_measure().shared)
+        if isinstance(truth, RegressionMixture):
+            model: Model = project_regression(truth, num_experts, inputs, box).model
+        else:
+            model = project(truth, num_experts, inputs, box, starts=PROJECTION_STARTS).model
+        _projections[name] = Target(model, replace(model.mixing_measure(), shared=truth.mixing_measure().shared))
     return _projections[name]
 
 
 _bounds: dict[str, CramerRao] = {}
 
 
-def _bound(truth: MixtureOfExperts, inputs: InputLaw) -> CramerRao:
+def _bound(truth: Model, inputs: InputLaw) -> CramerRao:
     """Cramer-Rao bound of a truth, worked out once per process."""
     name = content_id(truth, inputs)
     if name not in _bounds:

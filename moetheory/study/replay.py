@@ -34,7 +34,7 @@ def cell_of(simulations: Iterable[Simulation], name: str, seed: int) -> tuple[Cl
     if size < 1 or replicate < 0:
         raise ReplayError(f"n={size}, replicate={replicate}; need n >= 1 and replicate >= 0.")
     claim = claims[simulation_name, claim_name]
-    cell = Cell(claim.truth, claim.inputs, size, claim.num_experts, claim.estimator, seed, claim.family)
+    cell = Cell(claim.truth_at(size), claim.inputs, size, claim.num_experts, claim.estimator, seed, claim.family)
     return claim, cell, replicate
 
 

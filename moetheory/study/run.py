@@ -79,7 +79,8 @@ def wanted_cells(simulations: Iterable[Simulation], settings: Settings) -> list[
     for simulation in simulations:
         for claim in simulation.claims:
             for size in settings.sizes_of(claim):
-                cell = Cell(claim.truth, claim.inputs, size, claim.num_experts, claim.estimator, settings.seed, claim.family)
+                truth, seed = claim.truth_at(size), settings.seed
+                cell = Cell(truth, claim.inputs, size, claim.num_experts, claim.estimator, seed, claim.family)
                 entry = wanted.setdefault((cell.data_id, cell.fit_id), Wanted(cell))
                 entry.replicates = max(entry.replicates, settings.replicates_of(claim))
                 entry.quantities |= {name for check in claim.checks for name in check.measured(claim.truth)}

@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from moetheory import gating
 from moetheory._discovery import classes_by_file
-from moetheory._parts import SLOPE
+from moetheory._parts import PER_INPUT
 from moetheory.estimators.layout import Group, Layout
 from moetheory.experts import LinearExpert
 from moetheory.mixing_measure import MixingMeasure
@@ -205,7 +205,7 @@ def mixing_measures(_pick, num_atoms: int = 2, dimension: int = 1, gate: str = "
         weight = np.exp(block(num_shared, 1, -1.0, 1.0)[:, 0])
         shared = MixingMeasure(np.log(weight / weight.sum()), experts(num_shared, "kappa", "tau"))
     kind = classes_by_file(gating, gating.AbstractGate)[gate].kinds()[0]
-    columns = [block(num_atoms, dimension if name == SLOPE else 1, -3.0, 3.0) for name in kind.fields]
+    columns = [block(num_atoms, dimension if name in PER_INPUT else 1, -3.0, 3.0) for name in kind.fields]
     part = kind.build(np.hstack(columns))
     blocks = {name: np.asarray(value) for name, value in part.blocks().items()}
     log_mass = blocks.pop("log_mass", np.zeros(num_atoms))
