@@ -8,6 +8,7 @@ from moetheory.estimators.fit import Fit as Fit
 from moetheory.estimators.fit import Status as Status
 from moetheory.estimators.least_squares import LeastSquares as LeastSquares
 from moetheory.estimators.maximum_likelihood import MaximumLikelihood as MaximumLikelihood
+from moetheory.estimators.published_starts import PublishedGaussianStart as PublishedGaussianStart
 from moetheory.estimators.starts import NearTruth as NearTruth
 from moetheory.estimators.starts import PublishedNearTruth as PublishedNearTruth
 from moetheory.estimators.starts import RandomStarts as RandomStarts

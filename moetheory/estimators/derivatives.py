@@ -22,7 +22,7 @@ import numpy as np
 from jax import lax
 
 from moetheory.estimators.layout import Layout
-from moetheory.estimators.predictors import Atoms, affinity_link, link_derivatives
+from moetheory.estimators.predictors import UNROLLED, Atoms, affinity_link, link_derivatives
 
 MATRIX_WIDTH = 4
 """Feature products are padded with zeros to a multiple of this: narrow matrix products are slower than padded ones."""
@@ -258,8 +258,12 @@ def _pair_rows(found: tuple[Slot, ...]) -> tuple[np.ndarray, int]:
 def feature_products(layout: Layout, x, weight):
     """Weighted products of (1, features of x) with itself, (F, chunk); the first rows are the features themselves."""
     x = x if layout.num_features == len(x) else jnp.concatenate([x, x * x])
-    one = [weight, *(weight * column for column in x)]
     d = x.shape[0]
+    if d > UNROLLED:
+        first, second = np.triu_indices(d)
+        stacked = jnp.concatenate([weight[None], weight * x, (weight * x)[first] * x[second]])
+        return jnp.pad(stacked, ((0, -len(stacked) % MATRIX_WIDTH), (0, 0)))
+    one = [weight, *(weight * column for column in x)]
     products = [*one, *(one[1 + i] * x[j] for i in range(d) for j in range(i, d))]
     padding = [jnp.zeros_like(weight)] * (-len(products) % MATRIX_WIDTH)
     return jnp.stack(products + padding)

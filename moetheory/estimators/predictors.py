@@ -18,12 +18,15 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from moetheory._parts import Kind
 from moetheory.estimators.layout import Coefficients, Group, Layout
 from moetheory.gating import named_term, selected
 
+UNROLLED = 8
+"""Inputs up to which linear predictors are written out term by term, which is faster than a matrix product."""
 FACTORS = 16
 """Numbers multiplied before a logarithm is taken: logarithms are the slowest operation of a pass."""
 
@@ -133,11 +136,21 @@ def linear_predictors(kind: Kind, coefficients, x) -> tuple[Float[Array, "k chun
     """Every linear predictor of a gate or expert, as sums of products; (k, 1) where no input takes part."""
     columns = kind.columns(len(x))
     totals: list[Any] = [None] * len(kind.predictors)
+    if len(x) > UNROLLED:
+        return _predictors_by_products(columns, len(totals), coefficients, x)
     for column, (_, number, feature) in enumerate(columns):
         term = coefficients[:, column : column + 1]
         term = term * _feature(x, feature) if feature else term
         totals[number] = term if totals[number] is None else totals[number] + term
     return tuple(totals)
+
+
+def _predictors_by_products(columns, count: int, coefficients, x) -> tuple[Float[Array, "k chunk"], ...]:
+    """The same by matrix products: thousands of terms written out would compile for minutes."""
+    features = jnp.concatenate([jnp.ones_like(x[:1]), x, x * x])
+    mine = [[column for column, (_, number, _) in enumerate(columns) if number == one] for one in range(count)]
+    places = [[columns[column][2] for column in group] for group in mine]
+    return tuple(coefficients[:, np.array(group)] @ features[np.array(place)] for group, place in zip(mine, places, strict=True))
 
 
 def _feature(x, number: int):

@@ -73,10 +73,10 @@ class NearTruth(StartRule):
         _require_same_family(layout, truth)
         starts = []
         for _ in range(self.count):
-            labels = _covering_labels(layout.num_experts, truth.num_experts, generator)
+            labels = covering_labels(layout.num_experts, truth.num_experts, generator)
             if layout.family.constraint:
                 labels = np.sort(labels)
-            shared = _covering_labels(layout.family.num_shared, truth.num_shared, generator) if truth.shared else None
+            shared = covering_labels(layout.family.num_shared, truth.num_shared, generator) if truth.shared else None
             start = layout.pack(copied(truth, labels, shared))
             starts.append(start + self.radius * generator.standard_normal(layout.size))
         return np.array(starts)
@@ -174,7 +174,7 @@ class PublishedNearTruth(StartRule):
         return np.array([self._start(layout, truth, sample.size, generator) for _ in range(self.count)])
 
     def _start(self, layout, truth, size, generator):
-        labels = _covering_labels(layout.num_experts, truth.num_experts, generator, last=truth.num_experts - 1)
+        labels = covering_labels(layout.num_experts, truth.num_experts, generator, last=truth.num_experts - 1)
         k, free = layout.num_experts, layout.free_gate[0]
         moved = free.any(axis=1)
         gate = truth.gate.coefficients(truth.num_experts)
@@ -238,7 +238,8 @@ def _require_same_family(layout: Layout, truth: Model) -> None:
         raise ValueError(f"starts near the truth need its family, {true}; the fitted one is {fitted}: use RandomStarts.")
 
 
-def _covering_labels(fitted: int, true: int, generator: np.random.Generator, last: int | None = None) -> np.ndarray:
+def covering_labels(fitted: int, true: int, generator: np.random.Generator, last: int | None = None) -> np.ndarray:
+    """A random true atom for every fitted one, all true ones occurring, that of the last fitted one fixed if given."""
     if fitted < true:
         raise ValueError(f"{fitted} fitted atoms cannot cover {true} true ones; near-truth starts need k >= k*.")
     while True:

@@ -82,7 +82,7 @@ class CosineGate(AbstractGate):
         return _ScaledProduct(_scaled(self.slope, self.slope_norm), self.intercept, self.input_norm, self.top_k)
 
     def blocks(self):
-        return {"log_mass": self.intercept, "beta_1": self.slope}
+        return {"log_mass": self.intercept, "beta_1": self.slope, "beta_direction": _scaled(self.slope, 0.0)}
 
     def divided(self, copies):
         return CosineGate(self.intercept - np.log(copies), self.slope, self.slope_norm, self.input_norm, self.top_k)

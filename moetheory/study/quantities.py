@@ -43,7 +43,7 @@ FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood")
 """Read from the table of fits; nothing to measure."""
 _GROUP = r"\.(split|single|size[23]|(atom|split)[1-9]\d*)"
 _OF_FAMILY = re.compile(
-    rf"(e2|ep|max|bary)\.(beta_[01]|c|Gamma|log_T|eta_[012b]|nu|kappa_[012b]|tau){_GROUP}"
+    rf"(e2|ep|max|bary)\.(beta_[01]|beta_direction|c|Gamma|log_T|eta_[012b]|nu|kappa_[012b]|tau){_GROUP}"
     rf"|({SHARED}_)?(mass|function){_GROUP}"
     r"|efficiency\.(beta_[01]|c|log_Gamma|eta_[012b]|kappa_[012b]|nu|tau|log_omega)\[\d+(,\d+)?\]"
     r"|efficiency\.log_T"

@@ -1,0 +1,177 @@
+"""Parameters of gates and regression functions that can move without changing what is observed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from moetheory._parts import SLOPE
+from moetheory.estimators.starts import copied
+from moetheory.experts import LinearExpert
+from moetheory.gating import CosineGate, TemperatureGate
+from moetheory.regression import RegressionMixture
+from moetheory.sampling import Model
+
+
+def split_expert(truth: RegressionMixture, shift: float, gate_shift: float = 0.0, atom: int = 0) -> RegressionMixture:
+    r"""A linear expert split in two with half the mass each, intercepts and gate slopes moved apart.
+
+    With ``gate_shift`` zero the function stays the same for every shift, for softmax gates and for sigmoid gates of slope
+    zero, because only the sum of the weighted experts shows; else it moves by order shift times gate_shift.
+
+    Parameters
+    ----------
+    truth : RegressionMixture
+        With linear experts.
+    shift, gate_shift : float
+    atom : int
+        Which atom is split.
+
+    Returns
+    -------
+    RegressionMixture
+        With one atom more, the second half last but one.
+
+    Raises
+    ------
+    ValueError
+        If the experts are not linear.
+
+    References
+    ----------
+    Derived; it is behind Theorem 4 of arXiv 2405.13997 and Theorem A.1 of arXiv 2405.14124.
+
+    Examples
+    --------
+    >>> from moetheory import SoftmaxGate
+    >>> truth = RegressionMixture(SoftmaxGate([0.0, 0.0], [[1.0], [0.0]]), LinearExpert([[1.0], [-1.0]], [0.0, 1.0]))
+    >>> moved = split_expert(truth, 3.0)
+    >>> bool(abs(moved.mean([0.3]) - truth.mean([0.3])) < 1e-15), np.asarray(moved.expert.intercept).tolist()
+    (True, [3.0, -3.0, 1.0])
+    """
+    if not isinstance(truth.expert, LinearExpert):
+        raise ValueError(f"experts are {type(truth.expert).__name__}; a split by intercepts needs LinearExpert.")
+    labels = np.insert(np.arange(truth.num_experts), atom, atom)
+    split = copied(truth, labels)
+    sign = np.zeros(len(labels))
+    sign[[atom, atom + 1]] = 1.0, -1.0
+    expert = LinearExpert(np.asarray(split.expert.slope), np.asarray(split.expert.intercept) + shift * sign)
+    slope = np.asarray(getattr(split.gate, SLOPE)) + gate_shift * sign[:, None]
+    return replace(split, gate=replace(split.gate, slope=slope), expert=expert)
+
+
+def with_zero_expert(truth: RegressionMixture, intercept: float = 0.0) -> RegressionMixture:
+    r"""One expert more that is zero everywhere, behind any gate that is not normalised: the function stays the same.
+
+    Parameters
+    ----------
+    truth : RegressionMixture
+        With experts that all-zero parameters make zero.
+    intercept : float
+        Gate intercept of the new atom; its gate slope is one in every input.
+
+    Returns
+    -------
+    RegressionMixture
+
+    Raises
+    ------
+    ValueError
+        If the gate is normalised, or zero parameters do not give the zero function.
+
+    References
+    ----------
+    Derived (against the uniqueness of the projection in section 4.2 of arXiv 2405.13997).
+
+    Examples
+    --------
+    >>> from moetheory import UnnormalisedSigmoidGate
+    >>> truth = RegressionMixture(UnnormalisedSigmoidGate([0.0], [[1.0]]), LinearExpert([[1.0]], [0.5]))
+    >>> bool(with_zero_expert(truth).mean([0.3]) == truth.mean([0.3]))
+    True
+    """
+    labels = np.append(np.arange(truth.num_experts), 0)
+    gate, expert = truth.gate.take(labels), truth.expert.take(labels)
+    for name in expert.present():
+        values = np.array(getattr(expert, name))
+        values[-1] = 0.0
+        expert = replace(expert, **{name: values})
+    intercepts, slopes = np.array(gate.intercept), np.array(getattr(gate, SLOPE))
+    intercepts[-1], slopes[-1] = intercept, 1.0
+    model = replace(truth, gate=replace(gate, intercept=intercepts, slope=slopes), expert=expert)
+    origin = np.zeros(truth.dimension)
+    if gate.normalised or float(model.means(origin)[-1]) != 0.0:
+        raise ValueError(f"an expert of {truth.family} cannot vanish behind this gate; need a gate that is not normalised.")
+    return model
+
+
+def longer_slopes(truth: Model, factor: float) -> Model:
+    """Slopes of a plain cosine gate times a positive factor: only their directions act.
+
+    Parameters
+    ----------
+    truth : MixtureOfExperts or RegressionMixture
+        With a :class:`moetheory.CosineGate` without perturbation.
+    factor : float, positive
+
+    Returns
+    -------
+    The same kind of model.
+
+    Raises
+    ------
+    ValueError
+        If the gate is another one.
+
+    References
+    ----------
+    Derived; behind Theorems 2 and 3 of arXiv 2405.14131.
+
+    Examples
+    --------
+    >>> gate = CosineGate([0.0, 0.0], [[1.0, 0.0], [0.0, 1.0]])
+    >>> longer_slopes(RegressionMixture(gate, LinearExpert.example(2, 2)), 2.0).gate.slope.tolist()
+    [[2.0, 0.0], [0.0, 2.0]]
+    """
+    gate = truth.gate
+    if not isinstance(gate, CosineGate) or gate.slope_norm > 0:
+        raise ValueError(f"the gate is {gate.own_kind()}; lengths are free for plain cosine gates only.")
+    return replace(truth, gate=replace(gate, slope=np.asarray(gate.slope) * factor))
+
+
+def warmer(truth: Model, factor: float) -> Model:
+    """Slopes, intercepts and temperature of a dense-to-sparse gate times one factor: only their ratios act.
+
+    Parameters
+    ----------
+    truth : MixtureOfExperts or RegressionMixture
+        With a :class:`moetheory.TemperatureGate`.
+    factor : float, positive
+
+    Returns
+    -------
+    The same kind of model.
+
+    Raises
+    ------
+    ValueError
+        If the gate is another one.
+
+    References
+    ----------
+    Derived; arXiv 2401.13875 states rates slower than any polynomial (abstract).
+
+    Examples
+    --------
+    >>> gate = TemperatureGate([0.0, 0.0], [[1.0], [0.0]], np.zeros(2))
+    >>> warmer(RegressionMixture(gate, LinearExpert.example(2, 1)), 2.0).gate.slope.ravel().tolist()
+    [2.0, 0.0]
+    """
+    gate = truth.gate
+    if not isinstance(gate, TemperatureGate):
+        raise ValueError(f"the gate is {gate.own_kind()}; a temperature is free for TemperatureGate only.")
+    moved = TemperatureGate(
+        np.asarray(gate.intercept) * factor, np.asarray(gate.slope) * factor, np.asarray(gate.log_temperature) + np.log(factor)
+    )
+    return replace(truth, gate=moved)
