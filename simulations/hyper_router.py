@@ -25,7 +25,7 @@ def block(name):
 
 
 FAST = Rate("hellinger", "Hellinger distance", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06)
-FLOOR = Rate("hellinger", "Hellinger distance: a floor", (0.0, 0.0), (0.5,), upper_bound=False, half_width=0.06)
+FLOOR = Rate("hellinger", "Hellinger distance: a floor", (0.0, 0.05), (0.5,), upper_bound=False, half_width=0.06)
 
 LEARNED = Claim(
     name="learned",
