@@ -9,16 +9,16 @@ from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
 
 PAPER = "2405.14131"
 PRINTED = {
-    "sizes": {"quick": (1000, 3162), "standard": log_spaced(1e3, 1e5, 5), "paper": log_spaced(1e3, 1e5, 9)},
-    "replicates": {"quick": 2, "standard": 10, "paper": 20},
+    "sizes": {"quick": (1000, 3162), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e5, 9)},
+    "replicates": {"quick": 2, "standard": 8, "paper": 20},
     "evidence": Evidence.PUBLISHED,
     "variant": "printed",
     "inputs": PRINTED_INPUTS,
     "estimator": PROTOCOL,
 }
 OURS = {
-    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 1e5, 7), "paper": log_spaced(100, 1e5, 11)},
-    "replicates": {"quick": 8, "standard": 40, "paper": 100},
+    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 31_623, 6), "paper": log_spaced(100, 1e5, 11)},
+    "replicates": {"quick": 8, "standard": 30, "paper": 100},
     "evidence": Evidence.PUBLISHED,
     "variant": "ours",
     "inputs": INPUTS,

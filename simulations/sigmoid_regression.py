@@ -30,8 +30,8 @@ PRINTED = {
     "replicates": {"quick": 2, "standard": 8, "paper": 20},
 }
 OURS = {
-    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 1e5, 7), "paper": log_spaced(100, 1e5, 11)},
-    "replicates": {"quick": 8, "standard": 40, "paper": 100},
+    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 31_623, 6), "paper": log_spaced(100, 1e5, 11)},
+    "replicates": {"quick": 8, "standard": 30, "paper": 100},
 }
 WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_b": "expert bias", "eta_0": "expert intercept"}
 DISTANCE = Rate("l2", "L2 distance of the functions", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06)
