@@ -15,8 +15,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from moetheory import experts, gating
-from moetheory._discovery import classes_by_file
 from moetheory._parts import Kind
 from moetheory.estimators import (
     ExpectationMaximisation,
@@ -26,11 +24,14 @@ from moetheory.estimators import (
     RandomStarts,
     Status,
 )
+from moetheory.family_names import kind_by_name
 from moetheory.identifiability.fisher import cramer_rao_at
 from moetheory.models import Family, MixtureOfExperts
-from moetheory.sampling import by_rows, respond, weights_and_means
+from moetheory.sampling import Sample, by_rows, respond, weights_and_means
+from moetheory.selection import select_number
 from moetheory.units import Standardisation
 
+AUTO = "auto"
 ESTIMATORS = {"mle": MaximumLikelihood, "em": ExpectationMaximisation}
 
 INFORMATION_ROWS = 2048
@@ -58,8 +59,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_experts : int, positive
-        Number of (routed) atoms k.
+    n_experts : int, positive, or "auto"
+        Number of (routed) atoms k; "auto" chooses it by ``criterion``.
     gate : str, class or Kind
         ``"softmax"``, ``"sigmoid"`` (normalised), ``"competition"``, ``"input_free"``, ``"laplace"``, ``"cosine"``,
         ``"gaussian"`` (joint), ``"temperature"``, ``"activated_temperature"``, or a gate class of one's own.
@@ -89,8 +90,18 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
     shared_options : dict or None
         Options of the shared experts; None is the options of the routed ones if the family is theirs.
 
+    max_experts : int, positive
+        Largest number of experts that "auto" considers.
+    criterion : {"bic", "icl", "dendrogram"}
+        How "auto" chooses: smallest BIC or ICL over all numbers, or the dendrogram of one fit of the largest number
+        (softmax gates with linear experts; at least two experts).
+
     Attributes
     ----------
+    n_experts_ : int
+        Number of (routed) atoms of ``model_``.
+    selection_ : pandas.DataFrame
+        Criterion by number of experts, if it was chosen.
     model_ : MixtureOfExperts
         The fitted model, in the units of the data.
     log_likelihood_ : float
@@ -146,7 +157,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_experts: int = 2,
+        n_experts: int | str = 2,
         gate: str | type | Kind = "softmax",
         expert: str | type | Kind = "linear",
         estimator: str = "mle",
@@ -160,6 +171,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         n_shared: int = 0,
         shared_expert: str | type | Kind | None = None,
         shared_options: Mapping[str, Any] | None = None,
+        max_experts: int = 6,
+        criterion: str = "bic",
     ) -> None:
         self.n_experts = n_experts
         self.gate = gate
@@ -175,6 +188,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         self.n_shared = n_shared
         self.shared_expert = shared_expert
         self.shared_options = shared_options
+        self.max_experts = max_experts
+        self.criterion = criterion
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Fit the model.
@@ -201,10 +216,11 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         X, y = self._rows(X, y, reset=True)
         units = Standardisation.of(family, X, y)
         sample = units.sample(X, y)
-        fit = self._make_estimator().fit(sample, self.n_experts, _generator(self.random_state), family=family)
+        fit = self._fit_or_select(sample, family)
         if fit.model is None:
             raise ValueError(f"the log-likelihood is not finite at any start: {fit.status.advice}")
         self.model_ = units.in_data_units(fit.model)
+        self.n_experts_ = self.model_.num_experts
         self.log_likelihood_ = fit.log_likelihood - sample.size * units.log_unit(family)
         self.status_ = fit.status
         self.certificate_ = fit.certificate
@@ -213,6 +229,14 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         if advice:
             warnings.warn(advice, ConvergenceWarning, stacklevel=2)
         return self
+
+    def _fit_or_select(self, sample: Sample, family: Family) -> Fit:
+        if self.n_experts != AUTO:
+            return self._make_estimator().fit(sample, self.n_experts, _generator(self.random_state), family=family)
+        seed = int(_generator(self.random_state).integers(2**32))
+        chosen = select_number(self._make_estimator(), sample, self.max_experts, self.criterion, seed, family)
+        self.selection_ = chosen.table
+        return chosen.fit
 
     def predict(self, X: ArrayLike) -> np.ndarray:
         r"""Conditional mean :math:`\sum_i g_i(x) h(x, \eta_i)` of every row, (n,), in response units."""
@@ -317,24 +341,25 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
             raise ValueError(f"estimator={self.estimator!r}; choose one of {list(ESTIMATORS)}.")
         if isinstance(self.n_shared, bool) or not isinstance(self.n_shared, Integral) or self.n_shared < 0:
             raise ValueError(f"n_shared={self.n_shared!r}; need an integer of at least 0.")
-        for name in ("n_experts", "n_starts", "max_iter"):
+        for name in ("n_experts", "n_starts", "max_iter", "max_experts"):
             value = getattr(self, name)
-            optional = name == "max_iter" and value is None
+            optional = (name == "max_iter" and value is None) or (name == "n_experts" and value == AUTO)
             if not optional and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
-                raise ValueError(f"{name}={value!r}; need an integer of at least 1.")
+                words = ', or "auto"' if name == "n_experts" else ""
+                raise ValueError(f"{name}={value!r}; need an integer of at least 1{words}.")
         if self.tol is not None and not self.tol >= 0:
             raise ValueError(f"tol={self.tol!r}; need a number of at least 0, or None for the default.")
         if self.box is not None and not isinstance(self.box, ParameterBox):
             raise TypeError(f"box={self.box!r}; need a ParameterBox in standardised units, or None.")
 
     def _family(self) -> Family:
-        gate = _kind("gate", self.gate, self.gate_options)
-        expert = _kind("expert", self.expert, self.expert_options)
+        gate = kind_by_name("gate", self.gate, self.gate_options)
+        expert = kind_by_name("expert", self.expert, self.expert_options)
         if not self.n_shared:
             return Family(gate, expert)
         if self.shared_expert is None and self.shared_options is None:
             return Family(gate, expert, expert, int(self.n_shared))
-        shared = _kind("shared_expert", self.shared_expert or self.expert, self.shared_options)
+        shared = kind_by_name("shared_expert", self.shared_expert or self.expert, self.shared_options)
         return Family(gate, expert, shared, int(self.n_shared))
 
     def _make_estimator(self) -> MaximumLikelihood | ExpectationMaximisation:
@@ -346,19 +371,6 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
 
 def _generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:
     return np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _kind(argument: str, value: Any, options: Mapping[str, Any] | None) -> Kind:
-    """Kind of a gate (argument ``gate``) or of experts, by name of its file, class or kind."""
-    package, base = (gating, gating.AbstractGate) if argument == "gate" else (experts, experts.AbstractExpert)
-    if isinstance(value, Kind) and options:
-        raise ValueError(f"{argument}={value} brings its options; leave {argument}_options out.")
-    kind = value if isinstance(value, Kind) else None
-    register = classes_by_file(package, base)
-    part = kind.part if kind else register.get(value) if isinstance(value, str) else value
-    if not (isinstance(part, type) and issubclass(part, base)):
-        raise ValueError(f"{argument}={value!r}; choose one of {list(register)}, or give a class or a Kind.")
-    return kind or part.kind(**(options or {}))
 
 
 def _advice(fit: Fit, rows: int) -> str:

@@ -15,7 +15,7 @@ from study_cases import BOX, MLE, TRUTH
 from moetheory import MaximumLikelihood, RandomStarts
 from moetheory.identifiability.fibres import common_factor
 from moetheory.study import ChiSquared, Claim, Fibre, Gap, Level, Levels, Rate, Settings, Simulation, Store, StoreError
-from moetheory.study.claims import Check
+from moetheory.study.checks import Check
 from moetheory.study.describe import describe
 from moetheory.study.documents import claim_document
 from moetheory.study.evaluate import evaluate_claims

@@ -13,6 +13,7 @@ _FIGURES = {
     "level": level_figure,
     "levels": levels_figure,
     "gap": level_figure,
+    "recovery": level_figure,
     "distribution": distribution_figure,
     "fibre": fibre_figure,
 }

@@ -130,7 +130,9 @@ def run_block(block: Block) -> BlockRows:
     if block.stored:
         layout = cell.layout
         models = [layout.unpack(np.array(vector)) if np.isfinite(vector).all() else None for vector in block.stored]
-        return BlockRows(block, [], _measure_rows(block, models))
+        needed = set(block.quantities) & set(quantities.FROM_SAMPLE)
+        samples = [sample_of(cell, replicate) if needed else None for replicate in block.replicates]
+        return BlockRows(block, [], _measure_rows(block, models, samples))
     begin = time.perf_counter()
     samples = [sample_of(cell, replicate) for replicate in block.replicates]
     fits = fits_of(cell, samples, block.replicates)
@@ -139,7 +141,7 @@ def run_block(block: Block) -> BlockRows:
         cell.keys(replicate) | fit_columns(cell, sample, fit) | {"seconds": seconds}
         for replicate, sample, fit in zip(block.replicates, samples, fits, strict=True)
     ]
-    return BlockRows(block, rows, _measure_rows(block, [fit.model for fit in fits]))
+    return BlockRows(block, rows, _measure_rows(block, [fit.model for fit in fits], samples))
 
 
 def fit_columns(cell: Cell, sample: Sample, fit: Fit) -> dict[str, Any]:
@@ -162,11 +164,13 @@ def fit_columns(cell: Cell, sample: Sample, fit: Fit) -> dict[str, Any]:
     }
 
 
-def _measure_rows(block: Block, models: Sequence[Model | None]) -> list[dict[str, Any]]:
+def _measure_rows(block: Block, models: Sequence[Model | None], samples: Sequence[Sample | None]) -> list[dict[str, Any]]:
     cell, rows = block.cell, []
-    for replicate, model in zip(block.replicates, models, strict=True):
+    for replicate, model, sample in zip(block.replicates, models, samples, strict=True):
         values = dict.fromkeys(block.quantities, np.nan)
         if model:
             values = quantities.measure(cell.truth, cell.inputs, cell.size, model, block.quantities, cell.estimator.box)
+        if model and sample:
+            values |= quantities.measure_on_sample(model, sample, block.quantities)
         rows += [cell.keys(replicate) | {"quantity": name, "value": value} for name, value in values.items()]
     return rows

@@ -2,215 +2,20 @@
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
-from typing import Any, ClassVar, final
+from typing import Any
 
 import numpy as np
 
 from moetheory.identifiability.fisher import layout_of
-from moetheory.rates import predicted_interval
-from moetheory.rates.slope import LOCATIONS
+from moetheory.study.checks import Check, Evidence, Gap, Recovery
 from moetheory.study.identity import content_id, fit_id
 
 PRESETS = ("quick", "standard", "paper")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,59}")
-
-
-class Evidence(enum.StrEnum):
-    """How far a statement is vouched for."""
-
-    PUBLISHED = "published"
-    DERIVED = "derived"
-    UNCONFIRMED = "unconfirmed"
-
-
-@dataclass(frozen=True)
-class Check:
-    """Something measured for a claim.
-
-    Parameters
-    ----------
-    quantity : str
-        What is measured: a loss by its file name in ``moetheory/losses``, ``hellinger``, ``total_variation``, a
-        per-parameter error such as ``e2.eta_0.split``, ``efficiency.<coordinate>`` or ``likelihood_ratio``.
-    label : str
-        Its name on axes and in tables.
-    published : str
-        Slope or value that the source prints for it, in words; empty if it prints none.
-    """
-
-    quantity: str
-    label: str
-    published: str = field(default="", kw_only=True)
-    kind: ClassVar[str]
-
-    @property
-    def name(self) -> str:
-        """Identifier inside the claim and in file names."""
-        return self.quantity.replace(".", "-").replace("[", "").replace("]", "")
-
-    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
-        """Interval predicted for the slope or level on these sizes."""
-        return (-np.inf, np.inf)
-
-    def measured(self, truth: Any) -> tuple[str, ...]:
-        """Quantities to measure on every fit."""
-        return (self.quantity,)
-
-
-@final
-@dataclass(frozen=True)
-class Rate(Check):
-    r"""The quantity falls like :math:`n^{-a} (\log n)^{b}` with :math:`b` between 0 and ``log_power``.
-
-    Parameters
-    ----------
-    exponents : (float, float)
-        Smallest and largest predicted exponent a; equal if one is predicted.
-    rivals : tuple of float
-        Exponents that the check must be able to tell apart from the predicted ones.
-    log_power : float
-        Largest power of the logarithm that the statement allows.
-    upper_bound : bool
-        Whether the statement bounds the error from above only, so that a faster decay contradicts nothing.
-    location : str
-        ``mean``, ``median`` or ``trimmed_mean``.
-    half_width : float, optional
-        Largest half-width of the 95% interval of the slope for a verdict.
-    """
-
-    exponents: tuple[float, float]
-    rivals: tuple[float, ...]
-    log_power: float = 0.0
-    upper_bound: bool = True
-    location: str = "mean"
-    half_width: float | None = None
-    kind: ClassVar[str] = "slope"
-
-    def __post_init__(self) -> None:
-        low, high = self.exponents
-        if not 0 <= low <= high or min(self.rivals, default=0) < 0:
-            given = f"exponents={self.exponents}, rivals={self.rivals}"
-            raise ValueError(f"{given}; need 0 <= smallest <= largest: 0.5 stands for n^(-1/2).")
-        if not self.rivals and self.half_width is None:
-            raise ValueError(f"rate of {self.quantity}: name a rival exponent or give half_width; power needs one of them.")
-        if self.location not in LOCATIONS:
-            raise ValueError(f"location={self.location!r}; choose one of {', '.join(LOCATIONS)}.")
-
-    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
-        ends = [predicted_interval(exponent, sizes, self.log_power) for exponent in self.exponents]
-        return (min(low for low, _ in ends), max(high for _, high in ends))
-
-
-@final
-@dataclass(frozen=True)
-class Level(Check):
-    """The mean of the quantity lies in an interval at the largest sample size."""
-
-    low: float
-    high: float
-    kind: ClassVar[str] = "level"
-
-    def __post_init__(self) -> None:
-        if not -np.inf < self.low <= self.high < np.inf:
-            raise ValueError(f"level of {self.quantity}: low={self.low}, high={self.high}; need finite low <= high.")
-
-    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
-        return (self.low, self.high)
-
-
-@final
-@dataclass(frozen=True)
-class Levels(Check):
-    """The means of a quantity for all coordinates of the parameter lie in an interval at the largest sample size.
-
-    ``Levels("efficiency", ...)`` measures ``efficiency.<coordinate>`` for every packed coordinate of the truth.
-    """
-
-    low: float
-    high: float
-    kind: ClassVar[str] = "levels"
-
-    def __post_init__(self) -> None:
-        if not -np.inf < self.low <= self.high < np.inf:
-            raise ValueError(f"levels of {self.quantity}: low={self.low}, high={self.high}; need finite low <= high.")
-
-    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
-        return (self.low, self.high)
-
-    def measured(self, truth: Any) -> tuple[str, ...]:
-        return tuple(f"{self.quantity}.{name}" for name in layout_of(truth).names())
-
-
-@final
-@dataclass(frozen=True)
-class ChiSquared(Check):
-    """The quantity follows a chi-squared law at the largest sample size, by a Kolmogorov-Smirnov test."""
-
-    degrees: int
-    significance: float = 0.001
-    kind: ClassVar[str] = "distribution"
-
-
-@final
-@dataclass(frozen=True)
-class Gap(Check):
-    """The mean log-likelihood that another claim's fit gains on the same samples, at the largest size, lies in an interval.
-
-    Parameters
-    ----------
-    against : str
-        Name of the other claim of the simulation.
-    low, high : float
-        Interval in nats.
-    """
-
-    against: str
-    low: float
-    high: float
-    kind: ClassVar[str] = "gap"
-
-    def measured(self, truth: Any) -> tuple[str, ...]:
-        return ()
-
-    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
-        return (self.low, self.high)
-
-
-@final
-@dataclass(frozen=True)
-class Fibre(Check):
-    """The quantity at given models, by computation, without data: along a fibre of equal densities, or at the truth itself.
-
-    Parameters
-    ----------
-    points : tuple of (float, MixtureOfExperts)
-        Where on the fibre, and the model there; see :mod:`moetheory.identifiability.fibres`.
-    path : str
-        What the numbers mean, for the axis: ``distance u along the common-factor fibre``.
-    low, high : float
-        Interval that every value must lie in.
-    """
-
-    points: tuple[tuple[float, Any], ...]
-    path: str
-    low: float
-    high: float
-    kind: ClassVar[str] = "fibre"
-
-    @property
-    def name(self) -> str:
-        return f"fibre-{super().name}"
-
-    def measured(self, truth: Any) -> tuple[str, ...]:
-        return ()
-
-    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
-        return (self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -362,10 +167,12 @@ class Simulation:
         names = [claim.name for claim in self.claims]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"simulation {self.title!r} has claims {names}; need at least one and no name twice.")
-        against = {check.against for claim in self.claims for check in claim.checks if isinstance(check, Gap)}
+        checks = [check for claim in self.claims for check in claim.checks]
+        against = {check.against for check in checks if isinstance(check, Gap)}
+        against |= {name for check in checks if isinstance(check, Recovery) for name in check.against}
         unknown = sorted(against - set(names))
         if unknown:
-            raise ValueError(f"simulation {self.title!r} has gaps against {unknown}; its claims are {names}.")
+            raise ValueError(f"simulation {self.title!r} compares with {unknown}; its claims are {names}.")
 
 
 def _is_integer(value: Any, least: int) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 from moetheory.regression import RegressionMixture
 from moetheory.sampling import Model
 from moetheory.study import quantities
-from moetheory.study.claims import Check, Claim, Rate, Simulation
+from moetheory.study.checks import Check, Rate
+from moetheory.study.claims import Claim, Simulation
 
 if TYPE_CHECKING:
     from moetheory.study.run import Settings
@@ -112,6 +113,10 @@ def _check(simulation: Simulation, claim: Claim, check: Check, sizes: tuple[int,
     if check.kind == "gap":
         other = next(other for other in simulation.claims if other.name == check.against)
         document |= {"against": other.name, "against_fit_id": other.fit_id(), "against_title": other.title}
+    if check.kind == "recovery":
+        compared = [claim, *(other for other in simulation.claims if other.name in check.against)]
+        document["compared"] = {one.fit_id(): one.num_experts for one in compared}
+        document["true_number"] = claim.truth.num_experts
     if check.kind == "fibre":
         truth, inputs, name = claim.truth, claim.inputs, check.quantity
         values = [quantities.measure(truth, inputs, 0, model, [name])[name] for _, model in check.points]

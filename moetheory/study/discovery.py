@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cloudpickle
 
+from moetheory.study.checks import Check
 from moetheory.study.claims import Simulation
 from moetheory.study.quantities import check_name
 
@@ -71,11 +72,15 @@ def _load_file(file: Path) -> Simulation:
     for claim in simulation.claims:
         for check in claim.checks:
             try:
-                for quantity in check.measured(claim.truth) or (check.quantity,):
+                for quantity in check.measured(claim.truth) or _own_quantity(check):
                     check_name(quantity)
             except ValueError as error:
                 raise SimulationError(f"{file}, claim {claim.name!r}: {error}") from error
     return replace(simulation, name=file.stem)
+
+
+def _own_quantity(check: Check) -> tuple[str, ...]:
+    return () if check.kind == "recovery" else (check.quantity,)
 
 
 def _line_in(file: Path, error: BaseException) -> str:

@@ -15,6 +15,7 @@ from scipy.stats import chi2
 from moetheory.rates import Judgement, Slope, Verdict, estimate_slope, judge_distribution, judge_level, judge_slope
 from moetheory.study.documents import label_of, simulation_document
 from moetheory.study.results import CheckResult, ClaimResult
+from moetheory.study.selection_rates import recovered
 from moetheory.study.store import Store, StoreError
 
 CERTIFIED = "converged"
@@ -57,7 +58,7 @@ def _claim(document: Mapping[str, Any], fits: pd.DataFrame, measures: pd.DataFra
     mine = _below_truth(document, _rows_of(document, fits, document["fit_id"]))
     measured = _rows_of(document, measures, document["fit_id"])
     status = mine[["n", "replicate", "status"]]
-    checks = tuple(_check(check, document, mine, measured, status, fits) for check in document["checks"])
+    checks = tuple(_check(check, document, mine, measured, status, (fits, measures)) for check in document["checks"])
     return ClaimResult(
         simulation=document["simulation"],
         claim=document["claim"],
@@ -104,8 +105,8 @@ def _provenance(document: Mapping[str, Any], rows: pd.DataFrame, runs: Sequence[
     return own | {"fits": len(rows), "fitting_seconds": round(float(rows["seconds"].sum()), 1), **made}
 
 
-def _check(check, document, fits, measures, status, all_fits) -> CheckResult:
-    values = _values(check, document, fits, measures, all_fits)
+def _check(check, document, fits, measures, status, everything) -> CheckResult:
+    values = _values(check, document, fits, measures, *everything)
     if check["kind"] != "fibre":
         values = values.merge(status, on=["n", "replicate"], how="left")
     low, high = (np.nan if end is None else end for end in check["predicted"])
@@ -130,7 +131,9 @@ def _check(check, document, fits, measures, status, all_fits) -> CheckResult:
     )
 
 
-def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fits: pd.DataFrame) -> pd.DataFrame:
+def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fits, all_measures) -> pd.DataFrame:
+    if check["kind"] == "recovery":
+        return recovered(check, fits, all_fits, all_measures)
     if check["kind"] == "fibre":
         shifts, values = zip(*check["fibre"], strict=True)
         rows = {"n": [round(100 * shift) for shift in shifts], "replicate": 0, "value": values, "status": ""}
@@ -188,7 +191,7 @@ def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, 
     at_largest = values.loc[values["n"] == largest, "value"].dropna().to_numpy()
     if len(at_largest) < 2:
         return Judgement(Verdict.UNDERPOWERED, f"Only {len(at_largest)} usable values at the largest sample size.")
-    if check["kind"] in ("level", "gap"):
+    if check["kind"] in ("level", "gap", "recovery"):
         return judge_level(at_largest, predicted)
     return judge_distribution(at_largest, chi2(check["degrees"]).cdf, check["significance"])
 

@@ -21,7 +21,8 @@ from moetheory.losses import competition_d, deepseek_d1, deepseek_d2, exponents,
 from moetheory.losses.voronoi import cell_sizes
 from moetheory.mixing_measure import MixingMeasure
 from moetheory.regression import RegressionMixture
-from moetheory.sampling import InputLaw, Model, weights_and_means
+from moetheory.sampling import InputLaw, Model, Sample, weights_and_means
+from moetheory.selection import classification_entropy, dendrogram, dendrogram_criterion
 from moetheory.study.density import DENSITIES, distances, first_nodes, function_distance, means_at_nodes
 from moetheory.study.identity import content_id
 
@@ -41,6 +42,8 @@ FUNCTION_DISTANCE = "l2"
 """L2 distance of the fitted regression function, or conditional mean, to the true one."""
 FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood")
 """Read from the table of fits; nothing to measure."""
+FROM_SAMPLE = ("classification_entropy", "dendrogram_choice")
+"""Measured on the sample itself: entropy of the responsibilities per row, and the dendrogram's number of experts."""
 _GROUP = r"\.(split|single|size[23]|(atom|split)[1-9]\d*)"
 _OF_FAMILY = re.compile(
     rf"(e2|ep|max|bary)\.(beta_[01]|beta_direction|c|Gamma|log_T|eta_[012b]|nu|kappa_[012b]|tau){_GROUP}"
@@ -53,7 +56,7 @@ _OF_FAMILY = re.compile(
 def check_name(quantity: str) -> None:
     """Raise for a quantity that nobody can measure."""
     single = (LIGHTEST_SHARE, GATE_RANGE, EFFECTIVE_PARAMETERS, FUNCTION_DISTANCE)
-    known = [*losses.names(), *DENSITIES, *single, *FROM_LIKELIHOODS]
+    known = [*losses.names(), *DENSITIES, *single, *FROM_LIKELIHOODS, *FROM_SAMPLE]
     loss = quantity.removesuffix(PINNED).removeprefix(f"{PROJECTION}.")
     if loss not in known and not _OF_FAMILY.fullmatch(quantity):
         raise ValueError(
@@ -74,7 +77,7 @@ def measure(
 
     ``projection.<loss>`` compares the fit with the projection of the truth on its number of atoms in ``box``.
     """
-    wanted = [quantity for quantity in quantities if quantity not in FROM_LIKELIHOODS]
+    wanted = [quantity for quantity in quantities if quantity not in (*FROM_LIKELIHOODS, *FROM_SAMPLE)]
     families = {quantity.split(".")[0].removeprefix(f"{SHARED}_") for quantity in wanted}
     values: dict[str, float] = {}
     if GATE_RANGE in wanted:
@@ -102,6 +105,17 @@ def measure(
             if FUNCTION_DISTANCE in names:
                 values[f"{PROJECTION}.{FUNCTION_DISTANCE}"] = function_distance(target.model, inputs, fitted)
     return {quantity: float(values.get(quantity, np.nan)) for quantity in wanted}
+
+
+def measure_on_sample(fitted: Model, sample: Sample, quantities: Iterable[str]) -> dict[str, float]:
+    """Values of the named quantities of :data:`FROM_SAMPLE`."""
+    values = {}
+    if "classification_entropy" in quantities:
+        values["classification_entropy"] = classification_entropy(fitted, sample) / sample.size
+    if "dendrogram_choice" in quantities:
+        criterion = dendrogram_criterion(dendrogram(fitted), sample)
+        values["dendrogram_choice"] = float(min(criterion, key=lambda number: criterion[number]))
+    return values
 
 
 def comparable(estimate: MixingMeasure, truth: MixingMeasure) -> MixingMeasure:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from moetheory.study.block import Cell, fit_columns, fits_of, sample_of
 from moetheory.study.claims import Claim, Simulation
-from moetheory.study.quantities import FROM_LIKELIHOODS, measure
+from moetheory.study.quantities import FROM_LIKELIHOODS, measure, measure_on_sample
 from moetheory.study.store import Store
 
 RELATIVE_TOLERANCE = 1e-9
@@ -50,6 +50,7 @@ def replay(store: Store, claim: Claim, cell: Cell, replicate: int) -> pd.DataFra
     names = {name for check in claim.checks for name in check.measured(claim.truth)} - set(FROM_LIKELIHOODS)
     if fit.model:
         replayed |= measure(cell.truth, cell.inputs, cell.size, fit.model, sorted(names), cell.estimator.box)
+        replayed |= measure_on_sample(fit.model, sample, names)
     stored = _stored(store, cell, replicate)
     rows = [(name, stored.get(name), value, _agree(stored.get(name), value)) for name, value in replayed.items()]
     return pd.DataFrame(rows, columns=["quantity", "stored", "replayed", "agree"])

@@ -1,0 +1,105 @@
+"""Information criteria of a fit; smaller is better."""
+
+from __future__ import annotations
+
+import jax
+import numpy as np
+from scipy.special import xlogy
+
+from moetheory.estimators import Fit
+from moetheory.models import MixtureOfExperts
+from moetheory.sampling import Sample, by_rows
+
+
+def bic(fit: Fit, sample: Sample) -> float:
+    r"""Bayesian information criterion, :math:`-2\ell + p \log n`.
+
+    Parameters
+    ----------
+    fit : Fit
+        Of p free parameters.
+    sample : Sample
+        The n observations that were fitted.
+
+    Returns
+    -------
+    float
+        In nats; infinite for a fit without a model.
+
+    References
+    ----------
+    G. Schwarz (1978), Estimating the dimension of a model.
+
+    Examples
+    --------
+    >>> from moetheory import LinearExpert, MaximumLikelihood, MixtureOfExperts, NearTruth, SoftmaxGate, Uniform, draw
+    >>> line = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), LinearExpert([[1.0]], [0.0]), [0.5])
+    >>> sample = draw(line, Uniform((-1.0,), (1.0,)), 50, np.random.default_rng(0))
+    >>> fit = MaximumLikelihood((NearTruth(0.05),)).fit(sample, 1, np.random.default_rng(0), line)
+    >>> bool(np.isclose(bic(fit, sample), -2 * fit.log_likelihood + 3 * np.log(50)))
+    True
+    """
+    if fit.model is None:
+        return np.inf
+    return float(-2 * fit.log_likelihood + len(fit.parameters) * np.log(sample.size))
+
+
+def icl(fit: Fit, sample: Sample) -> float:
+    r"""Integrated completed likelihood, :math:`\mathrm{BIC} + 2 E` with the classification entropy E.
+
+    Parameters
+    ----------
+    fit : Fit
+    sample : Sample
+
+    Returns
+    -------
+    float
+        In nats; infinite for a fit without a model.
+
+    References
+    ----------
+    C. Biernacki, G. Celeux, G. Govaert (2000), Assessing a mixture model for clustering with the integrated completed
+    likelihood; with responsibilities in place of hard assignments.
+
+    Examples
+    --------
+    >>> from moetheory import LinearExpert, MaximumLikelihood, MixtureOfExperts, NearTruth, SoftmaxGate, Uniform, draw
+    >>> line = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), LinearExpert([[1.0]], [0.0]), [0.5])
+    >>> sample = draw(line, Uniform((-1.0,), (1.0,)), 50, np.random.default_rng(0))
+    >>> fit = MaximumLikelihood((NearTruth(0.05),)).fit(sample, 1, np.random.default_rng(0), line)
+    >>> icl(fit, sample) == bic(fit, sample)
+    True
+    """
+    if fit.model is None:
+        return np.inf
+    return bic(fit, sample) + 2 * classification_entropy(fit.model, sample)
+
+
+def classification_entropy(model: MixtureOfExperts, sample: Sample) -> float:
+    r"""Entropy of the responsibilities, :math:`-\sum_n \sum_i r_{ni} \log r_{ni}`.
+
+    Parameters
+    ----------
+    model : MixtureOfExperts
+    sample : Sample
+
+    Returns
+    -------
+    float
+        In nats, from 0 (every observation is assigned for sure) to n log k.
+
+    Examples
+    --------
+    >>> from moetheory import LinearExpert, SoftmaxGate
+    >>> twins = MixtureOfExperts(SoftmaxGate([0.0, 0.0], [[0.0], [0.0]]), LinearExpert([[1.0], [1.0]], [0.0, 0.0]), [1.0, 1.0])
+    >>> bool(np.isclose(classification_entropy(twins, Sample([[0.0], [1.0]], [0.0, 1.0])), 2 * np.log(2)))
+    True
+    """
+    (shares,) = by_rows(_responsibilities, model, np.column_stack([sample.x, sample.y]))
+    return float(-xlogy(shares, shares).sum())
+
+
+@jax.jit
+def _responsibilities(model: MixtureOfExperts, rows: jax.Array) -> tuple[jax.Array]:
+    return (jax.vmap(model.responsibilities)(rows[:, :-1], rows[:, -1]),)

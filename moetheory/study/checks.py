@@ -1,0 +1,239 @@
+"""What is measured for a claim, and what is predicted for it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, final
+
+import numpy as np
+
+from moetheory.identifiability.fisher import layout_of
+from moetheory.rates import predicted_interval
+from moetheory.rates.slope import LOCATIONS
+
+
+class Evidence(enum.StrEnum):
+    """How far a statement is vouched for."""
+
+    PUBLISHED = "published"
+    DERIVED = "derived"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something measured for a claim.
+
+    Parameters
+    ----------
+    quantity : str
+        What is measured: a loss by its file name in ``moetheory/losses``, ``hellinger``, ``total_variation``, a
+        per-parameter error such as ``e2.eta_0.split``, ``efficiency.<coordinate>`` or ``likelihood_ratio``.
+    label : str
+        Its name on axes and in tables.
+    published : str
+        Slope or value that the source prints for it, in words; empty if it prints none.
+    """
+
+    quantity: str
+    label: str
+    published: str = field(default="", kw_only=True)
+    kind: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """Identifier inside the claim and in file names."""
+        return self.quantity.replace(".", "-").replace("[", "").replace("]", "")
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        """Interval predicted for the slope or level on these sizes."""
+        return (-np.inf, np.inf)
+
+    def measured(self, truth: Any) -> tuple[str, ...]:
+        """Quantities to measure on every fit."""
+        return (self.quantity,)
+
+
+@final
+@dataclass(frozen=True)
+class Rate(Check):
+    r"""The quantity falls like :math:`n^{-a} (\log n)^{b}` with :math:`b` between 0 and ``log_power``.
+
+    Parameters
+    ----------
+    exponents : (float, float)
+        Smallest and largest predicted exponent a; equal if one is predicted.
+    rivals : tuple of float
+        Exponents that the check must be able to tell apart from the predicted ones.
+    log_power : float
+        Largest power of the logarithm that the statement allows.
+    upper_bound : bool
+        Whether the statement bounds the error from above only, so that a faster decay contradicts nothing.
+    location : str
+        ``mean``, ``median`` or ``trimmed_mean``.
+    half_width : float, optional
+        Largest half-width of the 95% interval of the slope for a verdict.
+    """
+
+    exponents: tuple[float, float]
+    rivals: tuple[float, ...]
+    log_power: float = 0.0
+    upper_bound: bool = True
+    location: str = "mean"
+    half_width: float | None = None
+    kind: ClassVar[str] = "slope"
+
+    def __post_init__(self) -> None:
+        low, high = self.exponents
+        if not 0 <= low <= high or min(self.rivals, default=0) < 0:
+            given = f"exponents={self.exponents}, rivals={self.rivals}"
+            raise ValueError(f"{given}; need 0 <= smallest <= largest: 0.5 stands for n^(-1/2).")
+        if not self.rivals and self.half_width is None:
+            raise ValueError(f"rate of {self.quantity}: name a rival exponent or give half_width; power needs one of them.")
+        if self.location not in LOCATIONS:
+            raise ValueError(f"location={self.location!r}; choose one of {', '.join(LOCATIONS)}.")
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        ends = [predicted_interval(exponent, sizes, self.log_power) for exponent in self.exponents]
+        return (min(low for low, _ in ends), max(high for _, high in ends))
+
+
+@final
+@dataclass(frozen=True)
+class Level(Check):
+    """The mean of the quantity lies in an interval at the largest sample size."""
+
+    low: float
+    high: float
+    kind: ClassVar[str] = "level"
+
+    def __post_init__(self) -> None:
+        if not -np.inf < self.low <= self.high < np.inf:
+            raise ValueError(f"level of {self.quantity}: low={self.low}, high={self.high}; need finite low <= high.")
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        return (self.low, self.high)
+
+
+@final
+@dataclass(frozen=True)
+class Levels(Check):
+    """The means of a quantity for all coordinates of the parameter lie in an interval at the largest sample size.
+
+    ``Levels("efficiency", ...)`` measures ``efficiency.<coordinate>`` for every packed coordinate of the truth.
+    """
+
+    low: float
+    high: float
+    kind: ClassVar[str] = "levels"
+
+    def __post_init__(self) -> None:
+        if not -np.inf < self.low <= self.high < np.inf:
+            raise ValueError(f"levels of {self.quantity}: low={self.low}, high={self.high}; need finite low <= high.")
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        return (self.low, self.high)
+
+    def measured(self, truth: Any) -> tuple[str, ...]:
+        return tuple(f"{self.quantity}.{name}" for name in layout_of(truth).names())
+
+
+@final
+@dataclass(frozen=True)
+class ChiSquared(Check):
+    """The quantity follows a chi-squared law at the largest sample size, by a Kolmogorov-Smirnov test."""
+
+    degrees: int
+    significance: float = 0.001
+    kind: ClassVar[str] = "distribution"
+
+
+@final
+@dataclass(frozen=True)
+class Gap(Check):
+    """The mean log-likelihood that another claim's fit gains on the same samples, at the largest size, lies in an interval.
+
+    Parameters
+    ----------
+    against : str
+        Name of the other claim of the simulation.
+    low, high : float
+        Interval in nats.
+    """
+
+    against: str
+    low: float
+    high: float
+    kind: ClassVar[str] = "gap"
+
+    def measured(self, truth: Any) -> tuple[str, ...]:
+        return ()
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        return (self.low, self.high)
+
+
+@final
+@dataclass(frozen=True)
+class Recovery(Check):
+    """How often a criterion chooses the true number of experts, at the largest sample size.
+
+    ``Recovery("bic", ...)`` and ``Recovery("icl", ...)`` compare the claim's fit with those of other claims on the same
+    samples, ``Recovery("dendrogram", ...)`` cuts the tree of the claim's own fit.
+
+    Parameters
+    ----------
+    against : tuple of str
+        Names of the other claims of the simulation, with other numbers of experts; empty for the dendrogram.
+    low, high : float
+        Interval of the frequency.
+    """
+
+    against: tuple[str, ...]
+    low: float
+    high: float
+    kind: ClassVar[str] = "recovery"
+
+    def __post_init__(self) -> None:
+        if self.quantity not in ("bic", "icl", "dendrogram") or not 0 <= self.low <= self.high <= 1:
+            given = f"recovery by {self.quantity!r} with frequencies from {self.low} to {self.high}"
+            raise ValueError(f"{given}; need one of bic, icl, dendrogram, and 0 <= low <= high <= 1.")
+
+    def measured(self, truth: Any) -> tuple[str, ...]:
+        return {"icl": ("classification_entropy",), "dendrogram": ("dendrogram_choice",)}.get(self.quantity, ())
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        return (self.low, self.high)
+
+
+@final
+@dataclass(frozen=True)
+class Fibre(Check):
+    """The quantity at given models, by computation, without data: along a fibre of equal densities, or at the truth itself.
+
+    Parameters
+    ----------
+    points : tuple of (float, MixtureOfExperts)
+        Where on the fibre, and the model there; see :mod:`moetheory.identifiability.fibres`.
+    path : str
+        What the numbers mean, for the axis: ``distance u along the common-factor fibre``.
+    low, high : float
+        Interval that every value must lie in.
+    """
+
+    points: tuple[tuple[float, Any], ...]
+    path: str
+    low: float
+    high: float
+    kind: ClassVar[str] = "fibre"
+
+    @property
+    def name(self) -> str:
+        return f"fibre-{super().name}"
+
+    def measured(self, truth: Any) -> tuple[str, ...]:
+        return ()
+
+    def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
+        return (self.low, self.high)

@@ -1,0 +1,44 @@
+"""How often a criterion chooses the true number of experts, from stored rows, without models and without JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+KEYS = ["data_id", "seed", "n", "replicate"]
+ENTROPY, CHOICE = "classification_entropy", "dendrogram_choice"
+
+
+def recovered(check: Mapping[str, Any], own: pd.DataFrame, fits: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
+    """Per replicate, 1 if the criterion chooses the true number of experts and 0 if another; (n, replicate, value).
+
+    Replicates that lack one of the compared fits are left out.
+    """
+    if check["quantity"] == "dendrogram":
+        (fit_id, _) = next(iter(check["compared"].items()))
+        chosen = _measured(measures, fit_id, CHOICE).set_index(KEYS)["value"]
+    else:
+        scores = {number: _scores(check["quantity"], fit_id, fits, measures) for fit_id, number in check["compared"].items()}
+        table = pd.DataFrame(scores).dropna()
+        chosen = table.idxmin(axis=1) if len(table) else pd.Series(dtype=float)
+    rows = own.set_index(KEYS).index
+    chosen = chosen[chosen.index.isin(rows)]
+    value = (chosen == check["true_number"]).astype(float).rename("value")
+    return value.reset_index()[["n", "replicate", "value"]] if len(value) else pd.DataFrame(columns=["n", "replicate", "value"])
+
+
+def _scores(criterion: str, fit_id: str, fits: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:
+    """BIC or ICL of the fits of one number of experts."""
+    mine = fits[fits["fit_id"] == fit_id].set_index(KEYS)
+    sizes = mine.index.get_level_values("n").to_numpy(dtype=float)
+    score = -2 * mine["log_likelihood"] + mine["parameters"].map(len) * np.log(sizes)
+    if criterion == "bic":
+        return score
+    return score + 2 * sizes * _measured(measures, fit_id, ENTROPY).set_index(KEYS)["value"].reindex(mine.index)
+
+
+def _measured(measures: pd.DataFrame, fit_id: str, quantity: str) -> pd.DataFrame:
+    return measures[(measures["fit_id"] == fit_id) & (measures["quantity"] == quantity)]

@@ -1,0 +1,71 @@
+"""How often BIC, ICL and the dendrogram of the mixing measure find the true number of experts (arXiv 2510.12744)."""
+
+from math import log
+
+from moetheory.published.arxiv_2510_12744 import ESTIMATOR, INPUTS, LARGEST, THREE, TWO
+from moetheory.study import Claim, Evidence, Level, Rate, Recovery, Simulation
+
+PAPER = "2510.12744"
+SIZES = {"quick": (200, 1000), "standard": (200, 1000, 5000), "paper": (200, 1000, 5000, 25_000)}
+REPLICATES = {"quick": 8, "standard": 60, "paper": 200}
+TRUTHS = {"two": (TWO, "two experts far apart"), "three": (THREE, "three experts close to each other")}
+SETTING = {
+    "source": f"arXiv {PAPER}, abstract",
+    "evidence": Evidence.UNCONFIRMED,
+    "variant": "ours",
+    "inputs": INPUTS,
+    "estimator": ESTIMATOR,
+    "sizes": SIZES,
+    "replicates": REPLICATES,
+    "deviations": f"Fits of 1 to {LARGEST} experts from data-only starts on the same samples. Setting ours; the dissimilarity of"
+    " the dendrogram is our form of it.",
+}
+
+
+def supporting(name, number):
+    """Fits of another number of experts, for the criteria to compare with."""
+    truth, words = TRUTHS[name]
+    enough = number >= truth.num_experts
+    exponents, rival = ((0.5, 0.5), 0.25) if enough else ((0.0, 0.05), 0.5)
+    return Claim(
+        name=f"{name}_k{number}",
+        title=f"{number} fitted to {words}",
+        statement=f"A fit that the criteria compare with: {number} experts "
+        + ("hold the truth, the density converges." if enough else "are too few, the density keeps away from the truth."),
+        truth=truth,
+        num_experts=number,
+        checks=(
+            Rate(
+                "hellinger", "Hellinger distance", exponents, (rival,), half_width=0.1, upper_bound=enough, log_power=0.5 * enough
+            ),
+            Level("classification_entropy", "classification entropy per row (nats)", 0.0, log(number)),
+        ),
+        **SETTING,
+    )
+
+
+def chosen(name):
+    truth, words = TRUTHS[name]
+    others = tuple(f"{name}_k{number}" for number in range(1, LARGEST))
+    return Claim(
+        name=f"{name}_chosen",
+        title=f"Number of experts: {words}",
+        statement="BIC, ICL and the dendrogram criterion find the true number of experts with probability tending to one.",
+        truth=truth,
+        num_experts=LARGEST,
+        checks=(
+            Recovery("bic", "frequency of the true number, BIC", others, 0.9, 1.0),
+            Recovery("icl", "frequency of the true number, ICL", others, 0.9, 1.0),
+            Recovery("dendrogram", "frequency of the true number, dendrogram", (), 0.9, 1.0),
+        ),
+        **SETTING,
+    )
+
+
+SIMULATION = Simulation(
+    title="The number of experts: BIC, ICL and dendrograms",
+    paper=PAPER,
+    claims=tuple(
+        claim for name in TRUTHS for claim in (chosen(name), *(supporting(name, number) for number in range(1, LARGEST)))
+    ),
+)
