@@ -26,12 +26,12 @@ from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
 
 PAPER = "2405.13997"
 PRINTED = {
-    "sizes": {"quick": (1000, 3162), "standard": log_spaced(1e3, 1e4, 4), "paper": log_spaced(1e3, 1e5, 9)},
-    "replicates": {"quick": 2, "standard": 8, "paper": 20},
+    "sizes": {"quick": (1000, 3162), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e5, 9)},
+    "replicates": {"quick": 2, "standard": 6, "paper": 20},
 }
 OURS = {
-    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 31_623, 6), "paper": log_spaced(100, 1e5, 11)},
-    "replicates": {"quick": 8, "standard": 30, "paper": 100},
+    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e5, 11)},
+    "replicates": {"quick": 8, "standard": 24, "paper": 100},
 }
 WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_b": "expert bias", "eta_0": "expert intercept"}
 DISTANCE = Rate("l2", "L2 distance of the functions", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06)

@@ -29,7 +29,7 @@ class LeastSquares(AbstractEstimator):
     box : ParameterBox
         The compact parameter space.
     tolerance : float
-        Projected relative gradient at which a start stops.
+        Projected relative gradient at which a start stops; small, because functions of split experts are nearly flat.
     max_steps : int
         Newton steps per start.
 
@@ -55,7 +55,7 @@ class LeastSquares(AbstractEstimator):
     ('converged', True)
     """
 
-    tolerance: float = 1e-9
+    tolerance: float = 1e-13
     max_steps: int = 300
 
     stops_at_kinks: ClassVar[bool] = True

@@ -38,7 +38,9 @@ class CosineGate(AbstractGate):
     Notes
     -----
     Without perturbation the length of :math:`\beta_{1i}` has no effect, so it cannot be estimated; where it is zero the
-    published score is 0/0, here 0. With one input the plain score is a sign.
+    published score is 0/0, here 0. With one input the plain score is a sign. With perturbation a softmax of scores sees only
+    differences of :math:`\beta_{1i} / (\|\beta_{1i}\| + \tau_1)`: one vector can be added to all of them (derived, see
+    :func:`moetheory.identifiability.regression_fibres.shifted_cosines`).
 
     References
     ----------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from moetheory._parts import SLOPE
 from moetheory.estimators.starts import copied
@@ -138,6 +139,51 @@ def longer_slopes(truth: Model, factor: float) -> Model:
     if not isinstance(gate, CosineGate) or gate.slope_norm > 0:
         raise ValueError(f"the gate is {gate.own_kind()}; lengths are free for plain cosine gates only.")
     return replace(truth, gate=replace(gate, slope=np.asarray(gate.slope) * factor))
+
+
+def shifted_cosines(truth: Model, shift: ArrayLike) -> Model:
+    r"""Slopes of a perturbed cosine gate whose scaled slopes all move by one vector: the weights stay the same.
+
+    With :math:`b_i = \beta_{1i} / (\|\beta_{1i}\| + \tau_1)` the score is :math:`b_i^\top x / (\|x\| + \tau_2)`, and a softmax of
+    scores sees differences of the b only; :math:`\beta_{1i} = \tau_1 b_i / (1 - \|b_i\|)` leads back.
+
+    Parameters
+    ----------
+    truth : MixtureOfExperts or RegressionMixture
+        With a :class:`moetheory.CosineGate` over all atoms, ``slope_norm`` above zero.
+    shift : (d,) array
+        Small enough that every moved b stays shorter than one.
+
+    Returns
+    -------
+    The same kind of model.
+
+    Raises
+    ------
+    ValueError
+        If the gate is another one, or a moved b is too long.
+
+    References
+    ----------
+    Derived, against Theorems 5 and 6 of arXiv 2405.14131: no rate of the gate slopes can hold along this fibre.
+
+    Examples
+    --------
+    >>> gate = CosineGate([0.0, 0.0], [[1.0, 0.5], [-0.5, 1.0]], slope_norm=0.1, input_norm=0.1)
+    >>> truth = RegressionMixture(gate, LinearExpert.example(2, 2))
+    >>> moved = shifted_cosines(truth, [0.05, -0.1])
+    >>> bool(abs(moved.mean([0.3, 0.7]) - truth.mean([0.3, 0.7])) < 1e-14)
+    True
+    """
+    gate = truth.gate
+    if not isinstance(gate, CosineGate) or gate.slope_norm == 0 or gate.top_k is not None:
+        raise ValueError(f"the gate is {gate.own_kind()}; this fibre is for CosineGate with slope_norm > 0, without top_k.")
+    slope = np.asarray(gate.slope)
+    scaled = slope / (np.linalg.norm(slope, axis=1, keepdims=True) + gate.slope_norm) + np.asarray(shift)
+    length = np.linalg.norm(scaled, axis=1, keepdims=True)
+    if np.any(length >= 1):
+        raise ValueError(f"shift={shift} gives scaled slopes of lengths {length.ravel()}; all must stay below one.")
+    return replace(truth, gate=replace(gate, slope=gate.slope_norm * scaled / (1 - length)))
 
 
 def warmer(truth: Model, factor: float) -> Model:
