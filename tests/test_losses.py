@@ -159,10 +159,13 @@ def of_gate(measure, gate):
     """The measure of another gate with these intercepts, slopes and experts."""
     if gate == "softmax":
         return measure
-    if gate == "sigmoid":
+    if gate in ("sigmoid", "unnormalised_sigmoid"):
         atoms = {"beta_0": measure.log_mass[:, None], **measure.atoms}
         return MixingMeasure(log_expit(measure.log_mass), atoms)
-    return MixingMeasure(measure.log_mass, {name: measure.atoms[name] for name in ("eta_1", "eta_0", "nu")}, ("log_mass",))
+    experts = {name: measure.atoms[name] for name in ("eta_1", "eta_0", "nu")}
+    if gate == "gaussian":
+        experts |= {"c": measure.atoms["beta_1"], "Gamma": np.exp(measure.atoms["beta_1"] / 8)}
+    return MixingMeasure(measure.log_mass, experts, ("log_mass",))
 
 
 @pytest.mark.parametrize("name", losses.names())

@@ -1,0 +1,67 @@
+"""Losses of sigmoid regressions against a projection, and of Gaussian-gated joint models: worked numbers and laws."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import log_expit
+
+from moetheory.losses import gaussian_d_bar, gaussian_d_tilde, sigmoid_d3
+from moetheory.mixing_measure import MixingMeasure
+
+LN3 = np.log(3)
+exact = pytest.approx
+
+
+def columns(rows, names):
+    return {name: column[:, None] for name, column in zip(names, np.array(rows, dtype=float).T, strict=True)}
+
+
+def sigmoid(*rows):
+    """Measure with rows (beta_0, beta_1, a, b) and masses sigma(beta_0)."""
+    blocks = columns(rows, ("beta_0", "beta_1", "eta_1", "eta_0"))
+    return MixingMeasure(log_expit(blocks["beta_0"][:, 0]), blocks)
+
+
+def gaussian(*rows):
+    """Measure with rows (mass, c, Gamma, A, b, nu)."""
+    blocks = columns(rows, ("mass", "c", "Gamma", "eta_1", "eta_0", "nu"))
+    return MixingMeasure(np.log(blocks.pop("mass")[:, 0]), blocks, ("log_mass",))
+
+
+SIGMOID = sigmoid((0, 0, 1, 0.5), (LN3, 0.4, -1, 0))
+GAUSSIAN = gaussian((0.3, -1, 0.2, 1, 0, 0.1), (0.7, 2, 0.3, -1, 1, 0.2))
+
+
+def test_sigmoid_d3_adds_first_powers_against_a_measure_of_as_many_atoms():
+    fit = sigmoid((0.5, 0.1, 1.3, 0.9), (LN3, 0.4, -1, 0.25))
+    assert sigmoid_d3.loss(fit, SIGMOID) == exact(0.5 + 0.1 + 0.5 + 0.25, abs=1e-12)
+
+
+def test_gaussian_losses_by_hand():
+    """Powers 4, 2, 2, 4, 2 in a cell of two, first powers in a cell of one; masses are divided by their sum."""
+    fit = gaussian((0.4, -0.5, 0.3, 1.2, 0.5, 0.2), (0.4, -1.5, 0.1, 0.8, -0.5, 0.1), (1.2, 2.5, 0.3, -1, 1, 0.2))
+    masses, single = abs(0.4 - 0.3) + abs(0.6 - 0.7), 0.6 * 0.5
+    pair = 0.2 * (2 * 0.5**4 + 2 * 0.1**2 + 2 * 0.2**2 + 2 * 0.5**4 + 0.1**2)
+    assert gaussian_d_bar.loss(fit, GAUSSIAN) == exact(masses + single + pair, abs=1e-12)
+    assert gaussian_d_tilde.loss(fit, GAUSSIAN) == exact(masses + single + pair, abs=1e-12)
+
+
+def test_the_two_types_differ_by_the_power_of_the_slope_in_cells_of_three():
+    three = gaussian(*[(0.1, -1, 0.2, 1 + step, 0, 0.1) for step in (0.5, -0.5, 0.0)], (0.7, 2, 0.3, -1, 1, 0.2))
+    assert gaussian_d_bar.loss(three, GAUSSIAN) == exact(0.2 * 0.5**2, abs=1e-12)
+    assert gaussian_d_tilde.loss(three, GAUSSIAN) == exact(0.2 * 0.5**3, abs=1e-12)
+
+
+@pytest.mark.parametrize("loss", [gaussian_d_bar.loss, gaussian_d_tilde.loss])
+@given(shift=st.floats(-3, 3))
+def test_only_shares_of_the_mass_count(loss, shift):
+    assert loss(GAUSSIAN.translate(shift), GAUSSIAN) == exact(0.0, abs=1e-12)
+    assert loss(GAUSSIAN.permute([1, 0]), GAUSSIAN) == exact(0.0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("loss", "truth", "block"), [(sigmoid_d3.loss, SIGMOID, "beta_0"), (gaussian_d_bar.loss, GAUSSIAN, "c")])
+def test_blocks_must_be_there(loss, truth, block):
+    lacking = MixingMeasure(truth.log_mass, {name: value for name, value in truth.atoms.items() if name != block})
+    with pytest.raises(ValueError, match=f"block '{block}' has sizes"):
+        loss(lacking, truth)
