@@ -9,7 +9,7 @@ from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
 
 PAPER = "2405.14131"
 PRINTED = {
-    "sizes": {"quick": (1000, 3162), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e5, 9)},
+    "sizes": {"quick": (300, 1000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e5, 9)},
     "replicates": {"quick": 2, "standard": 6, "paper": 20},
     "evidence": Evidence.PUBLISHED,
     "variant": "printed",
@@ -17,8 +17,8 @@ PRINTED = {
     "estimator": PROTOCOL,
 }
 OURS = {
-    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e5, 11)},
-    "replicates": {"quick": 8, "standard": 24, "paper": 100},
+    "sizes": {"quick": (300, 3000), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e5, 11)},
+    "replicates": {"quick": 4, "standard": 24, "paper": 100},
     "evidence": Evidence.PUBLISHED,
     "variant": "ours",
     "inputs": INPUTS,

@@ -31,8 +31,8 @@ EXACT_PRINTED = Claim(
     inputs=PRINTED_INPUTS,
     num_experts=2,
     estimator=PUBLISHED_EM,
-    sizes={"quick": log_spaced(1e3, 1e4, 3), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e5, 10)},
-    replicates={"quick": 5, "standard": 10, "paper": 40},
+    sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e5, 10)},
+    replicates={"quick": 4, "standard": 10, "paper": 40},
     checks=(composite("laplace_d1", published="0.2 n^-0.49"), DENSITY),
     deviations="The law of the truth is printed, its numbers are not: drawn once by us. Radius 0.05 of the start is our guess. 40"
     " replicates instead of 5. With one input the score is piecewise linear: no smooth gate.",
@@ -69,8 +69,8 @@ EXACT = Claim(
     inputs=INPUTS,
     num_experts=2,
     estimator=SAME_START,
-    sizes={"quick": log_spaced(1e3, 1e4, 3), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e2, 1e6, 9)},
-    replicates={"quick": 8, "standard": 24, "paper": 200},
+    sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e2, 1e6, 9)},
+    replicates={"quick": 4, "standard": 24, "paper": 200},
     checks=(composite("laplace_d1"), DENSITY, *(block(name, "single", 0.5, 0.25) for name in WORDS)),
     deviations="Two inputs, centres inside their box.",
 )
@@ -82,8 +82,8 @@ OVER = replace(
     " n^(-1/4), the intercept like n^(-1/8); in cells of one atom every block like n^(-1/2).",
     num_experts=3,
     estimator=CERTIFIED,
-    sizes={"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 6, "standard": 12, "paper": 200},
+    sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
+    replicates={"quick": 3, "standard": 12, "paper": 200},
     checks=(
         composite("laplace_d2"),
         DENSITY,

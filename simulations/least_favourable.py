@@ -14,7 +14,7 @@ SHIFT = 0.5
 """Distance of the intercepts of the two halves of the first expert from their middle."""
 FIXED, MOVING = 3.0, 5.0
 """Distance of the gate slopes of the two halves: fixed, and times n^(-1/2)."""
-SIZES = {"quick": log_spaced(100, 1e4, 3), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e6, 9)}
+SIZES = {"quick": (300, 3000), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e6, 9)}
 ESTIMATOR = LeastSquares(starts=(NearTruth(0.5, 4),), box=softmax.BOX)
 DISTANCE = Rate("l2", "L2 distance of the functions", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06)
 BASES = {
@@ -55,7 +55,7 @@ def claims(name):
         num_experts=3,
         estimator=ESTIMATOR,
         sizes=SIZES,
-        replicates={"quick": 6, "standard": 24, "paper": 200},
+        replicates={"quick": 4, "standard": 24, "paper": 200},
         checks=(DISTANCE, intercept(0.5, 0.25)),
         deviations="Least squares from four starts at radius 0.5, so that a start does not know the truth better than data do.",
     )

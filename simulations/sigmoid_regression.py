@@ -26,12 +26,12 @@ from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
 
 PAPER = "2405.13997"
 PRINTED = {
-    "sizes": {"quick": (1000, 3162), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e5, 9)},
+    "sizes": {"quick": (300, 1000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e5, 9)},
     "replicates": {"quick": 2, "standard": 6, "paper": 20},
 }
 OURS = {
-    "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e5, 11)},
-    "replicates": {"quick": 8, "standard": 24, "paper": 100},
+    "sizes": {"quick": (300, 3000), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e5, 11)},
+    "replicates": {"quick": 4, "standard": 24, "paper": 100},
 }
 WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_b": "expert bias", "eta_0": "expert intercept"}
 DISTANCE = Rate("l2", "L2 distance of the functions", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06)
@@ -70,7 +70,7 @@ def printed(name, figure, truth, loss, published, evidence):
         estimator=SAME_START,
         deviations=f"{deviations} Small sizes: a step has 594 parameters.",
         **setting,
-        sizes={"quick": (300, 600), "standard": (300, 1000), "paper": log_spaced(1e3, 1e4, 4)},
+        sizes={"quick": (100, 200), "standard": (300, 1000), "paper": log_spaced(1e3, 1e4, 4)},
         replicates={"quick": 1, "standard": 3, "paper": 20},
     )
 

@@ -128,6 +128,32 @@ def test_agrees_with_scipy_from_the_same_start(gate, seed):
         np.testing.assert_allclose(fit.parameters, theirs.x, rtol=0, atol=1e-8 * np.linalg.norm(theirs.x))
 
 
+@pytest.mark.parametrize("tau", [0.0, 0.1])
+def test_agrees_with_scipy_on_the_function_where_parameters_are_not_identified(tau):
+    """Scaled slopes of cosine gates may all move by one vector: the function is unique, the parameters are not."""
+    gate = CosineGate([0.3, 0.0], [[1.0, 0.5], [-0.5, 1.0]], slope_norm=tau, input_norm=tau)
+    truth = RegressionMixture(gate, LINES, 0.01)
+    sample = draw(truth, BOX, 1000, np.random.default_rng(0))
+    layout = Layout(2, 2, truth.family)
+    start = NearTruth(0.02).points(layout, sample, truth, np.random.default_rng(0))[0]
+    fit = LeastSquares((NearTruth(0.02),)).fit(sample, 2, np.random.default_rng(0), truth)
+    theirs = scipy_fit(layout, start, sample)
+    mine, other = (np.asarray(values_at(layout, vector, sample.x)) for vector in (fit.parameters, theirs.x))
+    np.testing.assert_allclose(mine, other, rtol=0, atol=1e-8 * np.abs(other).max())
+    assert fit.status is Status.FLAT
+
+
+def test_nine_experts_of_thirty_two_inputs_are_fitted():
+    truth = RegressionMixture(UnnormalisedSigmoidGate.example(8, 32), LinearExpert.example(8, 32), 0.01)
+    sample = draw(truth, Uniform((-1.0,) * 32, (1.0,) * 32), 200, np.random.default_rng(0))
+    values = []
+    for steps in (0, 2):
+        fit = LeastSquares((NearTruth(0.05),), max_steps=steps).fit(sample, 9, np.random.default_rng(0), truth)
+        assert fit.parameters.shape == (9 * 2 * 33,)
+        values.append(fit.log_likelihood)
+    assert values[1] > values[0] + 10
+
+
 def scipy_fit(layout, start, sample):
     """SciPy's Levenberg-Marquardt, then Gauss-Newton steps to rounding: its own stop leaves 1e-7."""
 
@@ -139,7 +165,7 @@ def scipy_fit(layout, start, sample):
 
     found = least_squares(gaps, start, slopes, method="lm", **dict.fromkeys(("ftol", "xtol", "gtol"), 1e-15))
     for _ in range(6):
-        found.x = found.x - np.linalg.lstsq(slopes(found.x), gaps(found.x), rcond=None)[0]
+        found.x = found.x - np.linalg.lstsq(slopes(found.x), gaps(found.x), rcond=1e-7)[0]
     return found
 
 

@@ -35,6 +35,10 @@ PILOT = 2**14
 PILOT_TOLERANCE = 1e-5
 
 
+FIBRE_ROUNDOFF = 1e-7
+"""Curvature that counts as none in least squares, where fibres of equal functions are common."""
+
+
 class Buffer(NamedTuple):
     """Samples of equal size, back to back, each starting at a multiple of the chunk."""
 
@@ -128,8 +132,10 @@ def _newton_program(layout, x, y, first, count, starts, lanes, lower, upper, tol
             rows = Rows(x, y, first, jnp.where(full, count, count // INTERLEAVE))
             limit = jnp.where(full | (count >= PILOT), max_steps, -1)
             stop = jnp.where(full, tolerance, PILOT_TOLERANCE)
-            objective = partial(squares.expand if layout.family.regression else expand, layout, rows=rows)
-            return trust_region.minimise(objective, state.point, Box(lower, upper), stop, limit)
+            least_squares = layout.family.regression
+            objective = partial(squares.expand if least_squares else expand, layout, rows=rows)
+            roundoff = FIBRE_ROUNDOFF if least_squares else 0.0
+            return trust_region.minimise(objective, state.point, Box(lower, upper), stop, limit, roundoff)
 
         nothing = Expansion(jnp.zeros(()), jnp.zeros(layout.size), jnp.zeros((layout.size, layout.size)))
         unstarted = trust_region.State(start, nothing, jnp.ones(()), jnp.asarray(0), jnp.asarray(False))

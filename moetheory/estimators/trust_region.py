@@ -45,8 +45,13 @@ def minimise(
     box: Box,
     tolerance: float,
     max_steps: int,
+    roundoff: float = 0.0,
 ) -> State:
-    """Minimise from one start; ``done`` is false when the step limit was reached or the value is not finite."""
+    """Minimise from one start; ``done`` is false when the step limit was reached or the value is not finite.
+
+    Eigenvalues of the scaled Hessian between ``-roundoff`` and ``roundoff`` count as ``roundoff``: on a fibre of equal values
+    they are noise, and steps along it lead nowhere.
+    """
     start = jnp.clip(start, box.lower, box.upper)
     unseen = Expansion(jnp.asarray(jnp.inf), jnp.zeros_like(start), jnp.eye(len(start)))
     first = State(start, unseen, jnp.asarray(FIRST_RADIUS), jnp.asarray(-1), jnp.asarray(False))
@@ -54,7 +59,7 @@ def minimise(
     def unfinished(state: State):
         return ~state.done & (state.steps < max_steps)
 
-    return lax.while_loop(unfinished, lambda state: _step(expand, box, tolerance, state), first)
+    return lax.while_loop(unfinished, lambda state: _step(expand, box, tolerance, roundoff, state), first)
 
 
 def free_coordinates(point, gradient, box: Box) -> Bool[Array, " p"]:
@@ -70,12 +75,12 @@ def relative_gradient(point, at: Expansion, box: Box) -> Float[Array, ""]:
     return jnp.max(jnp.where(free, size, 0.0)) / jnp.maximum(1.0, jnp.abs(at.value))
 
 
-def _step(expand, box: Box, tolerance, state: State) -> State:
+def _step(expand, box: Box, tolerance, roundoff: float, state: State) -> State:
     """One step; the first of a minimisation only looks at the start (the value there is not known yet: infinity)."""
     point, at = state.point, state.at
     unseen = jnp.isinf(at.value)
     free = free_coordinates(point, at.gradient, box)
-    direction, lowest = _trust_region_step(at, free, state.radius)
+    direction, lowest = _trust_region_step(at, free, state.radius, roundoff)
     trial = jnp.where(unseen, point, jnp.clip(point + direction, box.lower, box.upper))
     moved = trial - point
     predicted = -(at.gradient @ moved + 0.5 * moved @ at.hessian @ moved)
@@ -106,12 +111,13 @@ def _scale(at: Expansion):
     return jnp.sqrt(jnp.maximum(jnp.abs(jnp.diag(at.hessian)), 1e-8))
 
 
-def _trust_region_step(at: Expansion, free, radius):
+def _trust_region_step(at: Expansion, free, radius, roundoff: float):
     """Step within ``radius`` (scaled norm) on the free coordinates, and the lowest eigenvalue of the scaled Hessian."""
     scale = _scale(at)
     hessian = at.hessian / (scale[:, None] * scale)
     hessian = jnp.where(free[:, None] & free, hessian, jnp.diag(jnp.where(free, jnp.diag(hessian), 1.0)))
     values, vectors = jnp.linalg.eigh(hessian)
+    values = jnp.where(jnp.abs(values) < roundoff, roundoff, values)
     slopes = vectors.T @ jnp.where(free, at.gradient / scale, 0.0)
     slopes = _away_from_saddle(values, slopes, radius)
     step = -vectors @ (slopes / (values + _multiplier(values, slopes, radius)))

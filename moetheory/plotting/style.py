@@ -58,11 +58,19 @@ def _outcome(check: CheckResult) -> str:
     return f"{check.label}: {check.judgement.verdict}"
 
 
+MOST_LABELS, FEW_DECADES = 5, 100
+"""Up to so many sample sizes within less than this factor are labelled themselves: labels of small powers would overlap."""
+
+
 def label_axes(axes: Axes, check: CheckResult, sizes: pd.Series) -> None:
     """Sample sizes along, the quantity up, with room on either side even of a single size."""
     axes.set(xscale="log", xlabel="sample size n", ylabel=textwrap.fill(check.label, LABEL_WIDTH))
     if sizes.size:
         axes.set_xlim(sizes.min() / 1.5, sizes.max() * 1.5)
+    shown = sizes.unique()
+    if 1 < shown.size <= MOST_LABELS and shown.max() < FEW_DECADES * shown.min():
+        axes.set_xticks(shown, labels=[f"{size:,}" for size in shown])
+        axes.minorticks_off()
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
