@@ -75,8 +75,8 @@ def claim(name, title, truth, inputs):
         inputs=inputs,
         num_experts=2,
         estimator=LeastSquares(starts=start, box=BOX) if regression else MaximumLikelihood(starts=start, box=BOX),
-        sizes={"quick": (5_000,), "standard": (20_000,), "paper": (100_000,)},
-        replicates={"quick": 10, "standard": 1000, "paper": 10_000},
+        sizes={"quick": (5_000,), "standard": (10_000,), "paper": (100_000,)},
+        replicates={"quick": 10, "standard": 300, "paper": 10_000},
         checks=(
             Levels("efficiency", "n error² / Cramér-Rao bound", low=0.85, high=1.15),
             ChiSquared("likelihood_ratio", "2 (l(fit) - l(truth))", degrees=size),

@@ -55,7 +55,7 @@ def claims(name):
         num_experts=3,
         estimator=ESTIMATOR,
         sizes=SIZES,
-        replicates={"quick": 4, "standard": 24, "paper": 200},
+        replicates={"quick": 4, "standard": 16, "paper": 200},
         checks=(DISTANCE, intercept(0.5, 0.25)),
         deviations="Least squares from four starts at radius 0.5, so that a start does not know the truth better than data do.",
     )

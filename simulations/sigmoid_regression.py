@@ -22,7 +22,7 @@ from moetheory.published.arxiv_2405_13997 import (
     neural,
 )
 from moetheory.regression import RegressionMixture
-from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
+from moetheory.study import Claim, Evidence, Fibre, Level, Rate, Simulation, log_spaced
 
 PAPER = "2405.13997"
 PRINTED = {
@@ -31,7 +31,7 @@ PRINTED = {
 }
 OURS = {
     "sizes": {"quick": (300, 3000), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e5, 11)},
-    "replicates": {"quick": 4, "standard": 24, "paper": 100},
+    "replicates": {"quick": 4, "standard": 16, "paper": 100},
 }
 WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_b": "expert bias", "eta_0": "expert intercept"}
 DISTANCE = Rate("l2", "L2 distance of the functions", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06)
@@ -122,6 +122,7 @@ THEOREM4 = ours(
     (
         DISTANCE,
         LOSS_STAYS,
+        Level("smallest_eigenvalue", "smallest Hessian eigenvalue of the fit", -1e-10, 1e-10),
         Fibre("l2", "L2 distance of the split function", SPLITS, "distance of the intercepts", 0.0, 1e-12),
         Fibre("sigmoid_d2", "SG-D2,2 of the split function", SPLITS, "distance of the intercepts", 0.01, 1e3),
     ),

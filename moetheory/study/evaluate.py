@@ -142,8 +142,8 @@ def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fit
         other = _rows_of(document, all_fits, check["against_fit_id"])
         pairs = fits.merge(other, on=["data_id", "seed", "replicate", "n"], suffixes=("", "_other"))
         return pairs[["n", "replicate"]].assign(value=pairs["log_likelihood_other"] - pairs["log_likelihood"])
-    if check["quantity"] == "log_likelihood":
-        return fits[["n", "replicate"]].assign(value=fits["log_likelihood"])
+    if check["quantity"] in ("log_likelihood", "smallest_eigenvalue"):
+        return fits[["n", "replicate"]].assign(value=fits[check["quantity"]])
     if check["quantity"] == "likelihood_ratio":
         return fits[["n", "replicate"]].assign(value=2 * (fits["log_likelihood"] - fits["log_likelihood_truth"]))
     if check["kind"] == "levels":

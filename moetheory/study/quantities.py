@@ -40,7 +40,7 @@ EFFECTIVE_PARAMETERS = "effective_parameters"
 """8 n h^2 with the Hellinger distance h: on average the number of parameters of a regular model."""
 FUNCTION_DISTANCE = "l2"
 """L2 distance of the fitted regression function, or conditional mean, to the true one."""
-FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood")
+FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood", "smallest_eigenvalue")
 """Read from the table of fits; nothing to measure."""
 FROM_SAMPLE = ("classification_entropy", "dendrogram_choice")
 """Measured on the sample itself: entropy of the responsibilities per row, and the dendrogram's number of experts."""
