@@ -105,7 +105,7 @@ def test_a_file_that_is_no_text_is_explained(tmp_path):
         ('Rate("softmax_d1", "V', 'Rate("efficiency.nu", "V', "unknown quantity 'efficiency.nu'.*'efficiency.nu.1.'"),
         ('name="em"', 'name="mle"', r"has claims \['mle', 'mle'\]; need at least one and no name twice"),
         ("claims=(MLE, EM)", "claims=()", "need at least one"),
-        ("claims=(MLE, EM)", "claims=(EM,)", r"gaps against \['mle'\]; its claims are \['em'\]"),
+        ("claims=(MLE, EM)", "claims=(EM,)", r"compares with \['mle'\]; its claims are \['em'\]"),
         ('name="em"', 'name="e/m"', "claim 'e/m': its name becomes part of file names"),
         ('name="em"', 'name="e-m"', "claim 'e-m': its name becomes part of file names"),
         ('variant="ours"', 'variant="mine"', "variant='mine'; need 'printed' or 'ours'"),

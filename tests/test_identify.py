@@ -218,7 +218,7 @@ def test_identify_has_its_own_examples(call):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--gate", "cosine"], "no gate 'cosine'; choose one of competition, input_free, sigmoid, softmax."),
+        (["--gate", "hard"], "no gate 'hard'; choose one of activated_temperature, competition, cosine,"),
         (["--expert", "cubic"], "no expert 'cubic'; choose one of constant, feed_forward, linear, polynomial."),
         (["--shared-expert", "cubic"], "no shared expert 'cubic'; choose one of constant, feed_forward"),
         (["--gate", "competition", *options("gate", response="relu")], "choose a response of ['softplus', 'abs'"),

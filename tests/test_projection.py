@@ -77,7 +77,7 @@ def test_printed_gate_of_x4_is_attained_by_three_distinct_atoms():
 
 
 def test_atom_of_slope_zero_and_small_mass_is_attained():
-    found = project(SLOPE_ZERO, 3, INPUTS, starts=(SpreadGates(slopes=(), distances=()),))
+    found = project(SLOPE_ZERO, 3, INPUTS, starts=(Splits(0.2), SpreadGates(slopes=(), distances=())))
     assert found.attains_truth
     exact = scaled_sigmoid(SLOPE_ZERO, 2, duplicate=1), reversed_sigmoid(SLOPE_ZERO)
     assert max(divergence(SLOPE_ZERO, other, INPUTS, "truth_model") for other in exact) < 1e-25

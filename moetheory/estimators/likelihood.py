@@ -7,6 +7,7 @@ features: one matrix product per chunk of observations.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -98,6 +99,11 @@ def in_own_coordinates(layout: Layout, vector: Float[Array, " p"], at: Expansion
     """An expansion in the acting coordinates pulled back to the layout's own, curvature of the map included."""
     if layout.acting is None:
         return at
-    jacobian = jax.jacfwd(layout.act)(vector)
-    bend = jax.hessian(lambda moved: layout.act(moved) @ at.gradient)(vector)
-    return Expansion(at.value, at.gradient @ jacobian, jacobian.T @ at.hessian @ jacobian + bend)
+    return pulled_back(layout.act, vector, at)
+
+
+def pulled_back(change: Callable, point, at: Expansion) -> Expansion:
+    """An expansion after a change of coordinates as one before it."""
+    jacobian = jax.jacfwd(change)(point)
+    bend = jax.hessian(lambda coordinates: change(coordinates) @ at.gradient)(point)
+    return Expansion(at.value, jacobian.T @ at.gradient, jacobian.T @ at.hessian @ jacobian + bend)

@@ -168,9 +168,7 @@ class PublishedNearTruth(StartRule):
     def points(self, layout, sample, truth, generator):
         _require_same_family(layout, truth)
         if truth.shared or truth.family.regression or layout.acting is not None:
-            raise ValueError(
-                f"the start of arXiv 2305.03288 is for densities with linear gates, not {truth.family}; use NearTruth."
-            )
+            raise ValueError(f"the start of arXiv 2305.03288 is for softmax gates alone, not {truth.family}; use NearTruth.")
         return np.array([self._start(layout, truth, sample.size, generator) for _ in range(self.count)])
 
     def _start(self, layout, truth, size, generator):

@@ -16,7 +16,7 @@ from jax import lax
 from moetheory.estimators.derivatives import assembly, feature_products, table
 from moetheory.estimators.fit import Status
 from moetheory.estimators.layout import Layout
-from moetheory.estimators.likelihood import Expansion
+from moetheory.estimators.likelihood import Expansion, acting_coefficients, in_own_coordinates, pulled_back
 from moetheory.estimators.predictors import look
 from moetheory.estimators.trust_region import Box, free_coordinates
 from moetheory.estimators.trust_region import minimise as newton
@@ -319,7 +319,11 @@ def _edges(model: MixtureOfExperts, x: np.ndarray) -> np.ndarray:
 
 @lru_cache
 def _log_density(layout: Layout):
-    return jax.jit(lambda vector, x, y: look(layout, layout.split(vector), x, y).log_density)
+    def log_density(vector, x, y):
+        acting, coefficients = acting_coefficients(layout, vector)
+        return look(acting, coefficients, x, y).log_density
+
+    return jax.jit(log_density)
 
 
 @lru_cache
@@ -332,7 +336,7 @@ def _minimiser(layout: Layout, name: str, change: Callable | None):
         def expand(point):
             vector = point if change is None else change(point)
             at = _expansion(layout, DIVERGENCES[name], vector, chunks)
-            at = at if change is None else _pulled_back(change, point, at)
+            at = at if change is None else pulled_back(change, point, at)
             flat = Expansion(at.value, jnp.zeros_like(at.gradient), jnp.eye(len(at.gradient)))
             return jax.tree.map(lambda here, stop: jnp.where(at.value < floor, stop, here), at, flat)
 
@@ -346,29 +350,24 @@ def _expansion(layout: Layout, integrand: Callable, vector, chunks: tuple) -> Ex
 
     The score s and the second derivatives H of the log-density are those of the likelihood.
     """
-    where, coefficients = assembly(layout), layout.split(vector)
+    acting, coefficients = acting_coefficients(layout, vector)
+    where = assembly(acting)
 
     def add(total: Expansion, chunk):
         x, y, weight, log_truth = chunk
-        at = look(layout, coefficients, x[None], y)
+        at = look(acting, coefficients, x[None], y)
         value, first, second = integrand(log_truth, at.log_density)
-        rows = table(layout, at.groups)
-        sums = rows @ feature_products(x[None], weight * first).T
-        score = rows[where.gradient_row] * jnp.stack([jnp.ones_like(x), x])[where.gradient_feature]
+        rows = table(acting, at.groups)
+        sums = rows @ feature_products(acting, x[None], weight * first).T
+        score = rows[where.gradient_row] * feature_products(acting, x[None], jnp.ones_like(x))[where.gradient_feature]
         gradient = sums[where.gradient_row, where.gradient_feature]
         hessian = sums[where.hessian_row, where.hessian_feature] + (score * (weight * second)) @ score.T
         part = Expansion(jnp.sum(weight * value), gradient, hessian)
         return jax.tree.map(jnp.add, total, part), None
 
-    zero = Expansion(jnp.zeros(()), jnp.zeros_like(vector), jnp.zeros((len(vector), len(vector))))
-    return lax.scan(add, zero, chunks)[0]
-
-
-def _pulled_back(change: Callable, point, at: Expansion) -> Expansion:
-    """The expansion in the coordinates before a change."""
-    jacobian = jax.jacfwd(change)(point)
-    bend = jax.hessian(lambda coordinates: change(coordinates) @ at.gradient)(point)
-    return Expansion(at.value, jacobian.T @ at.gradient, jacobian.T @ at.hessian @ jacobian + bend)
+    size = acting.size
+    zero = Expansion(jnp.zeros(()), jnp.zeros(size), jnp.zeros((size, size)))
+    return in_own_coordinates(layout, vector, lax.scan(add, zero, chunks)[0])
 
 
 def _certificate(point, value: float, gradient, hessian, box: Box) -> tuple[float, float, np.ndarray]:
