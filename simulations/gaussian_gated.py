@@ -78,7 +78,7 @@ def ours(kind):
         num_experts=4,
         estimator=CERTIFIED,
         sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-        replicates={"quick": 3, "standard": 12, "paper": 200},
+        replicates={"quick": 3, "standard": 24, "paper": 200},
         checks=(
             composite(kind),
             DENSITY,

@@ -2,7 +2,16 @@
 
 from dataclasses import replace
 
-from moetheory.published.arxiv_2402_03226 import CERTIFIED, INPUTS, OURS, PRINTED, PRINTED_INPUTS, PUBLISHED_EM, SAME_START
+from moetheory.published.arxiv_2402_03226 import (
+    CERTIFIED,
+    EXACT_STARTS,
+    INPUTS,
+    OURS,
+    PRINTED,
+    PRINTED_INPUTS,
+    PUBLISHED_EM,
+    SAME_START,
+)
 from moetheory.study import Claim, Evidence, Rate, Simulation, log_spaced
 
 PAPER = "2402.03226"
@@ -68,9 +77,9 @@ EXACT = Claim(
     truth=OURS,
     inputs=INPUTS,
     num_experts=2,
-    estimator=SAME_START,
-    sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e2, 1e6, 9)},
-    replicates={"quick": 4, "standard": 24, "paper": 200},
+    estimator=EXACT_STARTS,
+    sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e6, 7)},
+    replicates={"quick": 4, "standard": 48, "paper": 200},
     checks=(composite("laplace_d1"), DENSITY, *(block(name, "single", 0.5, 0.25) for name in WORDS)),
     deviations="Two inputs, centres inside their box.",
 )
@@ -83,7 +92,7 @@ OVER = replace(
     num_experts=3,
     estimator=CERTIFIED,
     sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 3, "standard": 12, "paper": 200},
+    replicates={"quick": 3, "standard": 24, "paper": 200},
     checks=(
         composite("laplace_d2"),
         DENSITY,

@@ -20,7 +20,7 @@ from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
 SOURCE = "arXiv 2402.02952, Theorem 4.6, and arXiv 2405.14124, Theorem A.1"
 WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_0": "expert intercept", "eta_b": "expert bias", "nu": "variance"}
 DISTANCE = Rate("l2", "L2 distance of the functions", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06)
-SIZES = {"quick": (300, 3000), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e6, 9)}
+SIZES = {"quick": (300, 3000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e6, 7)}
 REPLICATES = {"quick": 3, "standard": 24, "paper": 200}
 
 
@@ -75,7 +75,7 @@ LIKELIHOOD_LINEAR = replace(
     truth=DENSITY,
     estimator=LIKELIHOOD,
     sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 3, "standard": 12, "paper": 200},
+    replicates={"quick": 3, "standard": 24, "paper": 200},
     checks=(
         Rate("hellinger", "Hellinger distance", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06),
         block("eta_0", "split", 0.125, 0.5),

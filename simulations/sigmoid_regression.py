@@ -31,7 +31,7 @@ PRINTED = {
 }
 OURS = {
     "sizes": {"quick": (300, 3000), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e5, 11)},
-    "replicates": {"quick": 4, "standard": 16, "paper": 100},
+    "replicates": {"quick": 4, "standard": 20, "paper": 100},
 }
 WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_b": "expert bias", "eta_0": "expert intercept"}
 DISTANCE = Rate("l2", "L2 distance of the functions", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06)
@@ -95,7 +95,15 @@ FIRST = RegressionMixture(FLAT_GATE, LINES, NOISE)
 SECOND = RegressionMixture(STEEP_GATE, neural("tanh"), NOISE)
 SPLITS = tuple((shift, split_expert(FIRST, shift)) for shift in (0.1, 1.0, 5.0))
 ZERO = tuple((intercept, with_zero_expert(SECOND, intercept)) for intercept in (-2.0, 0.0, 2.0))
-LOSS_STAYS = Rate("sigmoid_d2", "SG-D2,2", (0.0, 0.0), (0.5,), upper_bound=False, location="median", half_width=0.06)
+LOSS_STAYS = Rate(
+    "sigmoid_d2",
+    "SG-D2,2 from starts without the truth",
+    (0.0, 0.0),
+    (0.5,),
+    upper_bound=False,
+    location="median",
+    half_width=0.06,
+)
 
 THEOREM2 = ours(
     "first_tanh",
@@ -115,14 +123,14 @@ THEOREM2 = ours(
 THEOREM4 = ours(
     "first_linear_near",
     "First regime, linear experts, start near the truth",
-    "Linear experts behind gates of slope zero can be split without any change of the function: the fitted point on that fibre"
-    " is the start's choice, so from a near start the loss stays where the start put it.",
+    "Lines behind gates of slope zero add up to one line, so even the true number of atoms is not identified: noise, start and"
+    " the last step choose a point of a large fibre, far from the truth even from a near start.",
     FLAT_GATE,
     LINES,
     (
         DISTANCE,
-        LOSS_STAYS,
-        Level("smallest_eigenvalue", "smallest Hessian eigenvalue of the fit", -1e-10, 1e-10),
+        Level("sigmoid_d2", "SG-D2,2: a floor", 1.0, 1e3),
+        Level("smallest_eigenvalue", "smallest Hessian eigenvalue of the fit", -1e-5, 1e-5),
         Fibre("l2", "L2 distance of the split function", SPLITS, "distance of the intercepts", 0.0, 1e-12),
         Fibre("sigmoid_d2", "SG-D2,2 of the split function", SPLITS, "distance of the intercepts", 0.01, 1e3),
     ),
@@ -137,7 +145,8 @@ ANY_START = replace(
     statement="The same truth with starts that know nothing of it: the loss stays large at every n although the function"
     " converges like n^(-1/2).",
     estimator=ANYWHERE,
-    checks=(DISTANCE, replace(LOSS_STAYS, label="SG-D2,2 from starts without the truth")),
+    sizes=OURS["sizes"] | {"standard": log_spaced(1e3, 31_623, 4)},
+    checks=(DISTANCE, LOSS_STAYS),
 )
 THEOREM5 = ours(
     "second_tanh",
