@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+PLATFORMS = {"cpu": "cpu", "gpu": "cuda,cpu"}
 SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 
@@ -23,6 +24,31 @@ def single_threaded_workers() -> None:
     flags = os.environ.get("XLA_FLAGS", "")
     if SINGLE_THREAD not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} {SINGLE_THREAD}".strip()
+
+
+def use_device(kind: str) -> str:
+    """Compute on the CPU or on a GPU, in processes started from now on too; returns a line that says on what.
+
+    Without a GPU it is the CPU. Call it before anything is computed.
+    """
+    import jax
+
+    try:
+        _on_platforms(PLATFORMS[kind])
+        device = jax.devices()[0]
+    except RuntimeError:
+        _on_platforms(PLATFORMS["cpu"])
+        device = jax.devices()[0]
+    found = f"{device.platform}: {device.device_kind}"
+    return f"computing on {found}." if device.platform in (kind, "cuda") else f"no GPU found: computing on {found}."
+
+
+def _on_platforms(platforms: str) -> None:
+    import jax
+
+    os.environ["JAX_PLATFORMS"] = platforms
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    jax.config.update("jax_platforms", platforms)
 
 
 def _configure_jax() -> None:

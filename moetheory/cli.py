@@ -15,6 +15,8 @@ examples:
   moetheory run simulations                          run the quick preset of every simulation (minutes)
   moetheory run simulations/softmax_exact.py --preset standard --jobs 2
   moetheory run simulations/softmax_exact.py --sizes 100,1000 --reps 20 --seed 1
+  moetheory run simulations --device gpu             on a GPU, if there is one
+  moetheory run simulations --backend dask --scheduler tcp://host:8786
   moetheory status --preset standard                 what the store holds of it
   moetheory replay softmax_exact/ours/1000/7         one replicate again, beside its stored row
   moetheory report --preset standard                 verdicts, figures and report from the stored rows
@@ -35,6 +37,7 @@ EXIT_OF_ERROR = {
     "ReplayError": EXIT_USAGE,
     "IdentifyError": EXIT_USAGE,
     "RecordsError": EXIT_USAGE,
+    "WorkersError": EXIT_USAGE,
 }
 
 
@@ -90,7 +93,10 @@ def _add_run(commands) -> None:
     words = "run simulations, then write verdicts, figures and report"
     run = _add(commands, "run", _run, words, paths=True, store=True, preset=True)
     _add_overrides(run)
-    run.add_argument("--jobs", type=_positive, help="processes (default: all cores)")
+    run.add_argument("--jobs", type=_positive, help="processes (default: all cores; on a GPU one)")
+    run.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="what computes (default %(default)s)")
+    run.add_argument("--backend", choices=("processes", "dask"), default="processes", help="who computes (default %(default)s)")
+    run.add_argument("--scheduler", help="address or scheduler file of a dask cluster (default: one of --jobs workers here)")
     run.add_argument("--out", type=Path, help=f"folder for figures and report ({DEFAULT_OUT})")
 
 
@@ -142,12 +148,18 @@ def _settings(parsed):
 
 
 def _run(parsed) -> int:
+    from moetheory._config import use_device
     from moetheory.study.discovery import load
     from moetheory.study.run import run_simulations
     from moetheory.study.store import Store
+    from moetheory.study.workers import Workers
 
+    found = use_device(parsed.device)
+    if parsed.device == "gpu":
+        print(found, file=sys.stderr)
+    workers = Workers(parsed.jobs or (1 if parsed.device == "gpu" else None), parsed.backend, parsed.scheduler)
     simulations = load(parsed.paths)
-    blocks = run_simulations(simulations, Store(parsed.store), _settings(parsed), parsed.jobs)
+    blocks = run_simulations(simulations, Store(parsed.store), _settings(parsed), workers)
     if not blocks:
         print("nothing to compute: all rows are stored.", file=sys.stderr)
     claims, folder, figures = _draw(parsed)

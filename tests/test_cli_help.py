@@ -25,7 +25,7 @@ def test_help_teaches_by_example(command, capsys):
 
 def test_the_examples_of_the_help_parse():
     lines = [line.split("   ")[0].split() for line in cli.EXAMPLES.splitlines() if line.startswith("  moetheory ")]
-    assert len(lines) == 10
+    assert len(lines) == 12
     assert {line[1] for line in lines} == {*COMMANDS, "identify"}
     for line in lines:
         cli.build_parser().parse_args(line[1:])

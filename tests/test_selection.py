@@ -30,7 +30,7 @@ from moetheory import (
 )
 from moetheory.selection import classification_entropy, dendrogram_criterion
 from moetheory.sklearn import MixtureOfExpertsRegressor
-from moetheory.study import Recovery, Settings, Simulation, Store, evaluate_claims, run_simulations
+from moetheory.study import Recovery, Settings, Simulation, Store, Workers, evaluate_claims, run_simulations
 from moetheory.study.discovery import load
 from moetheory.study.selection_rates import recovered
 from moetheory.testing import seeds, truths
@@ -186,8 +186,8 @@ def test_choices_of_stored_fits_can_be_measured_later(tmp_path):
     plain = replace(tree, checks=(replace(simulation.claims[1].checks[0]),))
     sizes = Settings(sizes=(150, 300), replicates=2)
     alone = replace(simulation, claims=(plain,))
-    run_simulations([alone], Store(tmp_path), sizes, jobs=1)
-    assert run_simulations([replace(simulation, claims=(tree,))], Store(tmp_path), sizes, jobs=1) == 2
+    run_simulations([alone], Store(tmp_path), sizes, workers=Workers(1))
+    assert run_simulations([replace(simulation, claims=(tree,))], Store(tmp_path), sizes, workers=Workers(1)) == 2
     (result,) = evaluate_claims(Store(tmp_path), sizes.label, ["number_of_experts"])
     assert set(result.checks[0].values["value"]) <= {0.0, 1.0}
     assert len(result.checks[0].values) == 4

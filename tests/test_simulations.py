@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from moetheory.estimators import Status
-from moetheory.study import Evidence, Settings, Store, evaluate_claims, run_simulations
+from moetheory.study import Evidence, Settings, Store, Workers, evaluate_claims, run_simulations
 from moetheory.study.discovery import load
 
 SIMULATIONS = {simulation.name: simulation for simulation in load([Path(__file__).parents[1] / "simulations"])}
@@ -75,7 +75,7 @@ def test_one_claim_of_each_runs_end_to_end(tmp_path, name):
     claims = tuple(claim for claim in simulation.claims if claim.name in CHEAP[name])
     assert len(claims) == len(CHEAP[name])
     settings = Settings(sizes=(200, 400), replicates=2)
-    assert run_simulations([replace(simulation, claims=claims)], Store(tmp_path), settings, jobs=1) == 2 * len(claims)
+    assert run_simulations([replace(simulation, claims=claims)], Store(tmp_path), settings, workers=Workers(1)) == 2 * len(claims)
     results = evaluate_claims(Store(tmp_path), settings.label, [name])
     assert tuple(result.claim for result in results) == CHEAP[name]
     for claim, result in zip(claims, results, strict=True):

@@ -28,8 +28,10 @@ from moetheory.estimators._base import ALGORITHM
 from moetheory.study import Rate, Settings, Simulation, Store, StoreError, run_simulations
 from moetheory.study import block as block_module
 from moetheory.study import run as run_module
+from moetheory.study import workers as workers_module
 from moetheory.study.block import Block, Cell, run_block, sample_of
 from moetheory.study.sweep import sweep
+from moetheory.study.workers import Workers
 
 ROOT = Path(__file__).parents[1]
 EXACT = ["data_id", "fit_id", "n", "replicate", "seed", "status", "log_likelihood_truth", "active_bounds", "cell_pattern"]
@@ -41,7 +43,7 @@ def simulation(*claims, name="tiny"):
 
 
 def run(folder, *simulations, jobs=1, **settings):
-    run_simulations(simulations or [SIMULATION], Store(folder), Settings(**settings), jobs)
+    run_simulations(simulations or [SIMULATION], Store(folder), Settings(**settings), Workers(jobs))
     return tables(folder)
 
 
@@ -78,7 +80,7 @@ def computed(monkeypatch):
         blocks.append(block)
         return run_block(block)
 
-    monkeypatch.setattr(run_module, "run_block", recorded)
+    monkeypatch.setattr(workers_module, "run_block", recorded)
     return blocks
 
 

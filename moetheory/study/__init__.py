@@ -21,6 +21,8 @@ _HOME = {
     "StoreError": "store",
     "Settings": "run",
     "run_simulations": "run",
+    "Workers": "workers",
+    "WorkersError": "workers",
     "evaluate_claims": "evaluate",
     "standard_truth": "sweep",
 }

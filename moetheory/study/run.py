@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
-import threading
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import joblib
 import pandas as pd
-from joblib.externals.loky import get_reusable_executor
 
-from moetheory._config import single_threaded_workers
 from moetheory.estimators._base import ALGORITHM
-from moetheory.study.block import MOST_REPLICATES, Block, BlockRows, Cell, capacity, run_block
+from moetheory.study.block import MOST_REPLICATES, Block, BlockRows, Cell, capacity
 from moetheory.study.claims import Claim, Simulation
 from moetheory.study.describe import describe
 from moetheory.study.documents import claim_document, setting_label, simulation_document
@@ -25,8 +19,7 @@ from moetheory.study.manifest import manifest
 from moetheory.study.progress import Progress
 from moetheory.study.quantities import FROM_LIKELIHOODS
 from moetheory.study.store import Store, StoreError
-
-SECONDS_BETWEEN_LOOKS = 1.0
+from moetheory.study.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -131,11 +124,11 @@ def _parts(replicates: Sequence[int], size: int) -> list[tuple[int, ...]]:
     return [tuple(map(int, replicates[begin : begin + size])) for begin in range(0, len(replicates), size)]
 
 
-def compute(blocks: Sequence[Block], store: Store, jobs: int, label: str, log_path: Path | None = None) -> None:
-    """Compute blocks on ``jobs`` processes and store each as soon as it is done; the store must be locked."""
+def compute(blocks: Sequence[Block], store: Store, workers: Workers, label: str, log_path: Path | None = None) -> None:
+    """Compute blocks and store each as soon as it is done; the store must be locked."""
     total = sum(block.cost for block in blocks)
     with Progress(total, label, blocks=len(blocks), log_path=log_path) as progress:
-        for rows in _results(blocks, jobs):
+        for rows in workers.results(blocks):
             keep(rows, store)
             progress.advance(rows.block.cost)
 
@@ -148,41 +141,16 @@ def keep(rows: BlockRows, store: Store) -> None:
         store.append("fits", pd.DataFrame(rows.fits), rows.block.name)
 
 
-def _results(blocks: Sequence[Block], jobs: int):
-    if jobs == 1 or len(blocks) == 1:
-        yield from map(run_block, blocks)
-        return
-    single_threaded_workers()
-    try:
-        parallel = joblib.Parallel(n_jobs=jobs, return_as="generator_unordered", initializer=_start_worker)
-        yield from parallel(joblib.delayed(run_block)(block) for block in blocks)
-    except (KeyboardInterrupt, GeneratorExit):
-        get_reusable_executor().shutdown(wait=False, kill_workers=True)
-        raise
-
-
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent process, and end when it ends, however it ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-    os._exit(1)
-
-
-def run_simulations(simulations: Sequence[Simulation], store: Store, settings: Settings, jobs: int | None = None) -> int:
+def run_simulations(simulations: Sequence[Simulation], store: Store, settings: Settings, workers: Workers | None = None) -> int:
     """Compute what the store lacks for these simulations; returns the number of blocks computed."""
-    jobs = jobs or joblib.cpu_count()
+    workers = workers or Workers()
     with store.write_lock():
         keep_to_one_algorithm(store)
-        _record(simulations, store, settings, jobs)
+        _record(simulations, store, settings, workers)
         blocks = missing_blocks(wanted_cells(simulations, settings), store)
         if blocks:
             label = simulations[0].name if len(simulations) == 1 else f"{len(simulations)} simulations"
-            compute(blocks, store, jobs, label, Path(store.path) / "run.log")
+            compute(blocks, store, workers, label, Path(store.path) / "run.log")
     return len(blocks)
 
 
@@ -204,12 +172,13 @@ def keep_to_one_algorithm(store: Store) -> None:
         )
 
 
-def _record(simulations: Sequence[Simulation], store: Store, settings: Settings, jobs: int) -> None:
+def _record(simulations: Sequence[Simulation], store: Store, settings: Settings, workers: Workers) -> None:
     import jax
 
     facts = manifest()
     device = f"{jax.devices()[0].platform}: {jax.devices()[0].device_kind}"
-    details = {"device": device, "preset": settings.preset, "seed": settings.seed, "jobs": jobs, "cores": os.cpu_count()}
+    computed = {"backend": workers.backend, "jobs": workers.number, "cores": os.cpu_count()}
+    details = {"device": device, "preset": settings.preset, "seed": settings.seed, **computed}
     store.put_document(run_name(facts), facts | details)
     for simulation in simulations:
         names = [claim.name for claim in simulation.claims]

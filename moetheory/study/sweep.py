@@ -28,6 +28,7 @@ from moetheory.study.block import Cell
 from moetheory.study.quantities import FROM_LIKELIHOODS, check_name
 from moetheory.study.run import Wanted, compute, keep_to_one_algorithm, missing_blocks
 from moetheory.study.store import Store
+from moetheory.study.workers import Workers
 
 TRUTH_FACTORS = ("k_true", "d", "noise", "separation", "gate_scale")
 FIT_FACTORS = ("n", "k", "estimator", "start")
@@ -92,6 +93,8 @@ def sweep(
     seed: int = 0,
     store: str | Path = "results/sweeps",
     jobs: int = 1,
+    backend: str = "processes",
+    scheduler: str | None = None,
     truth: Callable[..., MixtureOfExperts] = standard_truth,
     inputs: InputLaw | None = None,
 ) -> pd.DataFrame:
@@ -111,8 +114,8 @@ def sweep(
         Seed of the study.
     store : path
         Folder of the rows; the same call again computes only what is missing.
-    jobs : int
-        Processes.
+    jobs, backend, scheduler
+        Who computes, see :class:`moetheory.study.Workers`; the table does not depend on it.
     truth : callable
         Makes the truth from the remaining factors.
     inputs : InputLaw, optional
@@ -127,7 +130,7 @@ def sweep(
     Raises
     ------
     ValueError
-        If a factor, a quantity or an estimator is unknown or out of its domain, or ``n`` is missing.
+        If a factor, a quantity, an estimator or a backend is unknown or out of its domain, or ``n`` is missing.
 
     Examples
     --------
@@ -147,12 +150,12 @@ def sweep(
     cells = [_cell(combination, truth, inputs, seed) for combination in combinations]
     measured = set(quantities) - set(FROM_LIKELIHOODS)
     wanted = {(c.data_id, c.fit_id): Wanted(c, replicates, measured) for c in cells}
-    rows = Store(store)
+    rows, workers = Store(store), Workers(jobs, backend, scheduler)
     with rows.write_lock():
         keep_to_one_algorithm(rows)
         blocks = missing_blocks(list(wanted.values()), rows)
         if blocks:
-            compute(blocks, rows, jobs, "sweep")
+            compute(blocks, rows, workers, "sweep")
     return _table(combinations, cells, rows, quantities, replicates)
 
 

@@ -1,0 +1,123 @@
+"""Who computes the blocks of a run: this process, processes of this machine, or the workers of a dask cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+from joblib.externals.loky import get_reusable_executor
+
+from moetheory._config import single_threaded_workers
+from moetheory.study.block import Block, BlockRows, run_block
+
+SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_CONNECT = 60
+BACKENDS = ("processes", "dask")
+
+
+class WorkersError(ValueError):
+    """The workers asked for are not to be had; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Where blocks are computed; results never depend on it.
+
+    Parameters
+    ----------
+    jobs : int, optional
+        Processes, by default as many as the machine has cores. A cluster that is already there has its own number.
+    backend : {"processes", "dask"}
+        Processes of this machine, or workers of a dask.distributed scheduler, through joblib both.
+    scheduler : str, optional
+        Address of the scheduler (``tcp://host:8786``) or the path of its scheduler file; by default the ``dask`` backend
+        starts a scheduler and ``jobs`` worker processes on this machine.
+
+    Raises
+    ------
+    WorkersError
+        If the backend is unknown, or a scheduler is given to processes.
+    """
+
+    jobs: int | None = None
+    backend: str = "processes"
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise WorkersError(f"backend={self.backend!r}; choose one of {list(BACKENDS)}.")
+        if self.scheduler is not None and self.backend != "dask":
+            raise WorkersError(f"scheduler={self.scheduler!r} with backend={self.backend!r}; it belongs to backend='dask'.")
+
+    @property
+    def number(self) -> int:
+        """Processes on this machine."""
+        return self.jobs or joblib.cpu_count()
+
+    def results(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
+        """Rows of the blocks, each as soon as it is done."""
+        if self.backend == "dask":
+            yield from self._on_cluster(blocks)
+        elif self.number == 1 or len(blocks) == 1:
+            yield from map(run_block, blocks)
+        else:
+            yield from self._in_processes(blocks)
+
+    def _in_processes(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
+        single_threaded_workers()
+        try:
+            parallel = joblib.Parallel(n_jobs=self.number, return_as="generator_unordered", initializer=_start_worker)
+            yield from parallel(joblib.delayed(run_block)(block) for block in blocks)
+        except (KeyboardInterrupt, GeneratorExit):
+            get_reusable_executor().shutdown(wait=False, kill_workers=True)
+            raise
+
+    def _on_cluster(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
+        with self._client() as client, joblib.parallel_config("dask", client=client, pure=False):
+            parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+            yield from parallel(joblib.delayed(run_block)(block) for block in blocks)
+
+    @contextmanager
+    def _client(self) -> Iterator[Any]:
+        try:
+            from dask.distributed import Client, LocalCluster
+        except ImportError as error:
+            raise WorkersError("the dask backend needs dask.distributed: pip install 'moetheory[dask]'.") from error
+        if self.scheduler is None:
+            single_threaded_workers()
+            options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "ERROR"}
+            with LocalCluster(n_workers=self.number, **options) as cluster, Client(cluster) as client:
+                yield client
+            return
+        with _connected(Client, self.scheduler) as client:
+            yield client
+
+
+def _connected(make_client, scheduler: str):
+    address = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+    try:
+        return make_client(**address, timeout=SECONDS_TO_CONNECT)
+    except (OSError, ValueError) as error:
+        raise WorkersError(
+            f"no dask scheduler at {scheduler!r} ({error}); give its address, such as tcp://host:8786, or its scheduler file."
+        ) from error
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent process, and end when it ends, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+    os._exit(1)

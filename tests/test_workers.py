@@ -1,0 +1,112 @@
+"""Blocks on a dask cluster: a real scheduler with two worker processes; a killed worker costs nothing but time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import cloudpickle
+import pytest
+from study_cases import SIMULATION
+from test_study import assert_same_tables, run, stored_rows, tables
+
+from moetheory.cli import main
+from moetheory.study import Settings, Store, Workers, WorkersError, run_simulations
+from moetheory.study import run as run_module
+from moetheory.study.run import missing_blocks, wanted_cells
+from moetheory.study.sweep import sweep
+
+dask = pytest.importorskip("dask.distributed", reason="needs the extra 'dask'")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+SCHEDULER_SEES = 50_000
+"""Bytes of a pickled block, at most: names, settings, replicates; never data."""
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
+    with dask.LocalCluster(n_workers=2, **options) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    return run(tmp_path_factory.mktemp("processes"), replicates=8)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(run_module, "capacity", lambda cell: 2)
+
+
+def on(cluster, folder, **settings):
+    workers = Workers(backend="dask", scheduler=cluster.scheduler_address)
+    return run_simulations([SIMULATION], Store(folder), Settings(**settings), workers)
+
+
+def test_tables_are_those_of_processes(tmp_path, cluster, expected, small_blocks):
+    assert on(cluster, tmp_path, replicates=8) == 16
+    assert_same_tables(tables(tmp_path), expected)
+    assert on(cluster, tmp_path, replicates=8) == 0
+
+
+def test_blocks_of_a_killed_worker_are_computed_again_and_none_twice(tmp_path, cluster, small_blocks):
+    with dask.Client(cluster) as client:
+        victims = sorted(client.run(os.getpid).values())
+        stop = threading.Event()
+
+        def kill_one():
+            while not stop.is_set() and len(list(tmp_path.glob("fits/*.parquet"))) < 4:
+                time.sleep(0.002)
+            os.kill(victims[0], signal.SIGKILL)
+
+        killer = threading.Thread(target=kill_one)
+        killer.start()
+        blocks = on(cluster, tmp_path, replicates=60)
+        stop.set()
+        killer.join()
+        client.wait_for_workers(2, timeout=60)
+        assert victims[0] not in client.run(os.getpid).values()
+    fits, measures = tables(tmp_path)
+    assert len(fits) == stored_rows(tmp_path, "fits") == 2 * blocks == 240
+    assert len(measures) == stored_rows(tmp_path, "measures") == 240
+    assert_same_tables((fits, measures), run(tmp_path / "alone", replicates=60))
+
+
+def test_a_cluster_is_started_where_none_is_named(tmp_path, capsys):
+    table = sweep({"n": [60, 90]}, replicates=2, store=tmp_path, jobs=2, backend="dask")
+    assert table["status"].eq("converged").all() and len(table) == 4
+
+
+def test_the_scheduler_sees_small_blocks_and_never_data(tmp_path):
+    settings = Settings(sizes=(100_000,), replicates=300)
+    blocks = missing_blocks(wanted_cells([SIMULATION], settings), Store(tmp_path))
+    assert max(len(cloudpickle.dumps(block)) for block in blocks) < SCHEDULER_SEES
+    assert max(len(block.replicates) * block.cell.size for block in blocks) < 2**21
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"backend": "slurm"}, "backend='slurm'; choose one of"),
+        ({"scheduler": "tcp://here:1"}, "it belongs to backend='dask'"),
+    ],
+)
+def test_wrong_workers_are_refused(options, words):
+    with pytest.raises(WorkersError, match=words):
+        Workers(**options)
+
+
+def test_a_scheduler_that_is_not_there_is_a_message(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("moetheory.study.workers.SECONDS_TO_CONNECT", 1)
+    file = tmp_path / "tiny.py"
+    file.write_text("from study_cases import SIMULATION\n")
+    arguments = ["run", str(file), "--store", str(tmp_path / "store"), "--backend", "dask", "--scheduler", "tcp://127.0.0.1:1"]
+    assert main(arguments) == 2
+    assert "no dask scheduler at 'tcp://127.0.0.1:1'" in capsys.readouterr().err
