@@ -43,6 +43,7 @@ _HOME = {
     "draw": "moetheory.sampling",
     "MaximumLikelihood": "moetheory.estimators",
     "ExpectationMaximisation": "moetheory.estimators",
+    "AcceleratedEM": "moetheory.estimators",
     "LeastSquares": "moetheory.estimators",
     "StochasticGradient": "moetheory.estimators",
     "ParameterBox": "moetheory.estimators",

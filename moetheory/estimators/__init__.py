@@ -1,6 +1,7 @@
 """Estimators, one per file, with their starts, boxes and certificates."""
 
 from moetheory.estimators._base import AbstractEstimator as AbstractEstimator
+from moetheory.estimators.accelerated_em import AcceleratedEM as AcceleratedEM
 from moetheory.estimators.box import ParameterBox as ParameterBox
 from moetheory.estimators.expectation_maximisation import ExpectationMaximisation as ExpectationMaximisation
 from moetheory.estimators.fit import Certificate as Certificate

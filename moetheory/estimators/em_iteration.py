@@ -64,7 +64,7 @@ def iterate(layout: Layout, rows: Rows, start, box: Box, tolerance: float, max_s
 def _step(layout: Layout, rows: Rows, box: Box, tolerance, gate_steps: int, state: State) -> State:
     """One update; the first of a run only looks at the start (nothing is known of it: minus infinity, no update)."""
     trial = jnp.clip(state.point + state.share * state.update, box.lower, box.upper)
-    value, update = _update(layout, rows, trial, box, gate_steps)
+    value, update = em_update(layout, rows, trial, box, gate_steps)
     accepted = value >= state.value
     share = jnp.where(accepted, jnp.minimum(1.0, 4.0 * state.share), 0.5 * state.share)
     settled = accepted & (value - state.value <= tolerance * jnp.abs(value))
@@ -78,7 +78,7 @@ def _step(layout: Layout, rows: Rows, box: Box, tolerance, gate_steps: int, stat
     )
 
 
-def _update(layout: Layout, rows: Rows, point, box: Box, gate_steps: int):
+def em_update(layout: Layout, rows: Rows, point, box: Box, gate_steps: int):
     """Log-likelihood at ``point`` and the EM update from there."""
     acting, coefficients = acting_coefficients(layout, point)
 

@@ -97,11 +97,11 @@ def newton_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Bo
 
 
 def em_lanes(
-    layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps, gate_steps: int
+    layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps, gate_steps: int, iterate=None
 ) -> LaneResults:
-    """EM from every start; see :mod:`moetheory.estimators.em_iteration`."""
+    """EM from every start; see :mod:`moetheory.estimators.em_iteration`, whose ``iterate`` it runs by default."""
     settings = (box.lower, box.upper, float(tolerance), int(max_steps), int(gate_steps))
-    return _run(partial(_em_program, layout), buffer, sample_of_lane, starts, settings)
+    return _run(partial(_em_program, layout, iterate or em_iteration.iterate), buffer, sample_of_lane, starts, settings)
 
 
 def gradient_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, epochs, rate, batch: int) -> LaneResults:
@@ -145,11 +145,11 @@ def _newton_program(layout, x, y, first, count, starts, lanes, lower, upper, tol
     return _map_lanes(fit, count, first, starts, lanes)
 
 
-@partial(jax.jit, static_argnums=0)
-def _em_program(layout, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps, gate_steps):
+@partial(jax.jit, static_argnums=(0, 1))
+def _em_program(layout, iterate, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps, gate_steps):
     def fit(first, start):
         rows, box = Rows(x, y, first, count), Box(lower, upper)
-        end = em_iteration.iterate(layout, rows, start, box, tolerance, max_steps, gate_steps)
+        end = iterate(layout, rows, start, box, tolerance, max_steps, gate_steps)
         return end.point, expand(layout, end.point, rows), end.steps, end.done
 
     return _map_lanes(fit, count, first, starts, lanes)
