@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -9,12 +10,14 @@ import time
 
 import cloudpickle
 import pytest
+import study_cases
 from study_cases import SIMULATION
 from test_study import assert_same_tables, run, stored_rows, tables
 
 from moetheory.cli import main
 from moetheory.study import Settings, Store, Workers, WorkersError, run_simulations
 from moetheory.study import run as run_module
+from moetheory.study import workers as workers_module
 from moetheory.study.run import missing_blocks, wanted_cells
 from moetheory.study.sweep import sweep
 
@@ -103,10 +106,24 @@ def test_wrong_workers_are_refused(options, words):
         Workers(**options)
 
 
-def test_a_scheduler_that_is_not_there_is_a_message(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("moetheory.study.workers.SECONDS_TO_CONNECT", 1)
-    file = tmp_path / "tiny.py"
-    file.write_text("from study_cases import SIMULATION\n")
-    arguments = ["run", str(file), "--store", str(tmp_path / "store"), "--backend", "dask", "--scheduler", "tcp://127.0.0.1:1"]
-    assert main(arguments) == 2
-    assert "no dask scheduler at 'tcp://127.0.0.1:1'" in capsys.readouterr().err
+@pytest.mark.parametrize("scheduler", ["tcp://127.0.0.1:1", "nowhere.json"])
+def test_a_scheduler_that_is_not_there_is_a_message(tmp_path, capsys, monkeypatch, scheduler):
+    monkeypatch.setattr(workers_module, "SECONDS_TO_CONNECT", 1)
+    options = ["--store", str(tmp_path / "store"), "--backend", "dask", "--scheduler", scheduler]
+    assert main(["run", study_cases.__file__, *options]) == 2
+    assert f"no dask scheduler at {scheduler!r}" in capsys.readouterr().err
+
+
+def test_a_scheduler_without_workers_is_a_message(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers_module, "SECONDS_FOR_WORKERS", 1)
+    refused = pytest.raises(WorkersError, match="had no worker for 1 s; start some")
+    with dask.LocalCluster(n_workers=0, dashboard_address=":0", silence_logs="CRITICAL") as empty, refused:
+        on(empty, tmp_path)
+
+
+def test_a_scheduler_is_found_by_its_file(tmp_path, cluster, expected):
+    file = tmp_path / "scheduler.json"
+    threading.Timer(0.5, lambda: file.write_text(json.dumps({"address": cluster.scheduler_address}))).start()
+    workers = Workers(backend="dask", scheduler=str(file))
+    run_simulations([SIMULATION], Store(tmp_path / "store"), Settings(replicates=8), workers)
+    assert_same_tables(tables(tmp_path / "store"), expected)

@@ -20,6 +20,10 @@ from moetheory.study.block import Block, BlockRows, run_block
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_CONNECT = 60
+SECONDS_FOR_WORKERS = 3600
+"""A queue may keep the workers of a cluster for a while."""
+BLOCKS_AHEAD = 20_000
+"""Blocks that a scheduler holds at once: workers that come late find work, and kilobytes each do not fill its memory."""
 BACKENDS = ("processes", "dask")
 
 
@@ -82,7 +86,7 @@ class Workers:
 
     def _on_cluster(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
         with self._client() as client, joblib.parallel_config("dask", client=client, pure=False):
-            parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1)
+            parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=BLOCKS_AHEAD)
             yield from parallel(joblib.delayed(run_block)(block) for block in blocks)
 
     @contextmanager
@@ -102,13 +106,32 @@ class Workers:
 
 
 def _connected(make_client, scheduler: str):
-    address = {"scheduler_file": scheduler} if Path(scheduler).is_file() else {"address": scheduler}
+    """A client of the scheduler, once it has a worker; an address has ``://`` in it, all else is a file."""
     try:
-        return make_client(**address, timeout=SECONDS_TO_CONNECT)
+        if "://" in scheduler:
+            client = make_client(scheduler, timeout=SECONDS_TO_CONNECT)
+        else:
+            client = make_client(scheduler_file=_written(Path(scheduler)), timeout=SECONDS_TO_CONNECT)
     except (OSError, ValueError) as error:
         raise WorkersError(
             f"no dask scheduler at {scheduler!r} ({error}); give its address, such as tcp://host:8786, or its scheduler file."
         ) from error
+    try:
+        client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
+    except TimeoutError as error:
+        client.close()
+        raise WorkersError(f"the scheduler {scheduler!r} had no worker for {SECONDS_FOR_WORKERS} s; start some.") from error
+    return client
+
+
+def _written(file: Path) -> str:
+    """The scheduler file, once it is there."""
+    begin = time.monotonic()
+    while not file.is_file():
+        if time.monotonic() - begin > SECONDS_TO_CONNECT:
+            raise FileNotFoundError("there is no such file")
+        time.sleep(0.1)
+    return str(file)
 
 
 def _start_worker() -> None:

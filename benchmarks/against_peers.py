@@ -1,0 +1,142 @@
+"""Time to the same log-likelihood: a certified fit against a vectorised NumPy EM and, where R has it, flexmix.
+
+    python benchmarks/against_peers.py [--repeats 5]
+
+Same data and start, one thread, k = 2 (exact-specified) and k = 3 (over-specified) at n = 1e3, 1e4, 1e5. EM runs until its
+log-likelihood is within 1e-6 relative of the certified one; a run that ends lower or reaches the limit of steps says so.
+flexmix runs from its own start with its own stop; it is driven through Rscript where that is installed with the package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import record
+
+from moetheory._config import single_threaded_workers
+
+single_threaded_workers()
+
+import numpy as np  # noqa: E402
+
+from moetheory import LinearExpert, MaximumLikelihood, MixtureOfExperts, NearTruth, ParameterBox, SoftmaxGate, Uniform, draw  # noqa: E402
+
+TRUTH = MixtureOfExperts(SoftmaxGate([-8.0, 0.0], [[25.0], [0.0]]), LinearExpert([[-20.0], [20.0]], [15.0, -5.0]), [0.09, 0.16])
+MLE = MaximumLikelihood((NearTruth(0.05),), ParameterBox(gate=40.0, expert=40.0))
+RELATIVE = 1e-6
+MOST_STEPS = 20_000
+MOST_SECONDS = 120.0
+FLEXMIX = """
+library(flexmix)
+data <- read.csv("sample.csv")
+seconds <- numeric(0)
+for (turn in 1:REPEATS) {
+  begin <- proc.time()[["elapsed"]]
+  fit <- flexmix(y ~ x, data = data, k = EXPERTS, concomitant = FLXPmultinom(~ x), control = list(minprior = 0))
+  seconds <- c(seconds, proc.time()[["elapsed"]] - begin)
+}
+cat(median(seconds), as.numeric(logLik(fit)))
+"""
+
+
+def numpy_em(x: np.ndarray, y: np.ndarray, start: MixtureOfExperts, target: float) -> dict:
+    """EM with one IRLS step for the gate, vectorised over rows, until the log-likelihood reaches ``target``."""
+    k, features = start.num_experts, np.column_stack([np.ones_like(y), x])
+    gate = np.column_stack([start.gate.intercept, start.gate.slope])
+    line = np.column_stack([start.expert.intercept, start.expert.slope])
+    variance, begin, value = np.array(start.variance), perf_counter(), -np.inf
+    for step in range(MOST_STEPS):  # noqa: B007
+        logits = features @ gate.T
+        weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+        weight /= weight.sum(axis=1, keepdims=True)
+        residual = y[:, None] - features @ line.T
+        joint = weight * np.exp(-0.5 * residual**2 / variance) / np.sqrt(2 * np.pi * variance)
+        density = joint.sum(axis=1)
+        value = np.log(density).sum()
+        if value >= target or perf_counter() - begin > MOST_SECONDS:
+            break
+        responsibility = joint / density[:, None]
+        for atom in range(k):
+            weighted = responsibility[:, atom, None] * features
+            line[atom] = np.linalg.solve(weighted.T @ features, weighted.T @ y)
+            variance[atom] = responsibility[:, atom] @ (y - features @ line[atom]) ** 2 / responsibility[:, atom].sum()
+        score = ((responsibility - weight)[:, :-1].T @ features).ravel()
+        blocks = [[(weight[:, i] * ((i == j) - weight[:, j]))[:, None] * features for j in range(k - 1)] for i in range(k - 1)]
+        information = np.block([[features.T @ block for block in row] for row in blocks])
+        gate[:-1] += np.linalg.solve(information + 1e-9 * np.eye(len(information)), score).reshape(k - 1, -1)
+    return {"seconds": perf_counter() - begin, "steps": step, "reached": bool(value >= target)}
+
+
+def flexmix(sample, experts: int, repeats: int) -> dict | None:
+    """Median time and log-likelihood of flexmix; None where R or the package is missing."""
+    if shutil.which("Rscript") is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        table = np.column_stack([sample.x[:, 0], sample.y])
+        np.savetxt(Path(folder, "sample.csv"), table, delimiter=",", header="x,y", comments="")
+        script = FLEXMIX.replace("REPEATS", str(repeats)).replace("EXPERTS", str(experts))
+        done = subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return None
+    seconds, value = map(float, done.stdout.split()[-2:])
+    return {"seconds": seconds, "log_likelihood": value}
+
+
+def compare(experts: int, size: int, repeats: int) -> dict:
+    """One row: medians over repeats that take turns."""
+    sample = draw(TRUTH, Uniform((0.0,), (1.0,)), size, np.random.default_rng(size))
+    start = MLE.starts[0]
+    fits, ours, theirs = [], [], []
+    from moetheory.estimators.layout import Layout
+
+    layout = Layout(experts, 1, TRUTH.family)
+    point = layout.unpack(start.points(layout, sample, TRUTH, np.random.default_rng(1))[0])
+    MLE.fit(sample, experts, np.random.default_rng(1), TRUTH)
+    for _ in range(repeats):
+        begin = perf_counter()
+        fits.append(MLE.fit(sample, experts, np.random.default_rng(1), TRUTH))
+        ours.append(perf_counter() - begin)
+        target = fits[0].log_likelihood - RELATIVE * abs(fits[0].log_likelihood)
+        theirs.append(numpy_em(sample.x[:, 0], sample.y, point, target))
+    seconds = median(ours)
+    row = {
+        "experts": experts,
+        "rows": size,
+        "status": fits[0].status.value,
+        "moetheory_seconds": round(seconds, 5),
+        "numpy_em_seconds": round(median(run["seconds"] for run in theirs), 5),
+        "numpy_em_steps": theirs[0]["steps"],
+        "numpy_em_reached": theirs[0]["reached"],
+        "numpy_em_over_moetheory": round(median(run["seconds"] for run in theirs) / seconds, 2),
+    }
+    peer = flexmix(sample, experts, repeats)
+    if peer is None:
+        return row | {"flexmix": "not installed here"}
+    return row | {
+        "flexmix_seconds": peer["seconds"],
+        "flexmix_over_moetheory": round(peer["seconds"] / seconds, 1),
+        "flexmix_gap_relative": float(f"{(fits[0].log_likelihood - peer['log_likelihood']) / abs(fits[0].log_likelihood):.2g}"),
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    arguments = parser.parse_args()
+    rows = [compare(k, n, arguments.repeats) for k in (2, 3) for n in (1_000, 10_000, 100_000)]
+    for row in rows:
+        print(json.dumps(row))
+    record.write("against_peers", {"relative": RELATIVE, "repeats": arguments.repeats, "rows": rows})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""How the cost of certified fits grows: with rows, with replicates, with workers; and how much memory a block takes.
+
+    python benchmarks/scaling.py [--largest 10000000] [--repeats 5]
+
+Time of one fit (k = 2, d = 1, near-truth start) from n = 1e4 up, its exponent in n by least squares of logarithms, the peak of
+memory of a process that fits one block at each n, the time of 64 and 512 replicates, and of one worker against two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import record
+
+from moetheory._config import single_threaded_workers
+
+single_threaded_workers()
+
+from moetheory import MaximumLikelihood, NearTruth, draw  # noqa: E402
+from moetheory.published.arxiv_2305_03288 import BOX, INPUTS, TRUTH  # noqa: E402
+from moetheory.study import Store, Workers  # noqa: E402
+from moetheory.study.block import Block, Cell, capacity, run_block  # noqa: E402
+from moetheory.study.run import Wanted, compute, missing_blocks  # noqa: E402
+
+MLE = MaximumLikelihood(starts=(NearTruth(0.05),), box=BOX)
+
+
+def cell(size: int) -> Cell:
+    return Cell(TRUTH, INPUTS, size, 2, MLE, seed=0)
+
+
+def seconds_of_a_fit(size: int, repeats: int) -> float:
+    sample = draw(TRUTH, INPUTS, size, np.random.default_rng(0))
+    times = []
+    for turn in range(repeats + 1):
+        begin = perf_counter()
+        MLE.fit(sample, 2, np.random.default_rng(turn), TRUTH)
+        times.append(perf_counter() - begin)
+    return median(times[1:])
+
+
+def peak_megabytes(size: int) -> float:
+    """Peak memory of a process that computes one whole block of this size."""
+    command = [sys.executable, __file__, "--block", str(size)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def block_alone(size: int) -> None:
+    run_block(Block(cell(size), tuple(range(capacity(cell(size)))), ("softmax_d1",)))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def seconds_of_replicates(replicates: int, jobs: int, size: int = 10_000) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(folder)
+        blocks = missing_blocks([Wanted(cell(size), replicates, {"softmax_d1"})], store)
+        with store.write_lock():
+            begin = perf_counter()
+            compute(blocks, store, Workers(jobs), f"{replicates} replicates, {jobs} workers")
+            return perf_counter() - begin
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--largest", type=int, default=10_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--block", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.block:
+        block_alone(arguments.block)
+        return 0
+    sizes = [n for n in (10_000, 100_000, 1_000_000, 10_000_000) if n <= arguments.largest]
+    fits = {n: seconds_of_a_fit(n, arguments.repeats) for n in sizes}
+    exponent = np.polyfit(np.log(sizes), np.log(list(fits.values())), 1)[0]
+    for jobs in (1, 2):
+        seconds_of_replicates(8 * jobs, jobs)  # starts the workers and compiles
+    replicates = {r: median(seconds_of_replicates(r, 1) for _ in range(arguments.repeats)) for r in (64, 512)}
+    workers = {jobs: median(seconds_of_replicates(2000, jobs) for _ in range(arguments.repeats)) for jobs in (1, 2)}
+    results = {
+        "fit_seconds": {str(n): round(value, 5) for n, value in fits.items()},
+        "exponent_in_rows": round(float(exponent), 3),
+        "peak_megabytes_of_a_block": {str(n): round(peak_megabytes(n)) for n in sizes},
+        "replicates_seconds": {str(r): round(value, 3) for r, value in replicates.items()},
+        "512_over_64_replicates": round(replicates[512] / replicates[64], 2),
+        "workers_seconds": {str(jobs): round(value, 2) for jobs, value in workers.items()},
+        "one_worker_over_two": round(workers[1] / workers[2], 2),
+    }
+    record.write("scaling", results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
