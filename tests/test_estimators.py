@@ -28,7 +28,7 @@ from moetheory import (
     Uniform,
     draw,
 )
-from moetheory.estimators import StartRule, lanes
+from moetheory.estimators import StartRule, em_iteration, lanes
 from moetheory.estimators.layout import Layout
 from moetheory.testing import arbitrary_samples, check_estimator, samples, seeds, truths
 
@@ -365,11 +365,12 @@ def test_fits_do_not_depend_on_their_batch(estimator):
 
 
 def test_a_new_sample_size_needs_no_compilation():
-    programs = (lanes._newton_program, lanes._em_program)
+    programs = (lanes.compiled(lanes.newton_program, LAYOUT), lanes.compiled(lanes.em_program, LAYOUT, em_iteration.iterate))
     estimators = (MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR))
     for estimator in estimators:
         fit(estimator, sample_of(0, 100))
     before = [program._cache_size() for program in programs]
+    assert all(before)
     for size in (50, 777, 16_000):
         for estimator in estimators:
             fit(estimator, sample_of(0, size))

@@ -13,7 +13,7 @@ over the observations times products of features are the derivatives in the para
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ import numpy as np
 from jax import lax
 
 from moetheory.estimators.layout import Layout
-from moetheory.estimators.predictors import UNROLLED, Atoms, affinity_link, link_derivatives
+from moetheory.estimators.predictors import Atoms, affinity_link, link_derivatives
 
 MATRIX_WIDTH = 4
 """Feature products are padded with zeros to a multiple of this: narrow matrix products are slower than padded ones."""
@@ -93,19 +93,35 @@ def _is_identity(link: Callable, inputs: tuple) -> bool:
     return link(*inputs) is inputs[0]
 
 
-def table(layout: Layout, groups: tuple[Atoms, ...]):
-    """All entries of Hessian and gradient in the linear predictors, one row each, in the order of :func:`table_rows`."""
+def table(layout: Layout, groups: tuple[Atoms, ...]) -> tuple[Any, ...]:
+    """All entries of Hessian and gradient in the linear predictors, one row each, in the parts of :func:`assembly`."""
+    groups = lax.optimization_barrier(groups)
     links = [_links(layout, index, atoms) for index, atoms in enumerate(groups)]
     found = slots(layout)
     rows = [_row(slot, groups[slot.group], links[slot.group], layout) for slot in found]
-    size = groups[0].residual.shape[1]
     blocks = [
         _block(a, b, rows[i], rows[j], _inside(a, b, groups[a.group], links[a.group], layout))
         for i, a in enumerate(found)
         for j, b in enumerate(found[i:], start=i)
     ]
     scores = [row.score[: slot.atoms] for slot, row in zip(found, rows, strict=True)]
-    return jnp.concatenate([jnp.broadcast_to(part, (*part.shape[:-1], size)).reshape(-1, size) for part in [*blocks, *scores]])
+    return in_parts(layout, blocks, scores, groups[0].residual.shape[1])
+
+
+def in_parts(layout: Layout, blocks: Sequence[Any], scores: Sequence[Any], size: int) -> tuple[Any, ...]:
+    """Blocks of all pairs of slots, then scores, each as rows of the part it belongs to."""
+    parts: list[list] = [[] for _ in assembly(layout).shapes]
+    for number, block in zip(_part_of_pair(layout), blocks, strict=True):
+        parts[number].append(block)
+    parts[-1] += scores
+    return tuple(
+        jnp.concatenate([jnp.broadcast_to(one, (*one.shape[:-1], size)).reshape(-1, size) for one in part]) for part in parts
+    )
+
+
+def sums_of(where: Assembly, parts: tuple[Any, ...], products) -> tuple[Any, ...]:
+    """Sums of the rows of every part times the feature products that it meets."""
+    return tuple(part @ products[:width].T for part, (_, width) in zip(parts, where.shapes, strict=True))
 
 
 def _row(slot: Slot, atoms: Atoms, links: _Links, layout: Layout) -> Row:
@@ -196,13 +212,17 @@ def on_diagonal(values, rows: int, columns: int):
 
 
 class Assembly(NamedTuple):
-    """Where the entries of gradient and Hessian stand in the table of sums over (row, feature product)."""
+    """Where the entries of gradient and Hessian stand in the sums over (row, feature product), part by part.
 
-    shape: tuple[int, int]
+    Rows of two predictors that see inputs meet all products of features; the others and the scores, where that makes a
+    difference, form a second part, which meets the features alone. The gradient comes from the last part.
+    """
+
+    shapes: tuple[tuple[int, int], ...]
     gradient_row: np.ndarray
     gradient_feature: np.ndarray
-    hessian_row: np.ndarray
-    hessian_feature: np.ndarray
+    hessian: np.ndarray
+    """Places in the sums of all parts, one after another."""
 
 
 @lru_cache
@@ -210,18 +230,36 @@ def assembly(layout: Layout) -> Assembly:
     """Places of the sums of :func:`table` times :func:`feature_products`."""
     found = slots(layout)
     slot, atom, feature = coordinates(layout)
-    row, hessian_rows = _pair_rows(found)
-    first = hessian_rows + np.cumsum([0, *(one.atoms for one in found)])
+    widths = _widths(layout)
+    row, part, counts = _pair_rows(found, _part_of_pair(layout), len(widths))
+    first = counts[-1] + np.cumsum([0, *(one.atoms for one in found)])
+    counts[-1] = first[-1]
     place = np.concatenate([[0], np.cumsum([one.atoms for one in found])])[slot] + atom
+    pairs = np.ix_(place, place)
+    begin = np.cumsum([0, *np.multiply(counts, widths)])[part[pairs]]
     products = product_index(layout.num_features)
-    num_features = products.max() + 1
     return Assembly(
-        shape=(int(first[-1]), num_features + -num_features % MATRIX_WIDTH),
+        shapes=tuple((int(count), width) for count, width in zip(counts, widths, strict=True)),
         gradient_row=first[slot] + atom,
         gradient_feature=feature,
-        hessian_row=row[np.ix_(place, place)],
-        hessian_feature=products[np.ix_(feature, feature)],
+        hessian=begin + row[pairs] * np.array(widths)[part[pairs]] + products[np.ix_(feature, feature)],
     )
+
+
+def _widths(layout: Layout) -> tuple[int, ...]:
+    """Feature products that each part of the table meets, padded."""
+    alone, all_products = 1 + layout.num_features, product_index(layout.num_features).max() + 1
+    padded = [int(count + -count % MATRIX_WIDTH) for count in (all_products, alone)]
+    return (padded[0],) if padded[0] == padded[1] else tuple(padded)
+
+
+@lru_cache
+def _part_of_pair(layout: Layout) -> tuple[int, ...]:
+    """Part of the table for every pair of slots, in the order of :func:`table`."""
+    slot, _, feature = coordinates(layout)
+    sees = [bool(feature[slot == index].any()) for index in range(len(slots(layout)))]
+    last = len(_widths(layout)) - 1
+    return tuple(0 if one and other else last for i, one in enumerate(sees) for other in sees[i:])
 
 
 def coordinates(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -240,33 +278,29 @@ def coordinates(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return slot, atom, feature
 
 
-def _pair_rows(found: tuple[Slot, ...]) -> tuple[np.ndarray, int]:
-    """Row of the table for every pair of (slot, atom), and the number of such rows."""
+def _pair_rows(found: tuple[Slot, ...], part_of_pair: Sequence[int], parts: int):
+    """Row and part of the table for every pair of (slot, atom), and the number of such rows in every part."""
     ends = np.cumsum([slot.atoms for slot in found])
     places = [np.arange(end - slot.atoms, end) for slot, end in zip(found, ends, strict=True)]
-    row = np.zeros((ends[-1], ends[-1]), dtype=int)
-    start = 0
+    row, part = np.zeros((2, ends[-1], ends[-1]), dtype=int)
+    counts, number = np.zeros(parts, dtype=int), iter(part_of_pair)
     for i, a in enumerate(places):
         for b in places[i:]:
-            block = start + np.arange(a.size * b.size).reshape(a.size, b.size)
-            row[np.ix_(b, a)] = block.T
-            row[np.ix_(a, b)] = block
-            start += block.size
-    return row, start
+            mine = next(number)
+            block = counts[mine] + np.arange(a.size * b.size).reshape(a.size, b.size)
+            row[np.ix_(b, a)], row[np.ix_(a, b)] = block.T, block
+            part[np.ix_(b, a)] = part[np.ix_(a, b)] = mine
+            counts[mine] += block.size
+    return row, part, counts
 
 
 def feature_products(layout: Layout, x, weight):
     """Weighted products of (1, features of x) with itself, (F, chunk); the first rows are the features themselves."""
     x = x if layout.num_features == len(x) else jnp.concatenate([x, x * x])
-    d = x.shape[0]
-    if d > UNROLLED:
-        first, second = np.triu_indices(d)
-        stacked = jnp.concatenate([weight[None], weight * x, (weight * x)[first] * x[second]])
-        return jnp.pad(stacked, ((0, -len(stacked) % MATRIX_WIDTH), (0, 0)))
-    one = [weight, *(weight * column for column in x)]
-    products = [*one, *(one[1 + i] * x[j] for i in range(d) for j in range(i, d))]
-    padding = [jnp.zeros_like(weight)] * (-len(products) % MATRIX_WIDTH)
-    return jnp.stack(products + padding)
+    weighted = weight * x
+    pieces = lax.optimization_barrier([weight[None], weighted, *(weighted[i] * x[i:] for i in range(len(x)))])
+    stacked = jnp.concatenate(pieces)
+    return jnp.pad(stacked, ((0, -len(stacked) % MATRIX_WIDTH), (0, 0)))
 
 
 @lru_cache

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import jax
@@ -33,6 +33,8 @@ INTERLEAVE = 16
 PILOT = 2**14
 """From this sample size on, Newton first runs on the first sixteenth of the rows and goes on from there."""
 PILOT_TOLERANCE = 1e-5
+COMPILER_OPTIONS = {"xla_disable_hlo_passes": "cse_barrier_expander"}
+"""Without it XLA for CPUs drops optimization barriers before it fuses, and every loop computes anew what they were to keep."""
 
 
 FIBRE_ROUNDOFF = 1e-7
@@ -93,7 +95,7 @@ def _interleave(values: np.ndarray, out: np.ndarray) -> None:
 def newton_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps) -> LaneResults:
     """Trust-region Newton from every start; see :mod:`moetheory.estimators.trust_region`."""
     settings = (box.lower, box.upper, float(tolerance), int(max_steps))
-    return _run(partial(_newton_program, layout), buffer, sample_of_lane, starts, settings)
+    return _run(compiled(newton_program, layout), buffer, sample_of_lane, starts, settings)
 
 
 def em_lanes(
@@ -101,13 +103,20 @@ def em_lanes(
 ) -> LaneResults:
     """EM from every start; see :mod:`moetheory.estimators.em_iteration`, whose ``iterate`` it runs by default."""
     settings = (box.lower, box.upper, float(tolerance), int(max_steps), int(gate_steps))
-    return _run(partial(_em_program, layout, iterate or em_iteration.iterate), buffer, sample_of_lane, starts, settings)
+    return _run(compiled(em_program, layout, iterate or em_iteration.iterate), buffer, sample_of_lane, starts, settings)
 
 
 def gradient_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, epochs, rate, batch: int) -> LaneResults:
     """Stochastic gradient steps from every start; see :mod:`moetheory.estimators.gradient_iteration`."""
     settings = (box.lower, box.upper, int(epochs), float(rate))
-    return _run(partial(_gradient_program, layout, int(batch)), buffer, sample_of_lane, starts, settings)
+    return _run(compiled(gradient_program, layout, int(batch)), buffer, sample_of_lane, starts, settings)
+
+
+@lru_cache
+def compiled(program, *static):
+    """A program for given layout and other static arguments, compiled on its first call and kept."""
+    options = COMPILER_OPTIONS if jax.default_backend() == "cpu" else None
+    return jax.jit(partial(program, *static), compiler_options=options)
 
 
 def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> LaneResults:
@@ -124,8 +133,9 @@ def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> LaneResul
     return LaneResults(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-@partial(jax.jit, static_argnums=0)
-def _newton_program(layout, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
+def newton_program(layout, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
+    """Trust-region Newton on every lane, first on a share of the rows where there are many."""
+
     def fit(first, start):
         def stage(index, state):
             full = index == 1
@@ -145,8 +155,9 @@ def _newton_program(layout, x, y, first, count, starts, lanes, lower, upper, tol
     return _map_lanes(fit, count, first, starts, lanes)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _em_program(layout, iterate, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps, gate_steps):
+def em_program(layout, iterate, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps, gate_steps):
+    """EM, by the given iteration, on every lane."""
+
     def fit(first, start):
         rows, box = Rows(x, y, first, count), Box(lower, upper)
         end = iterate(layout, rows, start, box, tolerance, max_steps, gate_steps)
@@ -155,8 +166,9 @@ def _em_program(layout, iterate, x, y, first, count, starts, lanes, lower, upper
     return _map_lanes(fit, count, first, starts, lanes)
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _gradient_program(layout, batch, x, y, first, count, starts, lanes, lower, upper, epochs, rate):
+def gradient_program(layout, batch, x, y, first, count, starts, lanes, lower, upper, epochs, rate):
+    """Stochastic gradient steps on every lane."""
+
     def fit(first, start):
         rows = Rows(x, y, first, count)
         point = gradient_iteration.descend(layout, rows, start, Box(lower, upper), epochs, rate, batch)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from moetheory.estimators.derivatives import Assembly, assembly, feature_products, table
+from moetheory.estimators.derivatives import Assembly, assembly, feature_products, sums_of, table
 from moetheory.estimators.layout import Coefficients, Layout
 from moetheory.estimators.predictors import look
 
@@ -76,10 +76,10 @@ def expand(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Expansion:
 
     def chunk_sum(x, y, counted):
         at = look(acting, coefficients, x, y)
-        return at.log_likelihood(counted), table(acting, at.groups) @ feature_products(acting, x, counted).T
+        return at.log_likelihood(counted), sums_of(where, table(acting, at.groups), feature_products(acting, x, counted))
 
-    total, sums = over_chunks(rows, chunk_sum, (jnp.zeros(()), jnp.zeros(where.shape)))
-    return in_own_coordinates(layout, vector, assembled(where, -total / rows.count, sums / -rows.count))
+    total, sums = over_chunks(rows, chunk_sum, (jnp.zeros(()), no_sums(where)))
+    return in_own_coordinates(layout, vector, assembled(where, -total / rows.count, sums, -1.0 / rows.count))
 
 
 def acting_coefficients(layout: Layout, vector: Float[Array, " p"]) -> tuple[Layout, tuple[Coefficients, ...]]:
@@ -89,10 +89,15 @@ def acting_coefficients(layout: Layout, vector: Float[Array, " p"]) -> tuple[Lay
     return layout.acting, layout.acting.split(layout.act(vector))
 
 
-def assembled(where: Assembly, value, sums) -> Expansion:
-    """Value, gradient and Hessian from a table of sums."""
-    gradient = sums[where.gradient_row, where.gradient_feature]
-    return Expansion(value, gradient, sums[where.hessian_row, where.hessian_feature])
+def no_sums(where: Assembly) -> tuple[Array, ...]:
+    """Sums before the first chunk."""
+    return tuple(jnp.zeros(shape) for shape in where.shapes)
+
+
+def assembled(where: Assembly, value, sums: tuple[Array, ...], factor=1.0) -> Expansion:
+    """Value, gradient and Hessian from the sums of all parts times a factor."""
+    gradient = factor * sums[-1][where.gradient_row, where.gradient_feature]
+    return Expansion(value, gradient, factor * jnp.concatenate([part.ravel() for part in sums])[where.hessian])
 
 
 def in_own_coordinates(layout: Layout, vector: Float[Array, " p"], at: Expansion) -> Expansion:

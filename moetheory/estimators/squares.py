@@ -23,11 +23,21 @@ from moetheory.estimators.derivatives import (
     affinity_slope,
     assembly,
     feature_products,
+    in_parts,
     on_diagonal,
     slots,
+    sums_of,
 )
 from moetheory.estimators.layout import Coefficients, Layout
-from moetheory.estimators.likelihood import Expansion, Rows, acting_coefficients, assembled, in_own_coordinates, over_chunks
+from moetheory.estimators.likelihood import (
+    Expansion,
+    Rows,
+    acting_coefficients,
+    assembled,
+    in_own_coordinates,
+    no_sums,
+    over_chunks,
+)
 from moetheory.estimators.predictors import LinkDerivatives, affinities, affinity_link, linear_predictors, link_derivatives
 
 
@@ -79,10 +89,10 @@ def expand(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Expansion:
         at = function_at(acting, coefficients, x)
         residual = at.value - y
         squares = jnp.sum(counted * residual**2)
-        return squares, _table(acting, at, residual) @ feature_products(acting, x, counted).T
+        return squares, sums_of(where, _table(acting, at, residual), feature_products(acting, x, counted))
 
-    total, sums = over_chunks(rows, chunk_sum, (jnp.zeros(()), jnp.zeros(where.shape)))
-    return in_own_coordinates(layout, vector, assembled(where, 0.5 * total / rows.count, sums / rows.count))
+    total, sums = over_chunks(rows, chunk_sum, (jnp.zeros(()), no_sums(where)))
+    return in_own_coordinates(layout, vector, assembled(where, 0.5 * total / rows.count, sums, 1.0 / rows.count))
 
 
 class _Row(NamedTuple):
@@ -103,7 +113,7 @@ def _table(layout: Layout, at: Function, residual):
         for j, b in enumerate(found[i:], start=i)
     ]
     scores = [residual * row.score[: slot.atoms] for slot, row in zip(found, rows, strict=True)]
-    return jnp.concatenate([part.reshape(-1, len(residual)) for part in [*blocks, *scores]])
+    return in_parts(layout, blocks, scores, len(residual))
 
 
 def _row(slot: Slot, at: Function, responsive: bool, normalised: bool) -> _Row:

@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from moetheory.estimators.derivatives import assembly, feature_products, table
+from moetheory.estimators.derivatives import assembly, feature_products, sums_of, table
 from moetheory.estimators.fit import Status
 from moetheory.estimators.layout import Layout
-from moetheory.estimators.likelihood import Expansion, acting_coefficients, in_own_coordinates, pulled_back
+from moetheory.estimators.likelihood import Expansion, acting_coefficients, assembled, in_own_coordinates, pulled_back
 from moetheory.estimators.predictors import look
 from moetheory.estimators.trust_region import Box, free_coordinates
 from moetheory.estimators.trust_region import minimise as newton
@@ -357,12 +357,11 @@ def _expansion(layout: Layout, integrand: Callable, vector, chunks: tuple) -> Ex
         x, y, weight, log_truth = chunk
         at = look(acting, coefficients, x[None], y)
         value, first, second = integrand(log_truth, at.log_density)
-        rows = table(acting, at.groups)
-        sums = rows @ feature_products(acting, x[None], weight * first).T
-        score = rows[where.gradient_row] * feature_products(acting, x[None], jnp.ones_like(x))[where.gradient_feature]
-        gradient = sums[where.gradient_row, where.gradient_feature]
-        hessian = sums[where.hessian_row, where.hessian_feature] + (score * (weight * second)) @ score.T
-        part = Expansion(jnp.sum(weight * value), gradient, hessian)
+        parts = table(acting, at.groups)
+        sums = sums_of(where, parts, feature_products(acting, x[None], weight * first))
+        score = parts[-1][where.gradient_row] * feature_products(acting, x[None], jnp.ones_like(x))[where.gradient_feature]
+        own = assembled(where, jnp.sum(weight * value), sums)
+        part = own._replace(hessian=own.hessian + (score * (weight * second)) @ score.T)
         return jax.tree.map(jnp.add, total, part), None
 
     size = acting.size
