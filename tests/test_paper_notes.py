@@ -9,6 +9,7 @@ import pytest
 from moetheory.report import write_claims_page
 
 ROOT = Path(__file__).parent.parent
+PUBLISHED = ROOT / "moetheory" / "published"
 ROW = re.compile(r"\| *(?P<slope>[−-]?\d+\.\d+) ± (?P<se>\d+\.\d+) *\|.*\]\((?P<file>\.\./figures/\S+?)\.png\)")
 PAGES = [page for page in sorted((ROOT / "paper_notes").glob("*.md")) if page.name != "claims.md"]
 ROWS = [(page.name, match) for page in PAGES for match in ROW.finditer(page.read_text())]
@@ -33,7 +34,10 @@ def test_the_page_of_all_claims_is_that_of_the_committed_figures(tmp_path):
     assert page.read_text() == (ROOT / "paper_notes" / "claims.md").read_text()
 
 
-@pytest.mark.parametrize("paper", ["2305.03288", "2402.02526", "2505.10860", "2505.13380"])
+PAPERS = sorted(paper.name.removeprefix("arxiv_").removesuffix(".py").replace("_", ".") for paper in PUBLISHED.glob("arxiv_*.py"))
+
+
+@pytest.mark.parametrize("paper", [*PAPERS, "2402.02526", "2405.14124"])
 def test_every_paper_has_a_page(paper):
     assert (ROOT / "paper_notes" / f"{paper}.md").is_file()
     assert f"({paper}.md)" in (ROOT / "paper_notes" / "README.md").read_text()
