@@ -3,7 +3,8 @@
     python benchmarks/against_peers.py [--repeats 5]
 
 Same data and start, one thread, k = 2 (exact-specified) and k = 3 (over-specified) at n = 1e3, 1e4, 1e5. EM runs until its
-log-likelihood is within 1e-6 relative of the certified one; a run that does not get there in 30 s is stopped, and its ratio is a lower bound.
+log-likelihood is within 1e-6 relative of the certified one; a run that does not get there in 30 s is stopped: its ratio is a
+lower bound.
 flexmix runs from its own start with its own stop; it is driven through Rscript where that is installed with the package.
 """
 

@@ -138,7 +138,7 @@ def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box, kinked
     top = values.max()
     best = int(np.argmax(values >= top - TIE * (1 + abs(top)))) if np.isfinite(top) else 0
     model = layout.unpack(ends.point[best]) if np.isfinite(top) else None
-    certificate = _certify(layout, sample, ends, values, best, box) if model else UNCERTIFIED
+    certificate = _certify(layout, model, sample, ends, values, best, box) if model else UNCERTIFIED
     return Fit(
         model=model,
         log_likelihood=float(ends.log_likelihood[best]) if model else np.nan,
@@ -150,7 +150,7 @@ def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box, kinked
     )
 
 
-def _certify(layout: Layout, sample: Sample, ends: LaneResults, values, best: int, box: Box) -> Certificate:
+def _certify(layout: Layout, model: Model, sample: Sample, ends: LaneResults, values, best: int, box: Box) -> Certificate:
     point = ends.point[best]
     at = Expansion(-values[best] / sample.size, ends.gradient[best], ends.hessian[best])
     agreeing = np.flatnonzero(values >= values[best] - AGREEMENT * (1 + abs(values[best])))
@@ -158,7 +158,7 @@ def _certify(layout: Layout, sample: Sample, ends: LaneResults, values, best: in
     curvature = at.hessian[np.ix_(free, free)]
     finite = np.isfinite(curvature).all()
     rows = sample.x[:: max(1, sample.size // EVALUATION_ROWS)][:EVALUATION_ROWS]
-    share = weights_and_means(layout.unpack(point), rows)[0].mean(axis=0)
+    share = weights_and_means(model, rows)[0].mean(axis=0)
     return Certificate(
         gradient_norm=float(relative_gradient(point, at, box)),
         smallest_eigenvalue=float(np.linalg.eigvalsh(curvature)[0]) if finite and free.any() else np.nan,
@@ -179,6 +179,9 @@ def _active_bounds(layout: Layout, point: np.ndarray, box: Box) -> tuple[str, ..
 
 def _spread(layout: Layout, points: np.ndarray, reference: np.ndarray) -> float:
     """Largest relative distance between the mixing measures of starts that agree in likelihood, atoms matched."""
+    points = points[(points != reference).any(axis=1)]
+    if not len(points):
+        return 0.0
     centre = _atoms(layout, reference)
     distances = []
     for point in points:

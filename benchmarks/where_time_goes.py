@@ -1,0 +1,68 @@
+"""Where the time of one replicate goes: drawing, buffer, passes over the sample, the rest of the fit, measuring.
+
+    python benchmarks/where_time_goes.py [--repeats 15]
+
+k = 2 (exact-specified) and k = 3 (over-specified), d = 1, near-truth start, one thread. The passes are counted by running the
+compiled program alone; ``passes`` is its time over that of one pass (value, gradient, Hessian) at the same size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from statistics import median
+
+import record
+
+from moetheory._config import single_threaded_workers
+
+single_threaded_workers()
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+
+from moetheory import MaximumLikelihood, NearTruth, draw  # noqa: E402
+from moetheory.estimators import lanes, likelihood  # noqa: E402
+from moetheory.estimators.layout import Layout  # noqa: E402
+from moetheory.published.arxiv_2305_03288 import BOX, INPUTS, TRUTH  # noqa: E402
+from moetheory.study.quantities import measure  # noqa: E402
+
+MLE = MaximumLikelihood((NearTruth(0.05),), BOX)
+QUANTITIES = ("softmax_d1", "e2.eta_0.single", "hellinger")
+
+
+def stages(experts: int, size: int, repeats: int) -> dict:
+    """Median milliseconds of every stage."""
+    sample, layout = draw(TRUTH, INPUTS, size, np.random.default_rng(0)), Layout(experts, 1, TRUTH.family)
+    box, buffer = BOX.bounds(layout), lanes.fill([sample])
+    start = MLE.starts[0].points(layout, sample, TRUTH, np.random.default_rng(1))
+    fit = MLE.fit(sample, experts, np.random.default_rng(1), TRUTH)
+    rows = likelihood.Rows(*jax.device_put((buffer.x, buffer.y)), jax.numpy.asarray(0), jax.numpy.asarray(size))
+    options = {"compiler_options": lanes.COMPILER_OPTIONS}
+    one_pass = jax.jit(lambda vector, rows: likelihood.expand(layout, vector, rows), **options)
+    vector = jax.device_put(fit.parameters)
+    tasks = {
+        "draw": lambda: draw(TRUTH, INPUTS, size, np.random.default_rng(0)),
+        "fill": lambda: lanes.fill([sample]),
+        "newton": lambda: lanes.newton_lanes(layout, buffer, np.zeros(1, dtype=int), start, box, MLE.tolerance, MLE.max_steps),
+        "one pass": lambda: jax.block_until_ready(one_pass(vector, rows)),
+        "whole fit": lambda: MLE.fit(sample, experts, np.random.default_rng(1), TRUTH),
+        "measure": lambda: measure(TRUTH, INPUTS, size, fit.model, QUANTITIES, BOX),
+    }
+    found = {name: 1e3 * median(times) for name, times in record.interleaved(tasks, repeats).items()}
+    rest = found["whole fit"] - found["fill"] - found["newton"]
+    row = {f"{name} ms": round(value, 3) for name, value in found.items()} | {"rest of the fit ms": round(rest, 3)}
+    return row | {"passes": round(found["newton"] / found["one pass"], 1), "steps": fit.steps, "status": fit.status.value}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=15)
+    arguments = parser.parse_args()
+    rows = {f"k = {k}, n = {n:,}": stages(k, n, arguments.repeats) for k in (2, 3) for n in (1_000, 10_000, 100_000)}
+    record.write("where_time_goes", rows)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
