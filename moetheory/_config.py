@@ -40,7 +40,7 @@ def use_device(kind: str) -> str:
         _on_platforms(PLATFORMS["cpu"])
         device = jax.devices()[0]
     found = f"{device.platform}: {device.device_kind}"
-    return f"computing on {found}." if device.platform in (kind, "cuda") else f"no GPU found: computing on {found}."
+    return f"computing on {found}." if device.platform == kind else f"no GPU found: computing on {found}."
 
 
 def _on_platforms(platforms: str) -> None:

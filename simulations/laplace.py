@@ -4,13 +4,13 @@ from dataclasses import replace
 
 from moetheory.published.arxiv_2402_03226 import (
     CERTIFIED,
-    EXACT_STARTS,
     INPUTS,
     OURS,
     PRINTED,
     PRINTED_INPUTS,
     PUBLISHED_EM,
     SAME_START,
+    SEVERAL_STARTS,
 )
 from moetheory.study import Claim, Evidence, Rate, Simulation, log_spaced
 
@@ -77,7 +77,7 @@ EXACT = Claim(
     truth=OURS,
     inputs=INPUTS,
     num_experts=2,
-    estimator=EXACT_STARTS,
+    estimator=SEVERAL_STARTS,
     sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e6, 7)},
     replicates={"quick": 4, "standard": 48, "paper": 200},
     checks=(composite("laplace_d1"), DENSITY, *(block(name, "single", 0.5, 0.25) for name in WORDS)),

@@ -1,5 +1,6 @@
 """The public names: they load lazily, are documented, and concrete classes are final."""
 
+import inspect
 import subprocess
 import sys
 
@@ -36,9 +37,17 @@ def test_importing_the_package_does_not_import_jax():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def own_subclasses(base):
+    """Subclasses in the package, those of abstract ones too."""
+    for cls in base.__subclasses__():
+        if cls.__module__.startswith("moetheory."):
+            yield cls
+            yield from own_subclasses(cls)
+
+
 @pytest.mark.parametrize("base", ABSTRACT, ids=lambda base: base.__name__)
 def test_classes_are_abstract_or_final(base):
-    concrete = [cls for cls in base.__subclasses__() if cls.__module__.startswith("moetheory.")]
-    assert concrete
-    for cls in concrete:
-        assert getattr(cls, "__final__", False), f"{cls.__name__} is concrete and not final"
+    found = list(own_subclasses(base))
+    assert found
+    for cls in found:
+        assert inspect.isabstract(cls) or getattr(cls, "__final__", False), f"{cls.__name__} is concrete and not final"

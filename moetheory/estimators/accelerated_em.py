@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from moetheory.estimators import em_acceleration, lanes
-from moetheory.estimators._base import AbstractEstimator, check_stop
+from moetheory.estimators import em_acceleration
+from moetheory.estimators._em import AbstractEM
 
 
 @final
 @dataclass(frozen=True)
-class AcceleratedEM(AbstractEstimator):
+class AcceleratedEM(AbstractEM):
     r"""EM with extrapolated steps (SQUAREM), best of several starts, in a box.
 
     From two updates :math:`r` and :math:`r + v` a cycle goes to :math:`\theta - 2\alpha r + \alpha^2 v`,
@@ -52,14 +52,4 @@ class AcceleratedEM(AbstractEstimator):
     True
     """
 
-    tolerance: float = 1e-6
-    max_steps: int = 2000
-    gate_steps: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_stop(self.tolerance, self.max_steps)
-
-    def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
-        stop = (self.tolerance, self.max_steps, self.gate_steps)
-        return lanes.em_lanes(layout, buffer, sample_of_lane, points, box, *stop, iterate=em_acceleration.iterate)
+    iterate = staticmethod(em_acceleration.iterate)

@@ -9,12 +9,14 @@ Reference: Varadhan and Roland 2008, Scandinavian Journal of Statistics 35, 335-
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
+from moetheory.estimators import em_iteration
 from moetheory.estimators.em_iteration import SHORTEST, em_update
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows
@@ -25,58 +27,54 @@ GROWTH = 4.0
 
 
 class State(NamedTuple):
-    """Where a run stands: point, log-likelihood and EM update there, share of it that ascends, bound of the step length."""
+    """Where a run stands, as without acceleration, and the bound of the step length."""
 
-    point: Float[Array, " p"]
-    value: Float[Array, ""]
-    update: Float[Array, " p"]
-    share: Float[Array, ""]
+    em: em_iteration.State
     longest: Float[Array, ""]
-    steps: Int[Array, ""]
-    done: Bool[Array, ""]
 
 
-def iterate(layout: Layout, rows: Rows, start, box: Box, tolerance: float, max_steps: int, gate_steps: int) -> State:
+def iterate(layout: Layout, rows: Rows, start, box: Box, tolerance: float, max_steps: int, gate_steps: int) -> em_iteration.State:
     """Run cycles until a plain update gains at most ``tolerance`` relative to the log-likelihood; steps count EM updates."""
     start = jnp.clip(start, box.lower, box.upper)
     value, update = em_update(layout, rows, start, box, gate_steps)
-    one = jnp.asarray(1.0)
-    first = State(start, value, update, one, one, jnp.asarray(0), ~jnp.isfinite(value))
+    first = em_iteration.State(start, value, update, jnp.asarray(1.0), jnp.asarray(0), ~jnp.isfinite(value))
 
     def unfinished(state: State):
-        return ~state.done & (state.steps < max_steps)
+        return ~state.em.done & (state.em.steps < max_steps)
 
-    return lax.while_loop(unfinished, lambda state: _cycle(layout, rows, box, tolerance, gate_steps, state), first)
+    cycle = partial(_cycle, layout, rows, box, tolerance, gate_steps)
+    return lax.while_loop(unfinished, cycle, State(first, jnp.asarray(1.0))).em
 
 
 def _cycle(layout: Layout, rows: Rows, box: Box, tolerance, gate_steps: int, state: State) -> State:
     """One plain update, shortened where it would not ascend, and one extrapolation from it."""
-    plain = jnp.clip(state.point + state.share * state.update, box.lower, box.upper)
+    em = state.em
+    plain = jnp.clip(em.point + em.share * em.update, box.lower, box.upper)
     value, update = em_update(layout, rows, plain, box, gate_steps)
-    ascends = value >= state.value
-    settled = ascends & (value - state.value <= tolerance * jnp.abs(value))
+    ascends = value >= em.value
+    settled = ascends & (value - em.value <= tolerance * jnp.abs(value))
 
-    change = update - state.update
-    ratio = jnp.linalg.norm(state.update) / jnp.maximum(jnp.linalg.norm(change), 1e-300)
+    change = update - em.update
+    ratio = jnp.linalg.norm(em.update) / jnp.maximum(jnp.linalg.norm(change), 1e-300)
     length = jnp.clip(ratio, 1.0, state.longest)
-    ahead = jnp.clip(state.point + 2 * length * state.update + length**2 * change, box.lower, box.upper)
-    extrapolate = ascends & ~settled & (state.share == 1.0)
+    ahead = jnp.clip(em.point + 2 * length * em.update + length**2 * change, box.lower, box.upper)
+    extrapolate = ascends & ~settled & (em.share == 1.0)
     unseen = (jnp.asarray(-jnp.inf), jnp.zeros_like(plain))
     value_ahead, update_ahead = lax.cond(extrapolate, lambda: em_update(layout, rows, ahead, box, gate_steps), lambda: unseen)
-    better = value_ahead >= value
+    better = extrapolate & (value_ahead >= value)
 
     def best(first, second, third):
         return jnp.where(better, first, jnp.where(ascends, second, third))
 
-    at_bound = length >= state.longest
-    longest = jnp.where(better & at_bound, GROWTH * state.longest, jnp.where(better, state.longest, state.longest / GROWTH))
-    share = jnp.where(ascends, jnp.minimum(1.0, 4.0 * state.share), 0.5 * state.share)
-    return State(
-        point=best(ahead, plain, state.point),
-        value=best(value_ahead, value, state.value),
-        update=best(update_ahead, update, state.update),
+    grown = jnp.where(length >= state.longest, GROWTH * state.longest, state.longest)
+    longest = jnp.where(better, grown, jnp.where(extrapolate, jnp.maximum(state.longest / GROWTH, 1.0), state.longest))
+    share = jnp.where(ascends, jnp.minimum(1.0, 4.0 * em.share), 0.5 * em.share)
+    end = em_iteration.State(
+        point=best(ahead, plain, em.point),
+        value=best(value_ahead, value, em.value),
+        update=best(update_ahead, update, em.update),
         share=share,
-        longest=jnp.maximum(longest, 1.0),
-        steps=state.steps + 1 + extrapolate,
+        steps=em.steps + 1 + extrapolate,
         done=settled | (share < SHORTEST),
     )
+    return State(end, longest)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-from moetheory.estimators import lanes
-from moetheory.estimators._base import AbstractEstimator, check_stop
+from moetheory.estimators import em_iteration
+from moetheory.estimators._em import AbstractEM
 from moetheory.estimators.box import ParameterBox
 from moetheory.estimators.starts import PublishedNearTruth
 
 
 @final
 @dataclass(frozen=True)
-class ExpectationMaximisation(AbstractEstimator):
+class ExpectationMaximisation(AbstractEM):
     r"""EM with IRLS steps for the softmax gate, best of several starts, in a box.
 
     Stops when the log-likelihood changes by at most ``tolerance`` relative to itself. That is a statement about the
@@ -42,19 +42,10 @@ class ExpectationMaximisation(AbstractEstimator):
     1e-06
     """
 
-    tolerance: float = 1e-6
-    max_steps: int = 2000
-    gate_steps: int = 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_stop(self.tolerance, self.max_steps)
+    iterate = staticmethod(em_iteration.iterate)
 
     @classmethod
     def as_published(cls, tries: int = 1, box: ParameterBox | None = None) -> ExpectationMaximisation:
         """The protocol of the published simulation: near-truth starts, relative tolerance 1e-6, 2000 iterations."""
         box = box or ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0))
         return cls(starts=(PublishedNearTruth(tries),), box=box, tolerance=1e-6, max_steps=2000, gate_steps=8)
-
-    def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
-        return lanes.em_lanes(layout, buffer, sample_of_lane, points, box, self.tolerance, self.max_steps, self.gate_steps)

@@ -7,7 +7,7 @@ program serves every sample size up to that capacity; each lane stops on its own
 from __future__ import annotations
 
 import mmap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from moetheory.estimators import em_iteration, gradient_iteration, squares, trust_region
+from moetheory.estimators import gradient_iteration, squares, trust_region
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Expansion, Rows, chunk_size, expand
 from moetheory.estimators.trust_region import Box
@@ -99,11 +99,11 @@ def newton_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Bo
 
 
 def em_lanes(
-    layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps, gate_steps: int, iterate=None
+    iterate: Callable, layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps, gate_steps: int
 ) -> LaneResults:
-    """EM from every start; see :mod:`moetheory.estimators.em_iteration`, whose ``iterate`` it runs by default."""
+    """EM from every start, by the given iteration; see :mod:`moetheory.estimators.em_iteration` and ``em_acceleration``."""
     settings = (box.lower, box.upper, float(tolerance), int(max_steps), int(gate_steps))
-    return _run(compiled(em_program, layout, iterate or em_iteration.iterate), buffer, sample_of_lane, starts, settings)
+    return _run(compiled(em_program, layout, iterate), buffer, sample_of_lane, starts, settings)
 
 
 def gradient_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, epochs, rate, batch: int) -> LaneResults:

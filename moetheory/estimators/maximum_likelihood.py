@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from moetheory.estimators import lanes
+from moetheory.estimators import em_iteration, lanes
 from moetheory.estimators._base import AbstractEstimator, check_stop
 from moetheory.estimators.lanes import LaneResults
 
@@ -77,7 +77,8 @@ class MaximumLikelihood(AbstractEstimator):
             return ends
         part = buffer._replace(count=warm_up_rows(buffer.count))
         limit = int(em_steps.max())
-        warm = lanes.em_lanes(layout, part, sample_of_lane[again], points[again], box, WARM_UP_TOLERANCE, limit, 1)
+        stop = (WARM_UP_TOLERANCE, limit, 1)
+        warm = lanes.em_lanes(em_iteration.iterate, layout, part, sample_of_lane[again], points[again], box, *stop)
         return _better(ends, again, newton(sample_of_lane[again], warm.point))
 
 

@@ -33,5 +33,5 @@ OURS = MixtureOfExperts(
 PUBLISHED_EM = ExpectationMaximisation(starts=(NearTruth(0.05),), box=BOX, tolerance=1e-6, max_steps=2000)
 """The printed stopping rule; the radius of the start is not printed."""
 SAME_START = MaximumLikelihood(starts=(NearTruth(0.05),), box=BOX)
-EXACT_STARTS = MaximumLikelihood(starts=(NearTruth(0.05), NearTruth(0.5, 3)), box=BOX)
+SEVERAL_STARTS = MaximumLikelihood(starts=(NearTruth(0.05), NearTruth(0.5, 3)), box=BOX)
 CERTIFIED = MaximumLikelihood(starts=(NearTruth(0.05), NearTruth(0.5, 2), Splits(0.2)), box=BOX)
