@@ -29,6 +29,7 @@ single_threaded_workers()
 import numpy as np  # noqa: E402
 
 from moetheory import LinearExpert, MaximumLikelihood, MixtureOfExperts, NearTruth, ParameterBox, SoftmaxGate, Uniform, draw  # noqa: E402
+from moetheory.estimators.layout import Layout  # noqa: E402
 
 TRUTH = MixtureOfExperts(SoftmaxGate([-8.0, 0.0], [[25.0], [0.0]]), LinearExpert([[-20.0], [20.0]], [15.0, -5.0]), [0.09, 0.16])
 MLE = MaximumLikelihood((NearTruth(0.05),), ParameterBox(gate=40.0, expert=40.0))
@@ -96,8 +97,6 @@ def compare(experts: int, size: int, repeats: int) -> dict:
     sample = draw(TRUTH, Uniform((0.0,), (1.0,)), size, np.random.default_rng(size))
     start = MLE.starts[0]
     fits, ours, theirs = [], [], []
-    from moetheory.estimators.layout import Layout
-
     layout = Layout(experts, 1, TRUTH.family)
     point = layout.unpack(start.points(layout, sample, TRUTH, np.random.default_rng(1))[0])
     MLE.fit(sample, experts, np.random.default_rng(1), TRUTH)

@@ -18,8 +18,8 @@ from moetheory._config import single_threaded_workers
 
 single_threaded_workers()
 
-import jax  # noqa: E402
 import numpy as np  # noqa: E402
+from passes import compiled_pass  # noqa: E402
 from scipy.special import logsumexp  # noqa: E402
 
 from moetheory import (  # noqa: E402
@@ -34,7 +34,7 @@ from moetheory import (  # noqa: E402
     Uniform,
     draw,
 )
-from moetheory.estimators import lanes, likelihood  # noqa: E402
+from moetheory.estimators import likelihood  # noqa: E402
 from moetheory.estimators.layout import Layout  # noqa: E402
 
 TRUTH = MixtureOfExperts(SoftmaxGate([-8.0, 0.0], [[25.0], [0.0]]), LinearExpert([[-20.0], [20.0]], [15.0, -5.0]), [0.09, 0.16])
@@ -62,14 +62,11 @@ def numpy_log_likelihood(sample: Sample, log_sum_exp) -> float:
 
 def passes(sample: Sample) -> dict:
     """One compiled evaluation of the log-likelihood, and one of value, gradient and Hessian."""
-    layout, buffer = Layout(2, 1), lanes.fill([sample])
-    rows = likelihood.Rows(*jax.device_put((buffer.x, buffer.y)), jax.numpy.asarray(0), jax.numpy.asarray(sample.size))
-    vector = jax.device_put(layout.pack(TRUTH))
-    value = jax.jit(lambda vector, rows: likelihood.log_likelihood(layout, vector, rows))
-    expansion = jax.jit(lambda vector, rows: likelihood.expand(layout, vector, rows))
+    layout = Layout(2, 1)
+    vector = layout.pack(TRUTH)
     return {
-        "compiled log-likelihood": lambda: jax.block_until_ready(value(vector, rows)),
-        "compiled value, gradient, Hessian": lambda: jax.block_until_ready(expansion(vector, rows)),
+        "compiled log-likelihood": compiled_pass(likelihood.log_likelihood, layout, sample, vector),
+        "compiled value, gradient, Hessian": compiled_pass(likelihood.expand, layout, sample, vector),
     }
 
 

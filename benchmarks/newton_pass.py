@@ -18,12 +18,12 @@ from moetheory._config import single_threaded_workers
 
 single_threaded_workers()
 
-import jax  # noqa: E402
 import numpy as np  # noqa: E402
+from passes import compiled_pass  # noqa: E402
 
 from moetheory import Family, FeedForwardExpert, LinearExpert, SoftmaxGate, gating  # noqa: E402
 from moetheory._discovery import concrete_classes  # noqa: E402
-from moetheory.estimators import lanes, likelihood, squares  # noqa: E402
+from moetheory.estimators import likelihood, squares  # noqa: E402
 from moetheory.estimators.layout import Layout  # noqa: E402
 from moetheory.gating import AbstractGate  # noqa: E402
 from moetheory.sampling import Sample  # noqa: E402
@@ -59,15 +59,12 @@ def passes(layout: Layout, size: int) -> list:
     """The evaluation alone and the whole pass, compiled."""
     generator = np.random.default_rng(0)
     sample = Sample(generator.uniform(-1, 1, (size, layout.dimension)), generator.normal(size=size))
-    buffer = lanes.fill([sample])
-    rows = likelihood.Rows(*jax.device_put((buffer.x, buffer.y)), jax.numpy.asarray(0), jax.numpy.asarray(size))
-    vector = jax.device_put(generator.normal(0, 0.5, layout.size))
+    vector = generator.normal(0, 0.5, layout.size)
     if layout.family.regression:
         value, expansion = sum_of_squares, squares.expand
     else:
         value, expansion = likelihood.log_likelihood, likelihood.expand
-    compiled = [jax.jit(lambda v, r, function=function: function(layout, v, r)) for function in (value, expansion)]
-    return [lambda run=run: jax.block_until_ready(run(vector, rows)) for run in compiled]
+    return [compiled_pass(function, layout, sample, vector) for function in (value, expansion)]
 
 
 def main() -> int:

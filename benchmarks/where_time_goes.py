@@ -18,8 +18,8 @@ from moetheory._config import single_threaded_workers
 
 single_threaded_workers()
 
-import jax  # noqa: E402
 import numpy as np  # noqa: E402
+from passes import compiled_pass  # noqa: E402
 
 from moetheory import MaximumLikelihood, NearTruth, draw  # noqa: E402
 from moetheory.estimators import lanes, likelihood  # noqa: E402
@@ -37,15 +37,11 @@ def stages(experts: int, size: int, repeats: int) -> dict:
     box, buffer = BOX.bounds(layout), lanes.fill([sample])
     start = MLE.starts[0].points(layout, sample, TRUTH, np.random.default_rng(1))
     fit = MLE.fit(sample, experts, np.random.default_rng(1), TRUTH)
-    rows = likelihood.Rows(*jax.device_put((buffer.x, buffer.y)), jax.numpy.asarray(0), jax.numpy.asarray(size))
-    options = {"compiler_options": lanes.COMPILER_OPTIONS}
-    one_pass = jax.jit(lambda vector, rows: likelihood.expand(layout, vector, rows), **options)
-    vector = jax.device_put(fit.parameters)
     tasks = {
         "draw": lambda: draw(TRUTH, INPUTS, size, np.random.default_rng(0)),
         "fill": lambda: lanes.fill([sample]),
         "newton": lambda: lanes.newton_lanes(layout, buffer, np.zeros(1, dtype=int), start, box, MLE.tolerance, MLE.max_steps),
-        "one pass": lambda: jax.block_until_ready(one_pass(vector, rows)),
+        "one pass": compiled_pass(likelihood.expand, layout, sample, fit.parameters),
         "whole fit": lambda: MLE.fit(sample, experts, np.random.default_rng(1), TRUTH),
         "measure": lambda: measure(TRUTH, INPUTS, size, fit.model, QUANTITIES, BOX),
     }
