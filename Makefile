@@ -23,6 +23,13 @@ benchmark: $(VENV)/installed
 	$(BIN)/python benchmarks/random_starts.py
 	$(BIN)/python benchmarks/compile_time.py
 	$(BIN)/python benchmarks/gpu.py
+	$(BIN)/python benchmarks/newton_pass.py
+	$(BIN)/python benchmarks/where_time_goes.py
+	$(BIN)/python benchmarks/accelerated_em.py
+	$(BIN)/python benchmarks/against_peers.py
+	$(BIN)/python benchmarks/scaling.py
+	$(BIN)/python benchmarks/published_figures.py
+	$(BIN)/python benchmarks/capacity.py
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -3,16 +3,16 @@
     python benchmarks/scaling.py [--largest 10000000] [--repeats 5]
 
 Time of one fit (k = 2, d = 1, near-truth start) from n = 1e4 up, its exponent in n by least squares of logarithms, the peak of
-memory of a process that fits one block at each n, the time of 64 and 512 replicates, and of one worker against two.
+memory of a process that fits one block at each n (Linux only), the time of 64 and 512 replicates, and of one worker against two.
 """
 
 from __future__ import annotations
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -54,7 +54,8 @@ def peak_megabytes(size: int) -> float:
 
 def block_alone(size: int) -> None:
     run_block(Block(cell(size), tuple(range(capacity(cell(size)))), ("softmax_d1",)))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    peak = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    print(int(peak.split()[1]) / 1024)
 
 
 def seconds_of_replicates(replicates: int, jobs: int, size: int = 10_000) -> float:
