@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from moetheory.constraints import GateConstraint, LinearGateMap, LowRankGateMap, PiecewiseLinearGateMap
-from moetheory.estimators import MaximumLikelihood, NearTruth, ParameterBox
+from moetheory.estimators import MaximumLikelihood, NearTruth, ParameterBox, RandomStarts
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
 from moetheory.models import SOFTMAX_LINEAR, Family, MixtureOfExperts
@@ -46,9 +46,10 @@ _TABLE = np.random.default_rng(SEED + 1).standard_normal((EXPERTS, 1 + DIMENSION
 OUTSIDE = MixtureOfExperts(SoftmaxGate(_TABLE[:, 0], 2 * _TABLE[:, 1:]), _LINES, np.full(EXPERTS, 0.3))
 """A truth whose gate lies in none of the sets."""
 
-ESTIMATOR = MaximumLikelihood(
-    starts=(NearTruth(0.05), NearTruth(0.5, 2)), box=ParameterBox(gate=8.0, expert=20.0, variance=(0.01, 100.0))
-)
+BOX = ParameterBox(gate=8.0, expert=20.0, variance=(0.01, 100.0))
+ESTIMATOR = MaximumLikelihood(starts=(NearTruth(0.05), NearTruth(0.5, 2)), box=BOX)
+SEARCH = MaximumLikelihood(starts=(RandomStarts(24), NearTruth(2.0, 8)), box=BOX)
+"""Where the truth is outside, starts beside it end hundreds of nats below the best."""
 
 
 def family(constraint: GateConstraint | None) -> Family:
