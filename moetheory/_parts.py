@@ -104,13 +104,17 @@ class AbstractPart(eqx.Module):
 
     def own_kind(self) -> Kind:
         """The kind of this instance."""
-        chosen = {field.name: getattr(self, field.name) for field in fields(self) if _is_option(field)}
-        return Kind(type(self), self.present(), tuple(chosen.items()))
+        return Kind(type(self), self.present(), tuple((name, getattr(self, name)) for name in _options(type(self))))
 
 
 def array_module(*values: Any) -> Any:
     """``jax.numpy`` if one of the values is traced or on a device, else ``numpy``."""
     return jnp if any(isinstance(value, jax.Array) for value in values) else np
+
+
+@lru_cache
+def _options(part: type[AbstractPart]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(part) if _is_option(field))
 
 
 def _is_option(field: Field) -> bool:

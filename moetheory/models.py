@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, final
 
 import equinox as eqx
@@ -109,6 +110,10 @@ class Family:
         return f"{self.gate}, {self.expert}{shared}{known}" + (", regression function" if self.regression else "")
 
 
+_checked_family = lru_cache(Family)
+
+
+@lru_cache
 def _without_top_k(kind: Kind | None) -> Kind | None:
     return kind and replace(kind, options=tuple(option for option in kind.options if option[0] != "top_k"))
 
@@ -214,7 +219,7 @@ class MixtureOfExperts(eqx.Module):
     def family(self) -> Family:
         """Gate, expert and shared families."""
         shared = (self.shared.expert.own_kind(), self.shared.num_experts) if self.shared else (None, 0)
-        return Family(self.gate.own_kind(), self.expert.own_kind(), *shared)
+        return _checked_family(self.gate.own_kind(), self.expert.own_kind(), *shared)
 
     @property
     def num_experts(self) -> int:

@@ -106,10 +106,8 @@ class AbstractEstimator(abc.ABC):
         self._check_family(family)
         _check(samples, num_experts, generators, self.starts, truth, family)
         layout = Layout(num_experts, samples[0].x.shape[1], family)
-        per_sample = [
-            [rule.points(layout, sample, truth, generator) for rule in self.starts]
-            for sample, generator in zip(samples, generators, strict=True)
-        ]
+        per_rule = [rule.batch_points(layout, samples, truth, generators) for rule in self.starts]
+        per_sample = list(zip(*per_rule, strict=True))
         points = np.concatenate([np.concatenate(rules) for rules in per_sample])
         count = len(points) // len(samples)
         if not count:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -111,8 +112,9 @@ def table(layout: Layout, groups: tuple[Atoms, ...]) -> tuple[Any, ...]:
 def in_parts(layout: Layout, blocks: Sequence[Any], scores: Sequence[Any], size: int) -> tuple[Any, ...]:
     """Blocks of all pairs of slots, then scores, each as rows of the part it belongs to."""
     parts: list[list] = [[] for _ in assembly(layout).shapes]
-    for number, block in zip(_part_of_pair(layout), blocks, strict=True):
-        parts[number].append(block)
+    pairs = combinations_with_replacement(range(len(slots(layout))), 2)
+    for (a, b), number, block in zip(pairs, _part_of_pair(layout), blocks, strict=True):
+        parts[number] += [block[atom, atom:] for atom in range(len(block))] if a == b else [block]
     parts[-1] += scores
     return tuple(
         jnp.concatenate([jnp.broadcast_to(one, (*one.shape[:-1], size)).reshape(-1, size) for one in part]) for part in parts
@@ -287,20 +289,25 @@ def _pair_rows(found: tuple[Slot, ...], part_of_pair: Sequence[int], parts: int)
     for i, a in enumerate(places):
         for b in places[i:]:
             mine = next(number)
-            block = counts[mine] + np.arange(a.size * b.size).reshape(a.size, b.size)
-            row[np.ix_(b, a)], row[np.ix_(a, b)] = block.T, block
-            part[np.ix_(b, a)] = part[np.ix_(a, b)] = mine
-            counts[mine] += block.size
+            if a is b:
+                one, other = np.triu_indices(a.size)
+            else:
+                one, other = (index.ravel() for index in np.indices((a.size, b.size)))
+            numbers = counts[mine] + np.arange(one.size)
+            row[a[one], b[other]] = row[b[other], a[one]] = numbers
+            part[a[one], b[other]] = part[b[other], a[one]] = mine
+            counts[mine] += one.size
     return row, part, counts
 
 
 def feature_products(layout: Layout, x, weight):
     """Weighted products of (1, features of x) with itself, (F, chunk); the first rows are the features themselves."""
     x = x if layout.num_features == len(x) else jnp.concatenate([x, x * x])
-    weighted = weight * x
-    pieces = lax.optimization_barrier([weight[None], weighted, *(weighted[i] * x[i:] for i in range(len(x)))])
-    stacked = jnp.concatenate(pieces)
-    return jnp.pad(stacked, ((0, -len(stacked) % MATRIX_WIDTH), (0, 0)))
+    x, weight = lax.optimization_barrier((x, weight))
+    weighted = lax.optimization_barrier(weight * x)
+    products = [weighted[i] * x[i:] for i in range(len(x))]
+    padding = jnp.zeros((_widths(layout)[0] - product_index(layout.num_features).max() - 1, len(weight)))
+    return lax.optimization_barrier(jnp.concatenate([weight[None], weighted, *products, padding]))
 
 
 @lru_cache

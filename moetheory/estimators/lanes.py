@@ -1,7 +1,8 @@
 """The compiled kernels: many fits, one after another, in one program whatever the sample sizes.
 
 A lane is one start on one sample. All samples of a call lie in one buffer of fixed capacity, so the same compiled
-program serves every sample size up to that capacity; each lane stops on its own and none waits for another.
+program serves every sample size up to that capacity; each lane stops on its own and none waits for another. On a CPU
+lanes run one after another, on a GPU Newton runs them side by side.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from moetheory.estimators import gradient_iteration, squares, trust_region
+from moetheory.estimators import batch, gradient_iteration, likelihood, squares, trust_region
 from moetheory.estimators.layout import Layout
-from moetheory.estimators.likelihood import Expansion, Rows, chunk_size, expand
+from moetheory.estimators.likelihood import Rows, chunk_size
 from moetheory.estimators.trust_region import Box
 from moetheory.sampling import Sample
 
@@ -61,19 +62,27 @@ class LaneResults(NamedTuple):
     done: np.ndarray
 
 
-def padded(count: int) -> int:
-    """Rows a sample of ``count`` rows takes in a buffer."""
-    size = chunk_size()
-    return -(-count // size) * size
+def side_by_side() -> bool:
+    """Whether Newton runs lanes side by side, rather than one after another."""
+    return jax.default_backend() != "cpu"
+
+
+def spacing(count: int) -> int:
+    """Rows from one sample of ``count`` rows to the next in a buffer."""
+    return _rounded_up(count, min(chunk_size(), batch.ROWS))
+
+
+def _rounded_up(count: int, unit: int) -> int:
+    return -(-count // unit) * unit
 
 
 def fill(samples: Sequence[Sample]) -> Buffer:
     """Put samples of equal size into one buffer."""
     count, dimension = samples[0].x.shape
-    needed = padded(count) * len(samples)
+    first = spacing(count) * np.arange(len(samples))
+    needed = first[-1] + _rounded_up(count, max(chunk_size(), batch.ROWS))
     capacity = next((c for c in CAPACITIES if c >= needed), needed)
     x, y = _page_aligned_zeros((dimension, capacity)), _page_aligned_zeros((capacity,))
-    first = padded(count) * np.arange(len(samples))
     for start, sample in zip(first, samples, strict=True):
         place = slice(start, start + count)
         for column, row in zip(sample.x.T, x, strict=True):
@@ -95,7 +104,7 @@ def _interleave(values: np.ndarray, out: np.ndarray) -> None:
 def newton_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps) -> LaneResults:
     """Trust-region Newton from every start; see :mod:`moetheory.estimators.trust_region`."""
     settings = (box.lower, box.upper, float(tolerance), int(max_steps))
-    return _run(compiled(newton_program, layout), buffer, sample_of_lane, starts, settings)
+    return _run(compiled(newton_program, layout, side_by_side()), buffer, sample_of_lane, starts, settings)
 
 
 def em_lanes(
@@ -133,23 +142,26 @@ def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> LaneResul
     return LaneResults(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
-def newton_program(layout, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
+def newton_program(layout, together, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
     """Trust-region Newton on every lane, first on a share of the rows where there are many."""
+    objective = (squares if layout.family.regression else likelihood).objective(layout)
+    roundoff, box = FIBRE_ROUNDOFF if layout.family.regression else 0.0, Box(lower, upper)
+    stages = batch.Stages(
+        rows=jnp.array([count // INTERLEAVE, count]),
+        tolerance=jnp.array([PILOT_TOLERANCE, tolerance]),
+        limit=jnp.array([jnp.where(count >= PILOT, max_steps, -1), max_steps]),
+    )
+    if together:
+        alive = jnp.arange(len(starts)) < lanes
+        ends = batch.minimise(objective, x, y, first, starts, alive, box, stages, roundoff)
+        return LaneResults(ends.point, -ends.at.value * count, ends.at.gradient, ends.at.hessian, ends.steps, ends.done)
 
     def fit(first, start):
         def stage(index, state):
-            full = index == 1
-            rows = Rows(x, y, first, jnp.where(full, count, count // INTERLEAVE))
-            limit = jnp.where(full | (count >= PILOT), max_steps, -1)
-            stop = jnp.where(full, tolerance, PILOT_TOLERANCE)
-            least_squares = layout.family.regression
-            objective = partial(squares.expand if least_squares else expand, layout, rows=rows)
-            roundoff = FIBRE_ROUNDOFF if least_squares else 0.0
-            return trust_region.minimise(objective, state.point, Box(lower, upper), stop, limit, roundoff)
+            expand = partial(objective.expand, rows=Rows(x, y, first, stages.rows[index]))
+            return trust_region.minimise(expand, state.point, box, stages.tolerance[index], stages.limit[index], roundoff)
 
-        nothing = Expansion(jnp.zeros(()), jnp.zeros(layout.size), jnp.zeros((layout.size, layout.size)))
-        unstarted = trust_region.State(start, nothing, jnp.ones(()), jnp.asarray(0), jnp.asarray(False))
-        end = lax.fori_loop(0, 2, stage, unstarted)
+        end = lax.fori_loop(0, 2, stage, trust_region.first_state(start, box))
         return end.point, end.at, end.steps, end.done
 
     return _map_lanes(fit, count, first, starts, lanes)
@@ -161,7 +173,7 @@ def em_program(layout, iterate, x, y, first, count, starts, lanes, lower, upper,
     def fit(first, start):
         rows, box = Rows(x, y, first, count), Box(lower, upper)
         end = iterate(layout, rows, start, box, tolerance, max_steps, gate_steps)
-        return end.point, expand(layout, end.point, rows), end.steps, end.done
+        return end.point, likelihood.expand(layout, end.point, rows), end.steps, end.done
 
     return _map_lanes(fit, count, first, starts, lanes)
 

@@ -8,7 +8,8 @@ features: one matrix product per chunk of observations.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -40,8 +41,25 @@ class Expansion(NamedTuple):
     hessian: Float[Array, "p p"]
 
 
+class Objective(NamedTuple):
+    """A mean over observations in pieces, so that a sample can be looked at in any number of chunks."""
+
+    prepare: Callable
+    """Packed vector to whatever a chunk needs of it."""
+    sums: Callable
+    """(prepared, x (d, size), y (size,), counted (size,)) to the sums of one chunk."""
+    nothing: Any
+    """Sums before the first chunk."""
+    finish: Callable
+    """(packed vector, sums of all chunks, number of rows) to an :class:`Expansion`."""
+
+    def expand(self, vector: Float[Array, " p"], rows: Rows) -> Expansion:
+        """Value, gradient and Hessian at a vector, in one pass over the sample."""
+        return self.finish(vector, over_chunks(rows, partial(self.sums, self.prepare(vector)), self.nothing), rows.count)
+
+
 def chunk_size() -> int:
-    """Observations processed at once on the device of the fits; samples start at multiples of it inside a buffer."""
+    """Observations processed at once on the device of the fits, where lanes run one after another."""
     return CHUNK.get(jax.default_backend(), CHUNK["gpu"])
 
 
@@ -69,17 +87,32 @@ def log_likelihood(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Fl
     return over_chunks(rows, chunk_sum, jnp.zeros(()))
 
 
+def objective(layout: Layout) -> Objective:
+    """Mean negative log-likelihood with its gradient and exact Hessian."""
+    acting = layout.acting or layout
+
+    def chunk_sums(coefficients, x, y, counted):
+        at = look(acting, coefficients, x, y)
+        products = feature_products(acting, x, counted)
+        return -at.log_likelihood(counted), sums_of(assembly(acting), table(acting, at.groups), products)
+
+    return sum_over_rows(layout, chunk_sums, sign=-1.0)
+
+
+def sum_over_rows(layout: Layout, chunk_sums: Callable, sign: float) -> Objective:
+    """The mean whose chunks sum to (value, sums of the table), the table being ``sign`` times its derivatives."""
+    where = assembly(layout.acting or layout)
+
+    def finish(vector, sums, count):
+        value, parts = sums
+        return in_own_coordinates(layout, vector, assembled(where, value / count, parts, sign / count))
+
+    return Objective(lambda vector: acting_coefficients(layout, vector)[1], chunk_sums, (jnp.zeros(()), no_sums(where)), finish)
+
+
 def expand(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Expansion:
     """Mean negative log-likelihood with its gradient and exact Hessian, in one pass over the sample."""
-    acting, coefficients = acting_coefficients(layout, vector)
-    where = assembly(acting)
-
-    def chunk_sum(x, y, counted):
-        at = look(acting, coefficients, x, y)
-        return at.log_likelihood(counted), sums_of(where, table(acting, at.groups), feature_products(acting, x, counted))
-
-    total, sums = over_chunks(rows, chunk_sum, (jnp.zeros(()), no_sums(where)))
-    return in_own_coordinates(layout, vector, assembled(where, -total / rows.count, sums, -1.0 / rows.count))
+    return objective(layout).expand(vector, rows)
 
 
 def acting_coefficients(layout: Layout, vector: Float[Array, " p"]) -> tuple[Layout, tuple[Coefficients, ...]]:

@@ -29,15 +29,7 @@ from moetheory.estimators.derivatives import (
     sums_of,
 )
 from moetheory.estimators.layout import Coefficients, Layout
-from moetheory.estimators.likelihood import (
-    Expansion,
-    Rows,
-    acting_coefficients,
-    assembled,
-    in_own_coordinates,
-    no_sums,
-    over_chunks,
-)
+from moetheory.estimators.likelihood import Expansion, Objective, Rows, sum_over_rows
 from moetheory.estimators.predictors import LinkDerivatives, affinities, affinity_link, linear_predictors, link_derivatives
 
 
@@ -80,19 +72,22 @@ def _weights_and_means(layout: Layout, coefficients: tuple[Coefficients, ...], x
     return gate_in, expert_in, jax.nn.softmax(affinity, axis=0), mean, term
 
 
-def expand(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Expansion:
-    """Half the mean squared residual with its gradient and exact Hessian, in one pass over the sample."""
-    acting, coefficients = acting_coefficients(layout, vector)
-    where = assembly(acting)
+def objective(layout: Layout) -> Objective:
+    """Half the mean squared residual with its gradient and exact Hessian."""
+    acting = layout.acting or layout
 
-    def chunk_sum(x, y, counted):
+    def chunk_sums(coefficients, x, y, counted):
         at = function_at(acting, coefficients, x)
         residual = at.value - y
-        squares = jnp.sum(counted * residual**2)
-        return squares, sums_of(where, _table(acting, at, residual), feature_products(acting, x, counted))
+        half = 0.5 * jnp.sum(counted * residual**2)
+        return half, sums_of(assembly(acting), _table(acting, at, residual), feature_products(acting, x, counted))
 
-    total, sums = over_chunks(rows, chunk_sum, (jnp.zeros(()), no_sums(where)))
-    return in_own_coordinates(layout, vector, assembled(where, 0.5 * total / rows.count, sums, 1.0 / rows.count))
+    return sum_over_rows(layout, chunk_sums, sign=1.0)
+
+
+def expand(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Expansion:
+    """Half the mean squared residual with its gradient and exact Hessian, in one pass over the sample."""
+    return objective(layout).expand(vector, rows)
 
 
 class _Row(NamedTuple):

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import abc
 import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import ClassVar, final
 
 import equinox as eqx
@@ -38,6 +40,12 @@ class StartRule(abc.ABC):
     @abc.abstractmethod
     def points(self, layout: Layout, sample: Sample, truth: Model | None, generator: np.random.Generator) -> np.ndarray:
         """Packed starting points, (number of starts, p)."""
+
+    def batch_points(
+        self, layout: Layout, samples: Sequence[Sample], truth: Model | None, generators: Sequence[np.random.Generator]
+    ) -> list[np.ndarray]:
+        """Points of every sample; for rules that can share work between samples."""
+        return [self.points(layout, sample, truth, generator) for sample, generator in zip(samples, generators, strict=True)]
 
     def number(self, fitted: int, true: int, fitted_shared: int = 0, true_shared: int = 0) -> int:
         """Number of starting points for so many fitted routed and shared atoms when the truth has ``true`` ones."""
@@ -70,16 +78,23 @@ class NearTruth(StartRule):
     needs_truth: ClassVar[bool] = True
 
     def points(self, layout, sample, truth, generator):
+        return self.batch_points(layout, [sample], truth, [generator])[0]
+
+    def batch_points(self, layout, samples, truth, generators):
         _require_same_family(layout, truth)
-        starts = []
-        for _ in range(self.count):
-            labels = covering_labels(layout.num_experts, truth.num_experts, generator)
-            if layout.family.constraint:
-                labels = np.sort(labels)
-            shared = covering_labels(layout.family.num_shared, truth.num_shared, generator) if truth.shared else None
-            start = layout.pack(copied(truth, labels, shared))
-            starts.append(start + self.radius * generator.standard_normal(layout.size))
-        return np.array(starts)
+
+        @cache
+        def packed(labels: tuple[int, ...], shared: tuple[int, ...]) -> np.ndarray:
+            return layout.pack(copied(truth, np.array(labels), np.array(shared) if shared else None))
+
+        return [np.array([self._start(layout, truth, generator, packed) for _ in range(self.count)]) for generator in generators]
+
+    def _start(self, layout: Layout, truth: Model, generator: np.random.Generator, packed: Callable) -> np.ndarray:
+        labels = covering_labels(layout.num_experts, truth.num_experts, generator)
+        if layout.family.constraint:
+            labels = np.sort(labels)
+        shared = covering_labels(layout.family.num_shared, truth.num_shared, generator) if truth.shared else np.zeros(0, int)
+        return packed(tuple(labels.tolist()), tuple(shared.tolist())) + self.radius * generator.standard_normal(layout.size)
 
 
 @final

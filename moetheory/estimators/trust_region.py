@@ -52,14 +52,21 @@ def minimise(
     Eigenvalues of the scaled Hessian between ``-roundoff`` and ``roundoff`` count as ``roundoff``: on a fibre of equal values
     they are noise, and steps along it lead nowhere.
     """
-    start = jnp.clip(start, box.lower, box.upper)
-    unseen = Expansion(jnp.asarray(jnp.inf), jnp.zeros_like(start), jnp.eye(len(start)))
-    first = State(start, unseen, jnp.asarray(FIRST_RADIUS), jnp.asarray(-1), jnp.asarray(False))
 
     def unfinished(state: State):
         return ~state.done & (state.steps < max_steps)
 
-    return lax.while_loop(unfinished, lambda state: _step(expand, box, tolerance, roundoff, state), first)
+    def step(state: State) -> State:
+        trial = propose(state, box, tolerance, roundoff)
+        return judge(state, trial, lax.cond(trial.stationary, lambda: state.at, lambda: expand(trial.point)), box)
+
+    return lax.while_loop(unfinished, step, first_state(start, box))
+
+
+def first_state(start: Float[Array, " p"], box: Box) -> State:
+    """A minimisation about to look at its start."""
+    unseen = Expansion(jnp.asarray(jnp.inf), jnp.zeros_like(start), jnp.eye(len(start)))
+    return State(jnp.clip(start, box.lower, box.upper), unseen, jnp.asarray(FIRST_RADIUS), jnp.asarray(-1), jnp.asarray(False))
 
 
 def free_coordinates(point, gradient, box: Box) -> Bool[Array, " p"]:
@@ -75,8 +82,21 @@ def relative_gradient(point, at: Expansion, box: Box) -> Float[Array, ""]:
     return jnp.max(jnp.where(free, size, 0.0)) / jnp.maximum(1.0, jnp.abs(at.value))
 
 
-def _step(expand, box: Box, tolerance, roundoff: float, state: State) -> State:
-    """One step; the first of a minimisation only looks at the start (the value there is not known yet: infinity)."""
+class Trial(NamedTuple):
+    """Where a step wants to look, and what it expects there."""
+
+    point: Float[Array, " p"]
+    predicted: Float[Array, ""]
+    """Decrease."""
+    length: Float[Array, ""]
+    gradient: Float[Array, ""]
+    """Relative gradient before the step."""
+    stationary: Bool[Array, ""]
+    """Whether there is nothing to look for."""
+
+
+def propose(state: State, box: Box, tolerance, roundoff: float) -> Trial:
+    """The next trial; the first of a minimisation is the start itself (the value there is not known yet: infinity)."""
     point, at = state.point, state.at
     unseen = jnp.isinf(at.value)
     free = free_coordinates(point, at.gradient, box)
@@ -86,18 +106,22 @@ def _step(expand, box: Box, tolerance, roundoff: float, state: State) -> State:
     predicted = -(at.gradient @ moved + 0.5 * moved @ at.hessian @ moved)
     gradient = relative_gradient(point, at, box)
     stationary = ~unseen & (gradient <= tolerance) & (lowest > -tolerance)
-    after = lax.cond(stationary, lambda: at, lambda: expand(trial))
-    ratio = jnp.where(predicted > 0, (at.value - after.value) / predicted, -1.0)
-    flat = ~unseen & (jnp.abs(predicted) <= FLAT * (1 + jnp.abs(at.value)))
-    better = jnp.where(flat, relative_gradient(trial, after, box) < 0.5 * gradient, ratio > ACCEPT)
-    accepted = unseen | (~stationary & better & jnp.isfinite(after.value))
-    radius = _next_radius(state.radius, ratio, jnp.linalg.norm(moved * _scale(at)))
+    return Trial(trial, predicted, jnp.linalg.norm(moved * _scale(at)), gradient, stationary)
+
+
+def judge(state: State, trial: Trial, after: Expansion, box: Box) -> State:
+    """Accept or reject a trial by the expansion found there."""
+    at, unseen = state.at, jnp.isinf(state.at.value)
+    ratio = jnp.where(trial.predicted > 0, (at.value - after.value) / trial.predicted, -1.0)
+    flat = ~unseen & (jnp.abs(trial.predicted) <= FLAT * (1 + jnp.abs(at.value)))
+    better = jnp.where(flat, relative_gradient(trial.point, after, box) < 0.5 * trial.gradient, ratio > ACCEPT)
+    accepted = unseen | (~trial.stationary & better & jnp.isfinite(after.value))
     return State(
-        point=jnp.where(accepted, trial, point),
+        point=jnp.where(accepted, trial.point, state.point),
         at=Expansion(*(jnp.where(accepted, new, old) for new, old in zip(after, at, strict=True))),
-        radius=jnp.where(unseen, state.radius, radius),
+        radius=jnp.where(unseen, state.radius, _next_radius(state.radius, ratio, trial.length)),
         steps=state.steps + 1,
-        done=stationary | (flat & ~better) | (unseen & ~jnp.isfinite(after.value)),
+        done=trial.stationary | (flat & ~better) | (unseen & ~jnp.isfinite(after.value)),
     )
 
 

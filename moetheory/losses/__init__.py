@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable
+from functools import lru_cache
 
 
+@lru_cache
 def names() -> tuple[str, ...]:
     """Names of all losses, in alphabetical order.
 

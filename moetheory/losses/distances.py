@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +16,7 @@ RELATIVE_TOLERANCE = 1e-6
 ROUNDING = 1e-14
 CHUNK = 2_000_000
 ROOT_STEPS = 4
+DISTANCES = ("hellinger", "total_variation")
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,24 @@ def density_distances(
     >>> round(density_distances(p, q, [1.0]).hellinger ** 2, 9)
     0.39346934
     """
+    values, change = refined_distances(p, q, node_probability, DISTANCES, tolerance)
+    return DensityDistances(*values.tolist(), change)
+
+
+def hellinger(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> float:
+    """Hellinger distance h as in :func:`density_distances`."""
+    return float(refined_distances(p, q, node_probability, ["hellinger"])[0][0])
+
+
+def total_variation(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> float:
+    """Total variation V as in :func:`density_distances`."""
+    return float(refined_distances(p, q, node_probability, ["total_variation"])[0][0])
+
+
+def refined_distances(
+    p: Tabulated, q: Tabulated, node_probability: ArrayLike, wanted: Sequence[str], tolerance: float = RELATIVE_TOLERANCE
+) -> tuple[np.ndarray, float]:
+    """The wanted ones of :data:`DISTANCES`, the order doubled until none changes, and their largest relative change."""
     probability = _check_nodes(p, q, node_probability)
     mixture = _Difference(
         np.hstack([p.weights, q.weights]),
@@ -103,25 +124,15 @@ def density_distances(
         np.sqrt(np.concatenate([p.variances, q.variances])),
         p.variances.size,
     )
-    previous = _integrate(mixture, probability, ORDERS[0])
+    previous = _integrate(mixture, probability, ORDERS[0], wanted)
     for order in ORDERS[1:]:
-        current = _integrate(mixture, probability, order)
+        current = _integrate(mixture, probability, order, wanted)
         gaps = np.abs(current - previous)
         change = np.max(gaps / np.maximum(current, ROUNDING))
         if np.all(gaps <= tolerance * current + ROUNDING):
             break
         previous = current
-    return DensityDistances(float(current[0]), float(current[1]), float(change))
-
-
-def hellinger(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> float:
-    """Hellinger distance h of :func:`density_distances`."""
-    return density_distances(p, q, node_probability).hellinger
-
-
-def total_variation(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> float:
-    """Total variation V of :func:`density_distances`."""
-    return density_distances(p, q, node_probability).total_variation
+    return current, float(change)
 
 
 @dataclass(frozen=True)
@@ -154,29 +165,39 @@ class _Difference:
         return np.sum(signed * ndtr(z), axis=1), value.sum(axis=1), slope.sum(axis=1)
 
 
-def _integrate(mixture: _Difference, probability: np.ndarray, order: int) -> np.ndarray:
-    """(h, V) with ``order`` points per panel."""
+def _integrate(mixture: _Difference, probability: np.ndarray, order: int, wanted: Sequence[str]) -> np.ndarray:
+    """The wanted distances with ``order`` points per panel."""
     points_per_node = mixture.deviations.size * PANEL_EDGES.size * order
     chunk = max(1, CHUNK // points_per_node)
-    sums = np.zeros(2)
+    sums = np.zeros(len(wanted))
     for first in range(0, probability.size, chunk):
         nodes = slice(first, first + chunk)
-        sums += _integrate_chunk(mixture.at(nodes), probability[nodes], order)
-    return np.array([np.sqrt(sums[0]), sums[1]])
+        sums += _integrate_chunk(mixture.at(nodes), probability[nodes], order, wanted)
+    return np.array([np.sqrt(total) if name == "hellinger" else total for name, total in zip(wanted, sums, strict=True)])
 
 
-def _integrate_chunk(mixture: _Difference, probability: np.ndarray, order: int) -> np.ndarray:
-    """(h^2, V) of some nodes."""
+def _integrate_chunk(mixture: _Difference, probability: np.ndarray, order: int, wanted: Sequence[str]) -> np.ndarray:
+    """The wanted ones of h^2 and V over some nodes."""
     edges = mixture.means[:, :, None] + mixture.deviations[:, None] * PANEL_EDGES
     edges = np.sort(edges.reshape(probability.size, -1), axis=1)
-    abscissae, weights = np.polynomial.legendre.leggauss(order)
+    abscissae, weights = _gauss_legendre(order)
     half = np.diff(edges)[:, :, None] / 2
     y = (edges[:, :-1, None] + half * (1 + abscissae)).reshape(probability.size, -1)
     p, q = mixture.densities(y)
-    difference, root_sum = p - q, np.sqrt(p) + np.sqrt(q)
-    ratio = np.divide(difference, root_sum, out=np.zeros_like(y), where=root_sum > 0)
-    inner = np.sum((half * weights).reshape(y.shape) * ratio**2, axis=1)
-    return np.array([probability @ inner / 2, _total_variation(mixture, probability, y, difference)])
+    integrals = {
+        "hellinger": lambda: _squared_hellinger(probability, (half * weights).reshape(y.shape), p, q),
+        "total_variation": lambda: _total_variation(mixture, probability, y, p - q),
+    }
+    return np.array([integrals[name]() for name in wanted])
+
+
+_gauss_legendre = lru_cache(np.polynomial.legendre.leggauss)
+
+
+def _squared_hellinger(probability: np.ndarray, weights: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
+    root_sum = np.sqrt(p) + np.sqrt(q)
+    ratio = np.divide(p - q, root_sum, out=np.zeros_like(p), where=root_sum > 0)
+    return float(probability @ np.sum(weights * ratio**2, axis=1) / 2)
 
 
 def _total_variation(mixture: _Difference, probability: np.ndarray, y: np.ndarray, difference: np.ndarray) -> float:

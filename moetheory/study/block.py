@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from moetheory.estimators import AbstractEstimator, Fit
-from moetheory.estimators.lanes import CAPACITIES, padded
+from moetheory.estimators.lanes import CAPACITIES, spacing
 from moetheory.estimators.layout import Layout
 from moetheory.models import Family
 from moetheory.sampling import InputLaw, Model, Sample, draw, log_likelihood
@@ -107,7 +107,7 @@ class BlockRows:
 def capacity(cell: Cell) -> int:
     """Replicates per block: as many as make a few seconds of work and fit into one buffer."""
     by_cost = int(TARGET_COST / cell.replicate_cost)
-    by_rows = CAPACITIES[0] // padded(cell.size)
+    by_rows = CAPACITIES[0] // spacing(cell.size)
     return max(1, min(by_cost, by_rows, MOST_REPLICATES))
 
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
 
 from moetheory.kinks import kinks
-from moetheory.losses.distances import Tabulated, density_distances
+from moetheory.losses.distances import DISTANCES as DENSITIES
+from moetheory.losses.distances import Tabulated, refined_distances
 from moetheory.losses.quadrature import function_error, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import GaussianMixtureInputs, InputLaw, Model, input_density, regression_values, weights_and_means
 
-DENSITIES = ("hellinger", "total_variation")
 NODES = {1: (32, 64, 128, 256, 512, 1024), 2: (32, 64, 128)}
 """Gauss-Legendre nodes per axis, by the dimension of the input: each level checks the one before."""
 AVERAGING = {1: 128, 2: 32}
 SOBOL_POINTS = 4096
-RELATIVE_CHANGE = np.array([1e-4, 1e-3])
+RELATIVE_CHANGE = {"hellinger": 1e-4, "total_variation": 1e-3}
 """Largest change of the two distances, far below what tells replicates apart; total variation has kinks in x."""
 IN_Y = 1e-5
 """Largest relative change of the integrals in y."""
@@ -34,17 +34,18 @@ def distances(
     With one input the nodes respect the kinks and jumps of both models. For d > 2 the Sobol points are the only level,
     and their error is not checked.
     """
-    mask = np.array([name in wanted for name in DENSITIES])
+    names = [name for name in DENSITIES if name in wanted]
     dimension = len(inputs.low)
     if dimension not in NODES:
-        return _named(_distances_on(nodes(inputs, SOBOL_POINTS), inputs, truth, fitted), mask)
+        return _named(names, _distances_on(nodes(inputs, SOBOL_POINTS), inputs, truth, fitted, names))
     splits = _splits(inputs, truth, fitted)
-    levels = (_distances_on(nodes(inputs, count, splits), inputs, truth, fitted) for count in NODES[dimension])
+    levels = (_distances_on(nodes(inputs, count, splits), inputs, truth, fitted, names) for count in NODES[dimension])
+    relative = np.array([RELATIVE_CHANGE[name] for name in names])
     for coarse, fine in pairwise(levels):
-        settled = np.abs(fine - coarse) <= np.maximum(RELATIVE_CHANGE * fine, ABSOLUTE_CHANGE)
-        if settled[mask].all():
+        settled = np.abs(fine - coarse) <= np.maximum(relative * fine, ABSOLUTE_CHANGE)
+        if settled.all():
             break
-    return _named(np.where(settled, fine, np.nan), mask)
+    return _named(names, np.where(settled, fine, np.nan))
 
 
 @lru_cache(maxsize=64)
@@ -81,11 +82,10 @@ def _splits(inputs: InputLaw, *models: MixtureOfExperts) -> tuple[float, ...]:
     return tuple(np.unique(points).tolist())
 
 
-def _distances_on(nodes_and_probability, inputs: InputLaw, truth: MixtureOfExperts, fitted: MixtureOfExperts) -> np.ndarray:
+def _distances_on(nodes_and_probability, inputs: InputLaw, truth, fitted: MixtureOfExperts, names: Sequence[str]) -> np.ndarray:
     points, probability = nodes_and_probability
     tables = [_tabulated(model, points, inputs) for model in (truth, fitted)]
-    found = density_distances(*tables, probability, IN_Y)
-    return np.array([getattr(found, name) for name in DENSITIES])
+    return refined_distances(*tables, probability, names, IN_Y)[0]
 
 
 def _tabulated(model: MixtureOfExperts, points: np.ndarray, inputs: InputLaw) -> Tabulated:
@@ -96,5 +96,5 @@ def _tabulated(model: MixtureOfExperts, points: np.ndarray, inputs: InputLaw) ->
     return Tabulated(weights * (volume * input_density(model, points))[:, None], means, np.asarray(model.variances), joint=True)
 
 
-def _named(values: np.ndarray, mask: np.ndarray) -> dict[str, float]:
-    return {name: float(value) for name, value, kept in zip(DENSITIES, values, mask, strict=True) if kept}
+def _named(names: Sequence[str], values: np.ndarray) -> dict[str, float]:
+    return dict(zip(names, values.tolist(), strict=True))

@@ -1,0 +1,120 @@
+"""Newton on many lanes side by side, as on a GPU: the fits of one lane after another, here on the CPU."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from moetheory import (
+    Family,
+    LeastSquares,
+    LinearExpert,
+    LinearGateMap,
+    MaximumLikelihood,
+    MixtureOfExperts,
+    NearTruth,
+    RegressionMixture,
+    SharedExperts,
+    SigmoidGate,
+    SoftmaxGate,
+    Status,
+    Uniform,
+    draw,
+)
+from moetheory.estimators import batch, lanes, likelihood, squares
+from moetheory.estimators.layout import Layout
+from moetheory.estimators.likelihood import Rows
+
+GATE, LINES = SoftmaxGate([np.log(2), 0.0], [[3.0], [0.0]]), LinearExpert([[-2.0], [2.0]], [1.0, -1.0])
+TRUTH = MixtureOfExperts(GATE, LINES, [0.25, 0.5])
+INPUTS = Uniform((-1.0,), (1.0,))
+KNOWN = Family(SoftmaxGate.kind(), LINES.kind(), constraint=LinearGateMap.random(2, 1, 3, seed=0))
+CASES = {
+    "softmax": (MaximumLikelihood, TRUTH, None),
+    "sigmoid": (MaximumLikelihood, MixtureOfExperts(SigmoidGate([2.0, 0.5], [[3.0], [-2.0]]), LINES, [0.25, 0.5]), None),
+    "top_1": (MaximumLikelihood, MixtureOfExperts(SoftmaxGate([0.5, 0.0], [[3.0], [0.0]], top_k=1), LINES, [0.2, 0.2]), None),
+    "shared": (
+        MaximumLikelihood,
+        MixtureOfExperts(GATE, LINES, [0.25, 0.5], SharedExperts(LinearExpert([[0.5]], [4.0]), [0.3], [1.0])),
+        None,
+    ),
+    "known_set": (MaximumLikelihood, TRUTH, KNOWN),
+    "least_squares": (LeastSquares, RegressionMixture(GATE, LinearExpert([[-2.0], [2.0]], [4.0, -1.0]), 0.01), None),
+}
+
+
+def samples_of(truth, size, count=3):
+    return [draw(truth, INPUTS, size, np.random.default_rng(seed)) for seed in range(count)]
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Fits of samples, lanes side by side or one after another."""
+
+    def run(together, estimator, samples, truth, family=None):
+        monkeypatch.setattr(lanes, "side_by_side", lambda: together)
+        generators = [np.random.default_rng(seed) for seed in range(len(samples))]
+        return estimator.fit_batch(samples, 2, generators, truth, family)
+
+    return run
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("size", [700, lanes.PILOT + 1], ids=["small", "with_a_pilot"])
+def test_side_by_side_finds_the_maxima_of_one_after_another(fits, case, size):
+    kind, truth, family = CASES[case]
+    estimator, samples = kind((NearTruth(0.05, 2),)), samples_of(truth, size)
+    alone, together = (fits(mode, estimator, samples, truth, family) for mode in (False, True))
+    assert len({fit.log_likelihood for fit in alone}) == len(samples)
+    for one, other in zip(alone, together, strict=True):
+        assert other.status is one.status
+        assert other.log_likelihood == pytest.approx(one.log_likelihood, rel=1e-9)
+        if one.status is Status.CONVERGED:
+            np.testing.assert_allclose(other.parameters, one.parameters, atol=1e-7)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_expansions_of_all_lanes_are_those_of_each(case):
+    """Rows that end inside an item, at its end, and nowhere; more items than are looked at together."""
+    _, truth, family = CASES[case]
+    layout = Layout(2, 1, family or truth.family)
+    (sample,) = samples_of(truth, batch.ITEMS * batch.ROWS + 1, count=1)
+    buffer = lanes.fill([sample])
+    x, y = jnp.asarray(buffer.x), jnp.asarray(buffer.y)
+    rows = np.array([5, 0, batch.ROWS, batch.ROWS + 1, sample.size])
+    points = np.random.default_rng(0).normal(0, 0.5, (len(rows), layout.size))
+    objective = (squares if layout.family.regression else likelihood).objective(layout)
+    first = jnp.zeros(len(rows), dtype=int)
+    found = jax.jit(lambda points, rows: batch.expand(objective, points, x, y, first, rows))(points, rows)
+    one = jax.jit(lambda point, count: objective.expand(point, Rows(x, y, jnp.asarray(0), count)))
+    for lane in np.flatnonzero(rows):
+        for part, expected in zip(found, one(points[lane], rows[lane]), strict=True):
+            np.testing.assert_allclose(part[lane], expected, rtol=1e-9, atol=1e-10)
+
+
+def test_a_lane_that_is_not_finite_leaves_the_others_alone(fits, monkeypatch):
+    samples = samples_of(TRUTH, 300)
+    expected = fits(True, MaximumLikelihood((NearTruth(0.05),)), samples, TRUTH)
+    spoilt = NearTruth.points
+    monkeypatch.setattr(NearTruth, "points", lambda self, *given: spoilt(self, *given) * [[1.0], [np.nan]])
+    found = fits(True, MaximumLikelihood((NearTruth(0.05, 2),)), samples, TRUTH)
+    for one, other in zip(expected, found, strict=True):
+        assert other.best_start == 0
+        np.testing.assert_allclose(other.parameters, one.parameters, rtol=1e-9)
+
+
+def test_only_lanes_that_move_are_looked_at():
+    """The whole of an expansion costs as many items as its lanes have rows for: counted by the objective itself."""
+    looked = []
+
+    def sums(prepared, x, y, counted):
+        jax.debug.callback(lambda left: looked.append(int(np.sum(left))), counted)
+        return jnp.sum(counted)
+
+    counting = likelihood.Objective(lambda point: point, sums, jnp.zeros(()), lambda point, total, count: total)
+    x, y, rows = jnp.zeros((1, 2**16)), jnp.zeros(2**16), np.array([10_000, 0, 1, 0])
+    total = batch.expand(counting, jnp.zeros((4, 2)), x, y, jnp.zeros(4, dtype=int), jnp.asarray(rows))
+    jax.effects_barrier()
+    np.testing.assert_array_equal(total, rows)
+    assert len(looked) == batch.ITEMS
+    assert np.count_nonzero(looked) == 3 + 1
