@@ -28,7 +28,7 @@ from moetheory import (
     Uniform,
     draw,
 )
-from moetheory.estimators import StartRule, em_iteration, lanes
+from moetheory.estimators import StartRule, em_iteration, lanes, newton
 from moetheory.estimators.layout import Layout
 from moetheory.testing import arbitrary_samples, check_estimator, samples, seeds, truths
 
@@ -365,14 +365,14 @@ def test_fits_do_not_depend_on_their_batch(estimator):
 
 
 def test_a_new_sample_size_needs_no_compilation():
-    newton, em = (
+    programs = (
         lanes.compiled(lanes.newton_program, LAYOUT, False),
         lanes.compiled(lanes.em_program, LAYOUT, em_iteration.iterate),
     )
     estimators = (MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR))
     for estimator in estimators:
         fit(estimator, sample_of(0, 100))
-    before = [program._cache_size() for program in (newton, em)]
+    before = [program._cache_size() for program in programs]
     assert all(before)
     for size in (50, 777, 16_000):
         for estimator in estimators:
@@ -385,11 +385,11 @@ def test_a_new_sample_size_needs_no_compilation():
         ExpectationMaximisation((RandomStarts(7),), tolerance=1e-9, max_steps=9, gate_steps=3),
         sample_of(0, 99),
     )
-    assert [program._cache_size() for program in (newton, em)] == before
+    assert [program._cache_size() for program in programs] == before
 
 
 def test_large_samples_start_on_a_part_of_their_rows():
-    sample = sample_of(3, lanes.PILOT)
+    sample = sample_of(3, newton.PILOT)
     found = fit(MaximumLikelihood(NEAR), sample)
     assert found.status is Status.CONVERGED
     value, gradient = objective(LAYOUT, found.parameters, sample.x, sample.y)

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from moetheory.estimators import batch, gradient_iteration, likelihood, squares, trust_region
+from moetheory.estimators import batch, gradient_iteration, likelihood, newton, squares
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, chunk_size
 from moetheory.estimators.trust_region import Box
@@ -29,11 +29,8 @@ LANES = 1024
 """Lanes of one compiled call; more are split over several calls."""
 RESULT_NUMBERS = 2**27
 """Numbers of the Hessians of one compiled call, at most: large models have fewer lanes."""
-INTERLEAVE = 16
+INTERLEAVE = newton.SHARES[0]
 """Rows are stored so that the first n / 16 of them are every sixteenth row of the sample."""
-PILOT = 2**14
-"""From this sample size on, Newton first runs on the first sixteenth of the rows and goes on from there."""
-PILOT_TOLERANCE = 1e-5
 COMPILER_OPTIONS = {"xla_disable_hlo_passes": "cse_barrier_expander"}
 """Without it XLA for CPUs drops optimization barriers before it fuses, and every loop computes anew what they were to keep."""
 
@@ -143,28 +140,12 @@ def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> LaneResul
 
 
 def newton_program(layout, together, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
-    """Trust-region Newton on every lane, first on a share of the rows where there are many."""
+    """Trust-region Newton on every lane, first on a share of the rows where there are many; see :mod:`newton`."""
     objective = (squares if layout.family.regression else likelihood).objective(layout)
-    roundoff, box = FIBRE_ROUNDOFF if layout.family.regression else 0.0, Box(lower, upper)
-    stages = batch.Stages(
-        rows=jnp.array([count // INTERLEAVE, count]),
-        tolerance=jnp.array([PILOT_TOLERANCE, tolerance]),
-        limit=jnp.array([jnp.where(count >= PILOT, max_steps, -1), max_steps]),
-    )
-    if together:
-        alive = jnp.arange(len(starts)) < lanes
-        ends = batch.minimise(objective, x, y, first, starts, alive, box, stages, roundoff)
-        return LaneResults(ends.point, -ends.at.value * count, ends.at.gradient, ends.at.hessian, ends.steps, ends.done)
-
-    def fit(first, start):
-        def stage(index, state):
-            expand = partial(objective.expand, rows=Rows(x, y, first, stages.rows[index]))
-            return trust_region.minimise(expand, state.point, box, stages.tolerance[index], stages.limit[index], roundoff)
-
-        end = lax.fori_loop(0, 2, stage, trust_region.first_state(start, box))
-        return end.point, end.at, end.steps, end.done
-
-    return _map_lanes(fit, count, first, starts, lanes)
+    roundoff, stages = FIBRE_ROUNDOFF if layout.family.regression else 0.0, newton.stages(count, tolerance, max_steps)
+    run = newton.side_by_side if together else newton.one_after_another
+    end = run(objective, x, y, first, starts, lanes, Box(lower, upper), stages, roundoff)
+    return LaneResults(end.point, -end.at.value * count, end.at.gradient, end.at.hessian, end.steps, end.done)
 
 
 def em_program(layout, iterate, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps, gate_steps):

@@ -20,7 +20,7 @@ from moetheory.estimators.derivatives import Assembly, assembly, feature_product
 from moetheory.estimators.layout import Coefficients, Layout
 from moetheory.estimators.predictors import look
 
-CHUNK = {"cpu": 512, "gpu": 2**18}
+CHUNK = {"cpu": 480, "gpu": 2**18}
 """Observations processed at once: what stays in a core's cache, and what fills the threads of a GPU."""
 
 

@@ -7,7 +7,7 @@ eigenbasis of the scaled Hessian, so negative curvature is followed rather than 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
@@ -46,6 +46,7 @@ def minimise(
     tolerance: float,
     max_steps: int,
     roundoff: float = 0.0,
+    radius: float = FIRST_RADIUS,
 ) -> State:
     """Minimise from one start; ``done`` is false when the step limit was reached or the value is not finite.
 
@@ -60,13 +61,13 @@ def minimise(
         trial = propose(state, box, tolerance, roundoff)
         return judge(state, trial, lax.cond(trial.stationary, lambda: state.at, lambda: expand(trial.point)), box)
 
-    return lax.while_loop(unfinished, step, first_state(start, box))
+    return lax.while_loop(unfinished, step, first_state(start, box, radius))
 
 
-def first_state(start: Float[Array, " p"], box: Box) -> State:
+def first_state(start: Float[Array, " p"], box: Box, radius: Any = FIRST_RADIUS) -> State:
     """A minimisation about to look at its start."""
     unseen = Expansion(jnp.asarray(jnp.inf), jnp.zeros_like(start), jnp.eye(len(start)))
-    return State(jnp.clip(start, box.lower, box.upper), unseen, jnp.asarray(FIRST_RADIUS), jnp.asarray(-1), jnp.asarray(False))
+    return State(jnp.clip(start, box.lower, box.upper), unseen, jnp.asarray(radius), jnp.asarray(-1), jnp.asarray(False))
 
 
 def free_coordinates(point, gradient, box: Box) -> Bool[Array, " p"]:

@@ -1,0 +1,134 @@
+"""Newton on many lanes: one after another, which suits a CPU, or side by side, which suits a GPU.
+
+A lane first looks at a part of its rows, then at more, at last at all of them. A lane that ends a part at the value of
+another lane of the same sample has found the same point, up to the order of atoms: it follows that lane from there on.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from moetheory.estimators import batch, trust_region
+from moetheory.estimators.fit import AGREEMENT
+from moetheory.estimators.likelihood import Objective, Rows
+from moetheory.estimators.trust_region import FIRST_RADIUS, Box, State
+
+SHARES = (16, 4, 1)
+"""Newton looks at every sixteenth row, then at every fourth, then at all."""
+PILOT = 2**14
+"""From this sample size on; below, at all rows at once."""
+PILOT_TOLERANCE = 1e-5
+LATER_RADIUS = 0.1
+"""First trust-region radius from the end of another part, which is near."""
+
+
+class Stages(NamedTuple):
+    """Successive minimisations of every lane, each from the end of the one before."""
+
+    rows: Int[Array, " stages"]
+    tolerance: Float[Array, " stages"]
+    limit: Int[Array, " stages"]
+    """Steps at most; -1 leaves a stage out."""
+    radius: Float[Array, " stages"]
+
+
+def stages(count, tolerance, max_steps) -> Stages:
+    """The stages of a sample of ``count`` rows."""
+    shares = jnp.array(SHARES)
+    last = jnp.arange(len(SHARES)) == len(SHARES) - 1
+    many = count >= PILOT
+    return Stages(
+        rows=count // shares,
+        tolerance=jnp.where(last, tolerance, PILOT_TOLERANCE),
+        limit=jnp.where(last | many, max_steps, -1),
+        radius=jnp.where(many & (shares < SHARES[0]), LATER_RADIUS, FIRST_RADIUS),
+    )
+
+
+def one_after_another(objective: Objective, x, y, first, starts, lanes, box: Box, stages: Stages, roundoff: float) -> State:
+    """Minimise from the first ``lanes`` starts; ``first`` is the first row of each lane's sample."""
+    index, count = jnp.arange(len(starts)), len(stages.rows)
+
+    def run_stage(stage, carry):
+        follows = stage < count - 1
+
+        def run_lane(lane, carry):
+            states, leader = carry
+            limit = jnp.where(leader[lane] == lane, stages.limit[stage], -1)
+            expand = partial(objective.expand, rows=Rows(x, y, first[lane], stages.rows[stage]))
+            radius, tolerance = stages.radius[stage], stages.tolerance[stage]
+            end = trust_region.minimise(expand, states.point[lane], box, tolerance, limit, roundoff, radius)
+            states = jax.tree.map(lambda column, value: column.at[lane].set(value), states, end)
+            before = (index < lane) & (leader == index) & (first == first[lane])
+            same = follows & before & _agree(states.at.value, end.at.value)
+            return states, leader.at[lane].set(jnp.where(same.any(), jnp.argmax(same), leader[lane]))
+
+        return lax.fori_loop(0, lanes, run_lane, carry)
+
+    begin = jax.vmap(partial(trust_region.first_state, box=box))(starts)
+    return _ends(*lax.fori_loop(0, count, run_stage, (begin, index)))
+
+
+class _Lanes(NamedTuple):
+    state: State
+    stage: Int[Array, " lanes"]
+    reached: Float[Array, "stages lanes"]
+    """Values at the ends of the stages; NaN before."""
+    leader: Int[Array, " lanes"]
+
+
+def side_by_side(objective: Objective, x, y, first, starts, lanes, box: Box, stages: Stages, roundoff: float) -> State:
+    """The same with all lanes in step, which fills a GPU; see :mod:`moetheory.estimators.batch`."""
+    index, last = jnp.arange(len(starts)), len(stages.rows) - 1
+
+    def ended(at: _Lanes):
+        return at.state.done | (at.state.steps >= stages.limit[at.stage])
+
+    def step(at: _Lanes) -> _Lanes:
+        moving = ~ended(at)
+        propose = jax.vmap(lambda state, tolerance: trust_region.propose(state, box, tolerance, roundoff))
+        trial = propose(at.state, stages.tolerance[at.stage])
+        looking = moving & ~trial.stationary
+        found = batch.expand(objective, trial.point, x, y, first, jnp.where(looking, stages.rows[at.stage], 0))
+        judged = jax.vmap(partial(trust_region.judge, box=box))(at.state, trial, _where(looking, found, at.state.at))
+        return move_on(at._replace(state=_where(moving, judged, at.state)))
+
+    def move_on(at: _Lanes) -> _Lanes:
+        """Lanes at the end of a stage enter the next, or follow another lane."""
+        over, value = ended(at) & (at.stage < last), at.state.at.value
+        reached = at.reached.at[at.stage, index].set(jnp.where(over, value, at.reached[at.stage, index]))
+        earlier = ~over | (index < index[:, None])
+        same = earlier & (at.leader == index) & (first == first[:, None]) & _agree(reached[at.stage], value[:, None])
+        follow, stage = over & same.any(axis=1), jnp.minimum(at.stage + 1, last)
+        enter = jax.vmap(partial(trust_region.first_state, box=box))(at.state.point, radius=stages.radius[stage])
+        state = _where(over, enter._replace(done=follow), at.state)
+        leader = jnp.where(follow, jnp.argmax(same, axis=1), at.leader)
+        return _Lanes(state, jnp.where(follow, last, jnp.where(over, stage, at.stage)), reached, leader)
+
+    state = jax.vmap(partial(trust_region.first_state, box=box))(starts, radius=jnp.full(len(starts), stages.radius[0]))
+    nothing = jnp.full((len(stages.rows), len(starts)), jnp.nan)
+    begin = _Lanes(state._replace(done=index >= lanes), jnp.where(index < lanes, 0, last), nothing, index)
+    end = lax.while_loop(lambda at: ~(ended(at) & (at.stage == last)).all(), step, begin)
+    return _ends(end.state, end.leader)
+
+
+def _agree(values, value):
+    """Whether values are those of one point; infinite ones never are."""
+    return jnp.abs(values - value) <= AGREEMENT * jnp.abs(value)
+
+
+def _ends(states: State, leader) -> State:
+    """The end of every lane: its own, or that of the lane it follows, which may follow another in turn."""
+    leader = lax.fori_loop(0, len(leader).bit_length(), lambda _, one: one[one], leader)
+    return jax.tree.map(lambda column: column[leader], states)
+
+
+def _where(chosen, one, other):
+    """``one`` in the chosen lanes, ``other`` elsewhere."""
+    return jax.tree.map(lambda a, b: jnp.where(chosen.reshape(-1, *[1] * (a.ndim - 1)), a, b), one, other)
