@@ -2,8 +2,10 @@
 
     python benchmarks/gpu.py [--size 1048576] [--replicates 3]
 
-Six models of the efficiency simulation, fitted from near the truth by one process per device. Exits with 1 when data differ,
-when a log-likelihood differs by more than 1e-9 relative, or when a status differs; without a GPU it says so and stops.
+Six models of the efficiency simulation, fitted from near the truth by one process per device; then batches of replicates
+of the first of them; on the GPU also one pass over many samples at once, beside the bound of the card. Exits with 1 when
+data differ, when a log-likelihood differs by more than 1e-9 relative, or when a status differs; without a GPU it says so
+and stops.
 """
 
 from __future__ import annotations
@@ -30,6 +32,11 @@ NAMES = (
     "shared_softmax_gelu",
 )
 AGREEMENT = 1e-9
+BATCHES = {1_000: 256, 10_000: 256, 100_000: 64}
+"""Replicates fitted together, by sample size."""
+PASS_ROWS, PASS_LANES = 2**16, 256
+CARDS = {"H100": (3.35e12, 33.5e12), "H200": (4.8e12, 33.5e12)}
+"""Bytes per second and float64 operations per second of a card (vendor's data sheets, no tensor cores)."""
 
 
 def work(size: int, replicates: int) -> None:
@@ -59,7 +66,60 @@ def work(size: int, replicates: int) -> None:
             "first_seconds": seconds[0],
             "seconds": median(seconds[1:]),
         }
-    print(json.dumps({"device": jax.devices()[0].device_kind, "models": found}))
+    batches = {str(n): batch_seconds(claims[NAMES[0]], n, count) for n, count in BATCHES.items()}
+    kind = jax.devices()[0].device_kind
+    print(json.dumps({"device": kind, "models": found, "batches": batches, "pass": one_pass(claims[NAMES[0]], kind)}))
+
+
+def batch_seconds(claim, size: int, count: int) -> float:
+    """Seconds per fit of replicates fitted together, the data at hand and the program compiled."""
+    import numpy as np
+
+    from moetheory import draw
+
+    samples = [draw(claim.truth, claim.inputs, size, np.random.default_rng(seed)) for seed in range(count)]
+
+    def fit() -> None:
+        generators = [np.random.default_rng(seed) for seed in range(count)]
+        claim.estimator.fit_batch(samples, claim.num_experts, generators, claim.truth)
+
+    return median(record.interleaved({"fit": fit}, 3)["fit"]) / count
+
+
+def one_pass(claim, kind: str) -> dict | None:
+    """One pass over many samples at once, and its share of the bound by bytes or operations; None on other devices."""
+    card = next((speeds for name, speeds in CARDS.items() if name in kind), None)
+    if card is None:
+        return None
+    import jax
+    import jax.numpy as jnp
+
+    from moetheory.estimators import batch, likelihood
+    from moetheory.estimators.layout import Layout
+
+    layout = Layout(claim.num_experts, len(claim.inputs.low), claim.truth.family)
+    objective, total = likelihood.objective(layout), PASS_ROWS * PASS_LANES
+    x = jax.random.uniform(jax.random.key(0), (layout.dimension, total))
+    y = jax.random.normal(jax.random.key(1), (total,))
+    points = jnp.tile(layout.pack(claim.truth), (PASS_LANES, 1))
+    first, rows = PASS_ROWS * jnp.arange(PASS_LANES), jnp.full(PASS_LANES, PASS_ROWS)
+    run = jax.jit(lambda points: batch.expand(objective, points, x, y, first, rows))
+    item = jax.jit(
+        lambda point: objective.sums(objective.prepare(point), x[:, : batch.ROWS], y[: batch.ROWS], jnp.ones(batch.ROWS))
+    )
+    counted = item.lower(points[0]).compile().cost_analysis()
+    operations = (counted["flops"] + counted["transcendentals"]) / batch.ROWS
+    seconds = median(record.interleaved({"pass": lambda: jax.block_until_ready(run(points))}, 10)["pass"])
+    moved = 8 * (layout.dimension + 1)
+    bound = total * max(moved / card[0], operations / card[1])
+    return {
+        "rows": total,
+        "seconds": seconds,
+        "bytes_per_row": moved,
+        "operations_per_row": round(operations),
+        "bound_seconds": bound,
+        "share_of_bound": round(bound / seconds, 3),
+    }
 
 
 def on(platform: str, arguments: argparse.Namespace) -> dict | None:
@@ -107,8 +167,12 @@ def main() -> int:
         return 0
     cpu = on("cpu", arguments)
     rows = {name: compare(name, cpu, gpu) for name in NAMES}
-    devices = {"cpu_device": cpu["device"], "gpu_device": gpu["device"]}
-    record.write("gpu", {"size": arguments.size, "replicates": arguments.replicates, **devices, "models": rows})
+    found = {"size": arguments.size, "replicates": arguments.replicates, "cpu_device": cpu["device"], "gpu_device": gpu["device"]}
+    batches = {
+        n: {"replicates": BATCHES[int(n)], "cpu_seconds_per_fit": cpu["batches"][n], "gpu_seconds_per_fit": gpu["batches"][n]}
+        for n in cpu["batches"]
+    }
+    record.write("gpu", {**found, "models": rows, "batches": batches, "pass": gpu["pass"]})
     agree = (row["data_equal"] and row["status_equal"] and row["log_likelihood_relative"] < AGREEMENT for row in rows.values())
     return 0 if all(agree) else 1
 

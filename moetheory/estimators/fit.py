@@ -103,7 +103,7 @@ class Certificate:
     starts : int
         Starts tried.
     starts_agreeing : int
-        Starts that reached the reported log-likelihood.
+        Starts that reached the reported log-likelihood, those included that had met another start on a part of the rows.
     restart_spread : float
         Relative spread of the conditional densities' parameters among those: 0 if they are the same mixing measure.
     smallest_share : float
