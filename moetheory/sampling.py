@@ -15,6 +15,8 @@ from moetheory.regression import RegressionMixture
 
 Model = MixtureOfExperts | RegressionMixture
 EVALUATION_ROWS = 4096
+SLAB = 16 * EVALUATION_ROWS
+"""Rows whose weights and means are in memory at once when responses are drawn."""
 REACH = 8.0
 """Standard deviations around a normal input law beyond which nothing is integrated."""
 
@@ -217,15 +219,21 @@ def regression_values(model: Model, x: np.ndarray) -> np.ndarray:
 
 def respond(model: Model, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Responses (n,) drawn at given inputs (n, d): an atom from the gate weights, then its normal response."""
-    size = len(x)
+    size, slabs = len(x), [slice(begin, begin + SLAB) for begin in range(0, len(x), SLAB)]
     if isinstance(model, RegressionMixture):
         if model.noise_variance is None:
             raise ValueError("noise_variance=None; a regression function needs a variance of its errors to draw from.")
-        return regression_values(model, x) + np.sqrt(model.noise_variance) * generator.standard_normal(size)
-    uniform, normal = generator.random(size), generator.standard_normal(size)
-    weights, means = weights_and_means(model, x)
-    atom = (uniform[:, None] > np.cumsum(weights, axis=1)[:, :-1]).sum(axis=1)
-    return means[np.arange(size), atom] + np.sqrt(np.asarray(model.variances))[atom] * normal
+        y = generator.standard_normal(size)
+        for rows in slabs:
+            y[rows] = regression_values(model, x[rows]) + np.sqrt(model.noise_variance) * y[rows]
+        return y
+    uniform, y = generator.random(size), generator.standard_normal(size)
+    deviation = np.sqrt(np.asarray(model.variances))
+    for rows in slabs:
+        weights, means = weights_and_means(model, x[rows])
+        atom = (uniform[rows, None] > np.cumsum(weights, axis=1)[:, :-1]).sum(axis=1)
+        y[rows] = means[np.arange(len(atom)), atom] + deviation[atom] * y[rows]
+    return y
 
 
 def weights_and_means(model: Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
+from moetheory._parts import array_module
 from moetheory.estimators.likelihood import Expansion
 
 SECULAR_STEPS = 12
@@ -79,8 +80,9 @@ def free_coordinates(point, gradient, box: Box) -> Bool[Array, " p"]:
 def relative_gradient(point, at: Expansion, box: Box) -> Float[Array, ""]:
     r"""Projected relative gradient, :math:`\max_i |g_i| \max(1, |\theta_i|) / \max(1, |f|)` over free coordinates."""
     free = free_coordinates(point, at.gradient, box)
-    size = jnp.abs(at.gradient) * jnp.maximum(1.0, jnp.abs(point))
-    return jnp.max(jnp.where(free, size, 0.0)) / jnp.maximum(1.0, jnp.abs(at.value))
+    xp = array_module(point)
+    size = xp.abs(at.gradient) * xp.maximum(1.0, xp.abs(point))
+    return xp.max(xp.where(free, size, 0.0)) / xp.maximum(1.0, xp.abs(at.value))
 
 
 class Trial(NamedTuple):
