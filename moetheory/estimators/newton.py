@@ -1,7 +1,8 @@
 """Newton on many lanes: one after another, which suits a CPU, or side by side, which suits a GPU.
 
-A lane first looks at a part of its rows, then at more, at last at all of them. A lane that ends a part at the value of
-another lane of the same sample has found the same point, up to the order of atoms: it follows that lane from there on.
+A lane first looks at a part of its rows, then (if that took it many steps) at more, at last at all of them. A lane that
+ends a part at the value of another lane of the same sample has found the same point, up to the order of atoms: it
+follows that lane from there on.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ SHARES = (16, 4, 1)
 PILOT = 2**14
 """From this sample size on; below, at all rows at once."""
 PILOT_TOLERANCE = 1e-5
+EASY = 10
+"""Steps on one part up to which a lane goes on to all rows at once."""
 LATER_RADIUS = 0.1
 """First trust-region radius from the end of another part, which is near."""
 
@@ -56,17 +59,18 @@ def one_after_another(objective: Objective, x, y, first, starts, lanes, box: Box
     index, count = jnp.arange(len(starts)), len(stages.rows)
 
     def run_stage(stage, carry):
-        follows = stage < count - 1
+        on_a_part = stage < count - 1
 
         def run_lane(lane, carry):
             states, leader = carry
-            limit = jnp.where(leader[lane] == lane, stages.limit[stage], -1)
+            left_out = on_a_part & (stage > 0) & (states.steps[lane] <= EASY)
+            limit = jnp.where((leader[lane] == lane) & ~left_out, stages.limit[stage], -1)
             expand = partial(objective.expand, rows=Rows(x, y, first[lane], stages.rows[stage]))
             radius, tolerance = stages.radius[stage], stages.tolerance[stage]
             end = trust_region.minimise(expand, states.point[lane], box, tolerance, limit, roundoff, radius)
             states = jax.tree.map(lambda column, value: column.at[lane].set(value), states, end)
             before = (index < lane) & (leader == index) & (first == first[lane])
-            same = follows & before & _agree(states.at.value, end.at.value)
+            same = on_a_part & before & _agree(states.at.value, end.at.value)
             return states, leader.at[lane].set(jnp.where(same.any(), jnp.argmax(same), leader[lane]))
 
         return lax.fori_loop(0, lanes, run_lane, carry)
@@ -105,7 +109,7 @@ def side_by_side(objective: Objective, x, y, first, starts, lanes, box: Box, sta
         reached = at.reached.at[at.stage, index].set(jnp.where(over, value, at.reached[at.stage, index]))
         earlier = ~over | (index < index[:, None])
         same = earlier & (at.leader == index) & (first == first[:, None]) & _agree(reached[at.stage], value[:, None])
-        follow, stage = over & same.any(axis=1), jnp.minimum(at.stage + 1, last)
+        follow, stage = over & same.any(axis=1), jnp.where(at.state.steps <= EASY, last, jnp.minimum(at.stage + 1, last))
         enter = jax.vmap(partial(trust_region.first_state, box=box))(at.state.point, radius=stages.radius[stage])
         state = _where(over, enter._replace(done=follow), at.state)
         leader = jnp.where(follow, jnp.argmax(same, axis=1), at.leader)
