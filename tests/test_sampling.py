@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import kstest, norm, spearmanr
 
-from moetheory import Grid, LinearExpert, MixtureOfExperts, Sample, SoftmaxGate, Uniform, draw
+from moetheory import Grid, LinearExpert, MixtureOfExperts, RegressionMixture, Sample, SoftmaxGate, Uniform, draw, sampling
 from moetheory.sampling import EVALUATION_ROWS, weights_and_means
 from moetheory.testing import samples, seeds, truths
 
@@ -104,6 +104,16 @@ def test_golden_sample():
     golden_y = [0.07901278300764952, -0.21130415916902823, 1.2862387253842582]
     np.testing.assert_allclose(sample.x[:, 0], golden_x, rtol=1e-13)
     np.testing.assert_allclose(sample.y, golden_y, rtol=1e-13)
+
+
+@pytest.mark.parametrize("truth", [TRUTH, RegressionMixture(TRUTH.gate, TRUTH.expert, 0.01)], ids=["density", "regression"])
+def test_samples_do_not_depend_on_the_slabs_they_are_drawn_in(truth, monkeypatch):
+    size = 2 * EVALUATION_ROWS + 1
+    whole = draw(truth, Uniform((0.0,), (1.0,)), size, np.random.default_rng(0))
+    monkeypatch.setattr(sampling, "SLAB", EVALUATION_ROWS)
+    in_slabs = draw(truth, Uniform((0.0,), (1.0,)), size, np.random.default_rng(0))
+    np.testing.assert_array_equal(in_slabs.y, whole.y)
+    assert len(set(whole.y.tolist())) == size
 
 
 @pytest.mark.parametrize("size", [1, EVALUATION_ROWS, EVALUATION_ROWS + 1])
