@@ -42,7 +42,8 @@ class MaximumLikelihood(AbstractEstimator):
 
     Notes
     -----
-    Statuses: ``converged`` is a certified local maximum; every other outcome carries its advice.
+    Statuses: ``converged`` is a certified local maximum; every other outcome carries its advice. From n = 16,384 on a
+    start runs on parts of the rows first; starts that meet there go on as one.
 
     References
     ----------
