@@ -121,9 +121,11 @@ def test_only_lanes_that_move_are_looked_at():
     assert np.count_nonzero(looked) == 3 + 1
 
 
+@pytest.mark.parametrize("easy", [newton.EASY, -2], ids=["two_stages", "three_stages"])
 @pytest.mark.parametrize("run", [newton.one_after_another, newton.side_by_side])
-def test_lanes_that_meet_on_a_part_of_the_rows_go_on_as_one(run):
+def test_lanes_that_meet_on_a_part_of_the_rows_go_on_as_one(run, easy, monkeypatch):
     """Two equal starts and one with swapped labels on one sample, and a start on another sample: two lanes are left."""
+    monkeypatch.setattr(newton, "EASY", easy)
     looked = []
     layout, samples = Layout(2, 1), samples_of(TRUTH, newton.PILOT, count=2)
     buffer = lanes.fill(samples)
