@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 
 from moetheory.estimators import batch, trust_region
 from moetheory.estimators.fit import AGREEMENT
-from moetheory.estimators.likelihood import Objective, Rows
+from moetheory.estimators.likelihood import Expansion, Objective, Rows
 from moetheory.estimators.trust_region import FIRST_RADIUS, Box, State
 
 SHARES = (16, 4, 1)
@@ -75,8 +75,15 @@ def one_after_another(objective: Objective, x, y, first, starts, lanes, box: Box
 
         return lax.fori_loop(0, lanes, run_lane, carry)
 
-    begin = jax.vmap(partial(trust_region.first_state, box=box))(starts)
-    return _ends(*lax.fori_loop(0, count, run_stage, (begin, index)))
+    def follow(lane, carry):
+        """In place: Hessians of many lanes of a large model are most of the memory there is."""
+        states, leader = carry
+        return jax.tree.map(lambda column: column.at[lane].set(column[leader[lane]]), states), leader
+
+    total, size = starts.shape
+    nothing = Expansion(jnp.zeros(total), jnp.zeros((total, size)), jnp.zeros((total, size, size)))
+    begin = State(starts, nothing, jnp.zeros(total), jnp.zeros(total, dtype=int), jnp.zeros(total, dtype=bool))
+    return lax.fori_loop(0, lanes, follow, lax.fori_loop(0, count, run_stage, (begin, index)))[0]
 
 
 class _Lanes(NamedTuple):
@@ -119,18 +126,13 @@ def side_by_side(objective: Objective, x, y, first, starts, lanes, box: Box, sta
     nothing = jnp.full((len(stages.rows), len(starts)), jnp.nan)
     begin = _Lanes(state._replace(done=index >= lanes), jnp.where(index < lanes, 0, last), nothing, index)
     end = lax.while_loop(lambda at: ~(ended(at) & (at.stage == last)).all(), step, begin)
-    return _ends(end.state, end.leader)
+    leader = lax.fori_loop(0, len(index).bit_length(), lambda _, one: one[one], end.leader)
+    return jax.tree.map(lambda column: column[leader], end.state)
 
 
 def _agree(values, value):
     """Whether values are those of one point; infinite ones never are."""
     return jnp.abs(values - value) <= AGREEMENT * jnp.abs(value)
-
-
-def _ends(states: State, leader) -> State:
-    """The end of every lane: its own, or that of the lane it follows, which may follow another in turn."""
-    leader = lax.fori_loop(0, len(leader).bit_length(), lambda _, one: one[one], leader)
-    return jax.tree.map(lambda column: column[leader], states)
 
 
 def _where(chosen, one, other):
