@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from moetheory import (
     Family,
@@ -14,6 +16,7 @@ from moetheory import (
     MixtureOfExperts,
     NearTruth,
     RegressionMixture,
+    Sample,
     SharedExperts,
     SigmoidGate,
     SoftmaxGate,
@@ -24,6 +27,8 @@ from moetheory import (
 from moetheory.estimators import batch, lanes, likelihood, newton, squares
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows
+from moetheory.estimators.trust_region import Box
+from moetheory.testing import truths
 
 GATE, LINES = SoftmaxGate([np.log(2), 0.0], [[3.0], [0.0]]), LinearExpert([[-2.0], [2.0]], [1.0, -1.0])
 TRUTH = MixtureOfExperts(GATE, LINES, [0.25, 0.5])
@@ -140,11 +145,17 @@ def test_lanes_that_meet_on_a_part_of_the_rows_go_on_as_one(run, easy, monkeypat
     def end(starts, which):
         looked.clear()
         wide = np.array([200.0] * layout.size)
-        settings = (len(starts), newton.Box(-wide, wide), newton.stages(newton.PILOT, 1e-9, 100), 0.0)
+        settings = (len(starts), Box(-wide, wide), newton.stages_of(newton.PILOT, 1e-9, 100), 0.0)
         counting = objective._replace(sums=sums)
         state = jax.jit(
             lambda: run(
-                counting, jnp.asarray(buffer.x), jnp.asarray(buffer.y), jnp.asarray(buffer.first[which]), starts, *settings
+                layout,
+                counting,
+                jnp.asarray(buffer.x),
+                jnp.asarray(buffer.y),
+                jnp.asarray(buffer.first[which]),
+                starts,
+                *settings,
             )
         )()
         jax.effects_barrier()
@@ -156,3 +167,33 @@ def test_lanes_that_meet_on_a_part_of_the_rows_go_on_as_one(run, easy, monkeypat
     assert together.done.all()
     assert rows < 1.5 * (alone[0][1] + alone[1][1])
     assert rows > alone[0][1] + alone[1][1]
+
+
+def mirrored_bands():
+    """Three bands, symmetric about zero in every part of the rows: two atoms share them in two ways that are equally likely."""
+    generator, count = np.random.default_rng(0), newton.PILOT // 2
+    x, y = generator.uniform(-1, 1, count), generator.choice([0.0, 3.0, -3.0], count) + generator.normal(0, 0.5, count)
+    x, y = (np.stack([half.reshape(-1, 16), sign * half.reshape(-1, 16)], axis=1).ravel() for half, sign in ((x, 1), (y, -1)))
+    return Sample(x[:, None], y)
+
+
+@pytest.mark.parametrize("together", [False, True], ids=["one_after_another", "side_by_side"])
+def test_equal_values_at_other_parameters_are_not_one_start(together, monkeypatch):
+    monkeypatch.setattr(lanes, "side_by_side", lambda: together)
+    low = [np.log(2), 0.0, -1.5, 0.0, 3.0, 0.0, np.log(2.5), np.log(0.25)]
+    high = [np.log(2), 0.0, 1.5, 0.0, -3.0, 0.0, np.log(2.5), np.log(0.25)]
+    layout, wide = Layout(2, 1), np.full(8, 50.0)
+    buffer = lanes.fill([mirrored_bands()])
+    ends = lanes.newton_lanes(layout, buffer, np.zeros(2, dtype=int), np.array([low, high]), Box(-wide, wide), 1e-9, 300)
+    assert ends.done.all()
+    assert ends.log_likelihood[1] == pytest.approx(ends.log_likelihood[0], rel=1e-9)
+    assert np.abs(ends.point[0] - ends.point[1]).max() > 1
+
+
+@given(truth=truths(3, 2), order=st.permutations(range(3)))
+def test_sorted_atoms_forget_the_order_and_nothing_else(truth, order):
+    layout = Layout(3, 2, truth.family)
+    vector, other = (jnp.asarray(layout.pack(model)) for model in (truth, truth.take(order)))
+    expected = layout.sorted_atoms(vector)
+    np.testing.assert_allclose(layout.sorted_atoms(other), expected, rtol=1e-9, atol=1e-9)
+    assert np.abs(layout.sorted_atoms(vector.at[-1].add(1.0)) - expected).max() > 1e-3

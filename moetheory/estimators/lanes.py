@@ -33,8 +33,6 @@ INTERLEAVE = newton.SHARES[0]
 """Rows are stored so that the first n / 16 of them are every sixteenth row of the sample."""
 COMPILER_OPTIONS = {"xla_disable_hlo_passes": "cse_barrier_expander"}
 """Without it XLA for CPUs drops optimization barriers before it fuses, and every loop computes anew what they were to keep."""
-
-
 FIBRE_ROUNDOFF = 1e-7
 """Curvature that counts as none in least squares, where fibres of equal functions are common."""
 
@@ -142,9 +140,9 @@ def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> LaneResul
 def newton_program(layout, together, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
     """Trust-region Newton on every lane, first on a share of the rows where there are many; see :mod:`newton`."""
     objective = (squares if layout.family.regression else likelihood).objective(layout)
-    roundoff, stages = FIBRE_ROUNDOFF if layout.family.regression else 0.0, newton.stages(count, tolerance, max_steps)
+    roundoff, stages = FIBRE_ROUNDOFF if layout.family.regression else 0.0, newton.stages_of(count, tolerance, max_steps)
     run = newton.side_by_side if together else newton.one_after_another
-    end = run(objective, x, y, first, starts, lanes, Box(lower, upper), stages, roundoff)
+    end = run(layout, objective, x, y, first, starts, lanes, Box(lower, upper), stages, roundoff)
     return LaneResults(end.point, -end.at.value * count, end.at.gradient, end.at.hessian, end.steps, end.done)
 
 

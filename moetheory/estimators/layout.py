@@ -139,6 +139,15 @@ class Layout:
             parts.append(Coefficients(table, vector[expert].reshape(group.atoms, -1), vector[variance]))
         return tuple(parts)
 
+    def sorted_atoms(self, vector: Any) -> Any:
+        """Parameters of all atoms of a traced vector, those along invariances centred, in an order that only they decide."""
+        tables = []
+        for group, part, pinned in zip(self.groups, self.split(vector), self.pinned, strict=True):
+            gate = jnp.where(pinned, part.gate - part.gate.mean(axis=0), part.gate)
+            table = jnp.hstack([gate, part.expert, *([part.log_variance[:, None]] if group.variances else [])])
+            tables.append(table[jnp.argsort(table @ np.cos(np.arange(table.shape[1])))].ravel())
+        return jnp.concatenate(tables)
+
     def _gate_table(self, index: int, section: Any) -> Any:
         """Gate coefficients (atoms, width) of a group from its section of the vector."""
         if self.family.constraint and index == 0:

@@ -1,14 +1,14 @@
 """Newton on many lanes: one after another, which suits a CPU, or side by side, which suits a GPU.
 
 A lane first looks at a part of its rows, then (if that took it many steps) at more, at last at all of them. A lane that
-ends a part at the value of another lane of the same sample has found the same point, up to the order of atoms: it
-follows that lane from there on.
+ends a part at the point of another lane of the same sample, up to the order of atoms, follows that lane from there on.
+Equal values are not enough: other parameters may reach them, and that is for the certificate to say.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,8 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from moetheory.estimators import batch, trust_region
-from moetheory.estimators.fit import AGREEMENT
+from moetheory.estimators.fit import AGREEMENT, LOSS_SPREAD
+from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Expansion, Objective, Rows
 from moetheory.estimators.trust_region import FIRST_RADIUS, Box, State
 
@@ -41,7 +42,7 @@ class Stages(NamedTuple):
     radius: Float[Array, " stages"]
 
 
-def stages(count, tolerance, max_steps) -> Stages:
+def stages_of(count, tolerance, max_steps) -> Stages:
     """The stages of a sample of ``count`` rows."""
     shares = jnp.array(SHARES)
     last = jnp.arange(len(SHARES)) == len(SHARES) - 1
@@ -54,7 +55,16 @@ def stages(count, tolerance, max_steps) -> Stages:
     )
 
 
-def one_after_another(objective: Objective, x, y, first, starts, lanes, box: Box, stages: Stages, roundoff: float) -> State:
+class _End(NamedTuple):
+    """Where a stage ended: value, and atoms in an order of their own."""
+
+    value: Any
+    atoms: Any
+
+
+def one_after_another(
+    layout: Layout, objective: Objective, x, y, first, starts, lanes, box: Box, stages: Stages, roundoff: float
+) -> State:
     """Minimise from the first ``lanes`` starts; ``first`` is the first row of each lane's sample."""
     index, count = jnp.arange(len(starts)), len(stages.rows)
 
@@ -62,16 +72,17 @@ def one_after_another(objective: Objective, x, y, first, starts, lanes, box: Box
         on_a_part = stage < count - 1
 
         def run_lane(lane, carry):
-            states, leader = carry
+            states, leader, atoms = carry
             left_out = on_a_part & (stage > 0) & (states.steps[lane] <= EASY)
             limit = jnp.where((leader[lane] == lane) & ~left_out, stages.limit[stage], -1)
             expand = partial(objective.expand, rows=Rows(x, y, first[lane], stages.rows[stage]))
             radius, tolerance = stages.radius[stage], stages.tolerance[stage]
             end = trust_region.minimise(expand, states.point[lane], box, tolerance, limit, roundoff, radius)
             states = jax.tree.map(lambda column, value: column.at[lane].set(value), states, end)
+            atoms = atoms.at[lane].set(layout.sorted_atoms(end.point))
             before = (index < lane) & (leader == index) & (first == first[lane])
-            same = on_a_part & before & _agree(states.at.value, end.at.value)
-            return states, leader.at[lane].set(jnp.where(same.any(), jnp.argmax(same), leader[lane]))
+            same = on_a_part & before & _same(_End(states.at.value, atoms), _End(end.at.value, atoms[lane]))
+            return states, leader.at[lane].set(jnp.where(same.any(), jnp.argmax(same), leader[lane])), atoms
 
         return lax.fori_loop(0, lanes, run_lane, carry)
 
@@ -83,18 +94,22 @@ def one_after_another(objective: Objective, x, y, first, starts, lanes, box: Box
     total, size = starts.shape
     nothing = Expansion(jnp.zeros(total), jnp.zeros((total, size)), jnp.zeros((total, size, size)))
     begin = State(starts, nothing, jnp.zeros(total), jnp.zeros(total, dtype=int), jnp.zeros(total, dtype=bool))
-    return lax.fori_loop(0, lanes, follow, lax.fori_loop(0, count, run_stage, (begin, index)))[0]
+    first_stage = jnp.argmax(stages.limit >= 0)
+    states, leader, _ = lax.fori_loop(first_stage, count, run_stage, (begin, index, jax.vmap(layout.sorted_atoms)(starts)))
+    return lax.fori_loop(0, lanes, follow, (states, leader))[0]
 
 
 class _Lanes(NamedTuple):
     state: State
     stage: Int[Array, " lanes"]
-    reached: Float[Array, "stages lanes"]
-    """Values at the ends of the stages; NaN before."""
+    reached: _End
+    """Ends of the stages, (stages, lanes) of them; values are NaN before."""
     leader: Int[Array, " lanes"]
 
 
-def side_by_side(objective: Objective, x, y, first, starts, lanes, box: Box, stages: Stages, roundoff: float) -> State:
+def side_by_side(
+    layout: Layout, objective: Objective, x, y, first, starts, lanes, box: Box, stages: Stages, roundoff: float
+) -> State:
     """The same with all lanes in step, which fills a GPU; see :mod:`moetheory.estimators.batch`."""
     index, last = jnp.arange(len(starts)), len(stages.rows) - 1
 
@@ -112,10 +127,13 @@ def side_by_side(objective: Objective, x, y, first, starts, lanes, box: Box, sta
 
     def move_on(at: _Lanes) -> _Lanes:
         """Lanes at the end of a stage enter the next, or follow another lane."""
-        over, value = ended(at) & (at.stage < last), at.state.at.value
-        reached = at.reached.at[at.stage, index].set(jnp.where(over, value, at.reached[at.stage, index]))
+        over, here = ended(at) & (at.stage < last), _End(at.state.at.value, jax.vmap(layout.sorted_atoms)(at.state.point))
+        known = jax.tree.map(lambda column: column[at.stage, index], at.reached)
+        new = _where(over, here, known)
+        reached = jax.tree.map(lambda column, value: column.at[at.stage, index].set(value), at.reached, new)
         earlier = ~over | (index < index[:, None])
-        same = earlier & (at.leader == index) & (first == first[:, None]) & _agree(reached[at.stage], value[:, None])
+        others, mine = jax.tree.map(lambda column: column[at.stage], reached), jax.tree.map(lambda value: value[:, None], here)
+        same = earlier & (at.leader == index) & (first == first[:, None]) & _same(others, mine)
         follow, stage = over & same.any(axis=1), jnp.where(at.state.steps <= EASY, last, jnp.minimum(at.stage + 1, last))
         enter = jax.vmap(partial(trust_region.first_state, box=box))(at.state.point, radius=stages.radius[stage])
         state = _where(over, enter._replace(done=follow), at.state)
@@ -123,16 +141,19 @@ def side_by_side(objective: Objective, x, y, first, starts, lanes, box: Box, sta
         return _Lanes(state, jnp.where(follow, last, jnp.where(over, stage, at.stage)), reached, leader)
 
     state = jax.vmap(partial(trust_region.first_state, box=box))(starts, radius=jnp.full(len(starts), stages.radius[0]))
-    nothing = jnp.full((len(stages.rows), len(starts)), jnp.nan)
+    atoms = jax.vmap(layout.sorted_atoms)(starts)
+    nothing = _End(jnp.full((last + 1, len(starts)), jnp.nan), jnp.broadcast_to(atoms, (last + 1, *atoms.shape)))
     begin = _Lanes(state._replace(done=index >= lanes), jnp.where(index < lanes, 0, last), nothing, index)
     end = lax.while_loop(lambda at: ~(ended(at) & (at.stage == last)).all(), step, begin)
     leader = lax.fori_loop(0, len(index).bit_length(), lambda _, one: one[one], end.leader)
     return jax.tree.map(lambda column: column[leader], end.state)
 
 
-def _agree(values, value):
-    """Whether values are those of one point; infinite ones never are."""
-    return jnp.abs(values - value) <= AGREEMENT * jnp.abs(value)
+def _same(ends: _End, end: _End):
+    """Whether ends are one point, by the measures of the certificate; infinite values never are."""
+    agree = jnp.abs(ends.value - end.value) <= AGREEMENT * jnp.abs(end.value)
+    gap, size = (jnp.linalg.norm(part, axis=-1) for part in (ends.atoms - end.atoms, end.atoms))
+    return agree & (gap <= LOSS_SPREAD * (1 + size))
 
 
 def _where(chosen, one, other):
