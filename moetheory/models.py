@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal, final
 
 import equinox as eqx
@@ -215,7 +215,7 @@ class MixtureOfExperts(eqx.Module):
             raise ValueError(f"top_k={self.gate.top_k}; need an integer from 1 to the number of atoms, {self.num_experts}.")
         _ = self.family
 
-    @property
+    @cached_property
     def family(self) -> Family:
         """Gate, expert and shared families."""
         shared = (self.shared.expert.own_kind(), self.shared.num_experts) if self.shared else (None, 0)

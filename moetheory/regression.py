@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import final
 
 import equinox as eqx
@@ -64,7 +65,7 @@ class RegressionMixture(eqx.Module):
             raise ValueError(f"noise_variance={self.noise_variance}; need a positive finite variance.")
         _ = self.family
 
-    @property
+    @cached_property
     def family(self) -> Family:
         """Gate and expert families."""
         return Family(self.gate.own_kind(), self.expert.own_kind(), regression=True)

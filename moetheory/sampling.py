@@ -9,6 +9,7 @@ from typing import final
 import jax
 import numpy as np
 
+from moetheory._long_arrays import empty
 from moetheory.gating import GaussianGate
 from moetheory.models import MixtureOfExperts
 from moetheory.regression import RegressionMixture
@@ -16,7 +17,7 @@ from moetheory.regression import RegressionMixture
 Model = MixtureOfExperts | RegressionMixture
 EVALUATION_ROWS = 4096
 SLAB = 16 * EVALUATION_ROWS
-"""Rows whose weights and means are in memory at once when responses are drawn."""
+"""Rows of a long sample whose weights, means and densities are in memory at once."""
 REACH = 8.0
 """Standard deviations around a normal input law beyond which nothing is integrated."""
 
@@ -48,7 +49,9 @@ class Sample:
             raise ValueError(f"got x of shape {x.shape} and y of shape {y.shape}; need (n, d) and (n,).")
         if not x.size:
             raise ValueError(f"got x of shape {x.shape}; a sample needs at least one row and one input.")
-        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        with np.errstate(all="ignore"):
+            finite = np.isfinite(x.sum() + y.sum()) or (np.isfinite(x).all() and np.isfinite(y).all())
+        if not finite:
             bad = int((~np.isfinite(x)).any(axis=1).sum() + (~np.isfinite(y)).sum())
             raise ValueError(f"{bad} entries are NaN or infinite; need finite numbers: drop or impute those rows.")
         object.__setattr__(self, "x", x)
@@ -92,7 +95,10 @@ class Uniform(InputLaw):
 
     def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
         low, high = np.asarray(self.low), np.asarray(self.high)
-        return low + (high - low) * generator.random((size, len(self.low)))
+        x = generator.random(out=empty((size, len(low))))
+        x *= high - low
+        x += low
+        return x
 
 
 @final
@@ -114,7 +120,11 @@ class Grid(InputLaw):
             raise ValueError(f"low={self.low} and high={self.high}; a grid needs one input and low < high.")
 
     def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
-        return np.linspace(self.low[0], self.high[0], size)[:, None]
+        x, low, high = empty((size, 1)), self.low[0], self.high[0]
+        for rows in slabs(size):
+            x[rows, 0] = np.arange(rows.start, rows.stop) * ((high - low) / max(size - 1, 1)) + low
+        x[1:][-1:] = high
+        return x
 
 
 @final
@@ -169,9 +179,12 @@ class GaussianMixtureInputs(InputLaw):
         return np.exp(logs) @ np.asarray(self.weight)
 
     def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
-        atom = (generator.random(size)[:, None] > np.cumsum(self.weight)[:-1]).sum(axis=1)
-        normal = generator.standard_normal((size, len(self.centre[0])))
-        return np.asarray(self.centre)[atom] + np.sqrt(np.asarray(self.spread))[atom] * normal
+        uniform, x = generator.random(out=empty((size,))), generator.standard_normal(out=empty((size, len(self.centre[0]))))
+        centre, deviation = np.asarray(self.centre), np.sqrt(np.asarray(self.spread))
+        for rows in slabs(size):
+            atom = (uniform[rows, None] > np.cumsum(self.weight)[:-1]).sum(axis=1)
+            x[rows] = centre[atom] + deviation[atom] * x[rows]
+        return x
 
 
 def draw(model: Model, inputs: InputLaw, size: int, generator: np.random.Generator) -> Sample:
@@ -213,27 +226,35 @@ def draw(model: Model, inputs: InputLaw, size: int, generator: np.random.Generat
 
 def regression_values(model: Model, x: np.ndarray) -> np.ndarray:
     """Regression function, or conditional mean, at many inputs, (n,)."""
-    weights, means = weights_and_means(model, x)
-    return np.sum(weights * means, axis=1)
+    values = empty((len(x),))
+    for rows in slabs(len(x)):
+        weights, means = weights_and_means(model, x[rows])
+        values[rows] = np.sum(weights * means, axis=1)
+    return values
 
 
 def respond(model: Model, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     """Responses (n,) drawn at given inputs (n, d): an atom from the gate weights, then its normal response."""
-    size, slabs = len(x), [slice(begin, begin + SLAB) for begin in range(0, len(x), SLAB)]
+    size = len(x)
     if isinstance(model, RegressionMixture):
         if model.noise_variance is None:
             raise ValueError("noise_variance=None; a regression function needs a variance of its errors to draw from.")
-        y = generator.standard_normal(size)
-        for rows in slabs:
+        y = generator.standard_normal(out=empty((size,)))
+        for rows in slabs(size):
             y[rows] = regression_values(model, x[rows]) + np.sqrt(model.noise_variance) * y[rows]
         return y
-    uniform, y = generator.random(size), generator.standard_normal(size)
+    uniform, y = generator.random(out=empty((size,))), generator.standard_normal(out=empty((size,)))
     deviation = np.sqrt(np.asarray(model.variances))
-    for rows in slabs:
+    for rows in slabs(size):
         weights, means = weights_and_means(model, x[rows])
         atom = (uniform[rows, None] > np.cumsum(weights, axis=1)[:, :-1]).sum(axis=1)
         y[rows] = means[np.arange(len(atom)), atom] + deviation[atom] * y[rows]
     return y
+
+
+def slabs(size: int) -> list[slice]:
+    """The rows of a long sample in turn."""
+    return [slice(begin, min(begin + SLAB, size)) for begin in range(0, size, SLAB)]
 
 
 def weights_and_means(model: Model, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -249,9 +270,13 @@ def input_density(model: MixtureOfExperts, x: np.ndarray) -> np.ndarray:
 def log_likelihood(model: Model, sample: Sample) -> float:
     """Total log-likelihood of a model on a sample, in nats; of a regression function, at the residuals' own variance."""
     if isinstance(model, RegressionMixture):
-        variance = np.mean((sample.y - regression_values(model, sample.x)) ** 2)
+        residual = regression_values(model, sample.x)
+        residual -= sample.y
+        variance = np.mean(np.square(residual, out=residual))
         return float(-0.5 * sample.size * (np.log(2 * np.pi * variance) + 1.0))
-    (densities,) = by_rows(_log_densities, model, np.column_stack([sample.x, sample.y]))
+    densities = empty((sample.size,))
+    for rows in slabs(sample.size):
+        (densities[rows],) = by_rows(_log_densities, model, np.column_stack([sample.x[rows], sample.y[rows]]))
     return float(densities.sum())
 
 

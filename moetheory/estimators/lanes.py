@@ -7,7 +7,6 @@ lanes run one after another, on a GPU Newton runs them side by side.
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -17,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from moetheory import _long_arrays
 from moetheory.estimators import batch, gradient_iteration, likelihood, newton, squares
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, chunk_size
@@ -77,19 +77,13 @@ def fill(samples: Sequence[Sample]) -> Buffer:
     first = spacing(count) * np.arange(len(samples))
     needed = first[-1] + _rounded_up(count, max(chunk_size(), batch.ROWS))
     capacity = next((c for c in CAPACITIES if c >= needed), needed)
-    x, y = _page_aligned_zeros((dimension, capacity)), _page_aligned_zeros((capacity,))
+    x, y = _long_arrays.zeros((dimension, capacity), dimension * needed), _long_arrays.zeros((capacity,), needed)
     for start, sample in zip(first, samples, strict=True):
         place = slice(start, start + count)
         for column, row in zip(sample.x.T, x, strict=True):
             _interleave(column, out=row[place])
         _interleave(sample.y, out=y[place])
     return Buffer(x, y, first, count)
-
-
-def _page_aligned_zeros(shape: tuple[int, ...]) -> np.ndarray:
-    """Zeros that the CPU device uses in place, without a copy; pages never written take no memory."""
-    size = int(np.prod(shape))
-    return np.frombuffer(mmap.mmap(-1, 8 * size)).reshape(shape)
 
 
 def _interleave(values: np.ndarray, out: np.ndarray) -> None:

@@ -95,7 +95,8 @@ def one_after_another(
     nothing = Expansion(jnp.zeros(total), jnp.zeros((total, size)), jnp.zeros((total, size, size)))
     begin = State(starts, nothing, jnp.zeros(total), jnp.zeros(total, dtype=int), jnp.zeros(total, dtype=bool))
     first_stage = jnp.argmax(stages.limit >= 0)
-    states, leader, _ = lax.fori_loop(first_stage, count, run_stage, (begin, index, jax.vmap(layout.sorted_atoms)(starts)))
+    atoms = jnp.zeros((total, len(layout.sorted_atoms(starts[0]))))
+    states, leader, _ = lax.fori_loop(first_stage, count, run_stage, (begin, index, atoms))
     return lax.fori_loop(0, lanes, follow, (states, leader))[0]
 
 

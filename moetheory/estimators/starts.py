@@ -224,7 +224,7 @@ class RandomStarts(StartRule):
     em_steps: ClassVar[int] = 100
 
     def points(self, layout, sample, truth, generator):
-        rows = generator.permutation(sample.size)[:SUBSAMPLE]
+        rows = generator.choice(sample.size, min(sample.size, SUBSAMPLE), replace=False)
         x, y = sample.x[rows], sample.y[rows]
         return np.array([_partition_start(layout, x, y, generator, start % 2 == 1) for start in range(self.count)])
 

@@ -8,7 +8,7 @@ from scipy.special import xlogy
 
 from moetheory.estimators import Fit
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import Sample, by_rows
+from moetheory.sampling import Sample, by_rows, slabs
 
 
 def bic(fit: Fit, sample: Sample) -> float:
@@ -96,8 +96,11 @@ def classification_entropy(model: MixtureOfExperts, sample: Sample) -> float:
     >>> bool(np.isclose(classification_entropy(twins, Sample([[0.0], [1.0]], [0.0, 1.0])), 2 * np.log(2)))
     True
     """
-    (shares,) = by_rows(_responsibilities, model, np.column_stack([sample.x, sample.y]))
-    return float(-xlogy(shares, shares).sum())
+    entropy = 0.0
+    for rows in slabs(sample.size):
+        (shares,) = by_rows(_responsibilities, model, np.column_stack([sample.x[rows], sample.y[rows]]))
+        entropy -= xlogy(shares, shares).sum()
+    return float(entropy)
 
 
 @jax.jit

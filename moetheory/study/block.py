@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,22 +37,22 @@ class Cell:
     seed: int
     family: Family | None = None
 
-    @property
+    @cached_property
     def fitted(self) -> Family:
         """Family of the fitted model: that of the truth unless another one is named."""
         return self.family or self.truth.family
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
         """The packed coordinates of the fits."""
         return Layout(self.num_experts, self.truth.dimension, self.fitted)
 
-    @property
+    @cached_property
     def data_id(self) -> str:
         """Name of the data; the fit has no part in it."""
         return content_id(self.truth, self.inputs, int(self.size))
 
-    @property
+    @cached_property
     def fit_id(self) -> str:
         """Name of the fit; the data have no part in it."""
         return fit_id(self.num_experts, self.estimator, self.family)

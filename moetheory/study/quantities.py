@@ -89,21 +89,21 @@ def measure(
     if EFFECTIVE_PARAMETERS in wanted:
         values[EFFECTIVE_PARAMETERS] = 8 * size * distances(truth, inputs, fitted, ["hellinger"])["hellinger"] ** 2
     if truth.family.has_parameters_of(fitted.family):
-        values |= _loss_values(truth, fitted, wanted)
+        target, estimate = truth.mixing_measure(), fitted.mixing_measure()
+        values |= _loss_values(truth, target, estimate, wanted)
         if families & set(PARAMETER_ERRORS):
-            values |= _parameter_errors(truth, inputs, fitted)
+            values |= _parameter_errors(truth, target, inputs, fitted, estimate)
         if LIGHTEST_SHARE in wanted:
             values[LIGHTEST_SHARE] = lightest_share(truth, inputs, fitted)
         if EFFICIENCY in families:
             values |= efficiency(truth, inputs, size, fitted)
         if PROJECTION in families and fitted.num_experts > truth.num_experts:
-            target = projected(truth, inputs, fitted.num_experts, box)
+            projection = projected(truth, inputs, fitted.num_experts, box)
             names = [name.partition(".")[2] for name in wanted if name.startswith(f"{PROJECTION}.")]
-            estimate = fitted.mixing_measure()
             known = [name for name in names if name != FUNCTION_DISTANCE]
-            values |= {f"{PROJECTION}.{name}": losses.by_name(name)(estimate, target.measure) for name in known}
+            values |= {f"{PROJECTION}.{name}": losses.by_name(name)(estimate, projection.measure) for name in known}
             if FUNCTION_DISTANCE in names:
-                values[f"{PROJECTION}.{FUNCTION_DISTANCE}"] = function_distance(target.model, inputs, fitted)
+                values[f"{PROJECTION}.{FUNCTION_DISTANCE}"] = function_distance(projection.model, inputs, fitted)
     return {quantity: float(values.get(quantity, np.nan)) for quantity in wanted}
 
 
@@ -135,8 +135,7 @@ def pattern(truth: Model, fitted: Model) -> str:
     return parameters.cell_pattern(fitted.mixing_measure(), truth.mixing_measure())
 
 
-def _loss_values(truth: Model, fitted: Model, wanted: Iterable[str]) -> dict[str, float]:
-    target, raw = truth.mixing_measure(), fitted.mixing_measure()
+def _loss_values(truth: Model, target: MixingMeasure, raw: MixingMeasure, wanted: Iterable[str]) -> dict[str, float]:
     estimate, values = comparable(raw, target), {}
     for quantity in wanted:
         name = quantity.removesuffix(PINNED)
@@ -152,9 +151,10 @@ def _loss_values(truth: Model, fitted: Model, wanted: Iterable[str]) -> dict[str
     return values
 
 
-def _parameter_errors(truth: Model, inputs: InputLaw, fitted: Model) -> dict[str, float]:
-    target = truth.mixing_measure()
-    estimate = comparable(fitted.mixing_measure(), target)
+def _parameter_errors(
+    truth: Model, target: MixingMeasure, inputs: InputLaw, fitted: Model, raw: MixingMeasure
+) -> dict[str, float]:
+    estimate = comparable(raw, target)
     fitted_means, true_means, probability = means_at_nodes(inputs, fitted, truth)
     routed = fitted_means[:, : fitted.num_experts], true_means[:, : truth.num_experts], probability
     errors = parameters.parameter_errors(estimate, target, *translation_and_exponents(truth), routed)

@@ -1,0 +1,44 @@
+"""Long arrays of numbers: in memory up to a budget, above it in a temporary file that has no name and ends with the process.
+
+The operating system keeps of such a file what there is memory for, so samples may be longer than memory.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import shutil
+import tempfile
+
+import numpy as np
+
+IN_MEMORY = 2**25
+"""Bytes of one array that stays in memory: 4,194,304 numbers."""
+
+
+def empty(shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers about to be written."""
+    return np.empty(shape) if 8 * math.prod(shape) <= IN_MEMORY else _in_file(shape, math.prod(shape))
+
+
+def zeros(shape: tuple[int, ...], used: int) -> np.ndarray:
+    """Zeros at the start of a page, which JAX on a CPU uses in place, ``used`` of them about to be written.
+
+    The others take neither memory nor disk.
+    """
+    size = 8 * math.prod(shape)
+    return np.frombuffer(mmap.mmap(-1, size)).reshape(shape) if size <= IN_MEMORY else _in_file(shape, used)
+
+
+def _in_file(shape: tuple[int, ...], used: int) -> np.ndarray:
+    folder = tempfile.gettempdir()
+    needed, free = 8 * used, shutil.disk_usage(folder).free
+    if needed > free:
+        raise OSError(
+            f"an array of {needed / 1e9:.3g} GB is kept in {folder}, where {free / 1e9:.3g} GB are free; set TMPDIR to a folder"
+            " on a larger disk, or take smaller samples."
+        )
+    with tempfile.TemporaryFile(dir=folder) as file:
+        size = 8 * math.prod(shape)
+        file.truncate(size)
+        return np.frombuffer(mmap.mmap(file.fileno(), size)).reshape(shape)
