@@ -12,6 +12,10 @@ from scipy.special import ndtr
 
 PANEL_EDGES = np.array([-9.0, -5.0, -3.0, -1.5, 0.0, 1.5, 3.0, 5.0, 9.0])
 ORDERS = (6, 12, 24, 48)
+NEAR = 1.0
+"""Distance, in standard deviations, up to which the edges of one component serve another one."""
+ALIKE = (0.7, 1.1)
+"""Ratios of standard deviations at which they do; a wider component would be cut short."""
 RELATIVE_TOLERANCE = 1e-6
 ROUNDING = 1e-14
 CHUNK = 2_000_000
@@ -66,9 +70,9 @@ def density_distances(
     r"""Hellinger distance and total variation of two conditional densities.
 
     :math:`h^2 = \frac12 E_X \int (\sqrt p - \sqrt q)^2 dy` and :math:`V = \frac12 E_X \int |p - q| dy`. The
-    first integral is Gauss-Legendre between the points mean +- {0, 1.5, 3, 5, 9} standard deviations of all
-    components; the second is exact by the normal distribution function between the sign changes of p - q. The
-    order doubles until both change by less than ``tolerance`` relatively (or 1e-14), at most to 48.
+    first integral is Gauss-Legendre between the points mean +- {0, 1.5, 3, 5, 9} standard deviations of the
+    components (of one among nearly equal ones); the second is exact by the normal distribution function between the
+    sign changes of p - q. The order doubles until both change by less than ``tolerance`` relatively (or 1e-14), at most to 48.
 
     Parameters
     ----------
@@ -99,7 +103,7 @@ def density_distances(
     >>> round(density_distances(p, q, [1.0]).hellinger ** 2, 9)
     0.39346934
     """
-    values, change = refined_distances(p, q, node_probability, DISTANCES, tolerance)
+    values, change, _ = refined_distances(p, q, node_probability, DISTANCES, tolerance)
     return DensityDistances(*values.tolist(), change)
 
 
@@ -114,25 +118,39 @@ def total_variation(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> 
 
 
 def refined_distances(
-    p: Tabulated, q: Tabulated, node_probability: ArrayLike, wanted: Sequence[str], tolerance: float = RELATIVE_TOLERANCE
-) -> tuple[np.ndarray, float]:
-    """The wanted ones of :data:`DISTANCES`, the order doubled until none changes, and their largest relative change."""
+    p: Tabulated,
+    q: Tabulated,
+    node_probability: ArrayLike,
+    wanted: Sequence[str],
+    tolerance: float = RELATIVE_TOLERANCE,
+    orders: Sequence[int] = ORDERS,
+) -> tuple[np.ndarray, float, int]:
+    """The wanted ones of :data:`DISTANCES`, their largest relative change, and the first order at which none changes."""
     probability = _check_nodes(p, q, node_probability)
-    mixture = _Difference(
-        np.hstack([p.weights, q.weights]),
-        np.hstack([p.means, q.means]),
-        np.sqrt(np.concatenate([p.variances, q.variances])),
-        p.variances.size,
-    )
-    previous = _integrate(mixture, probability, ORDERS[0], wanted)
-    for order in ORDERS[1:]:
+    means = np.hstack([p.means, q.means])
+    deviations = np.sqrt(np.concatenate([p.variances, q.variances]))
+    cuts = _cutting(means, deviations)
+    mixture = _Difference(np.hstack([p.weights, q.weights]), means, deviations, p.variances.size, cuts)
+    previous, change = np.full(len(wanted), np.nan), np.nan
+    for order in orders:
         current = _integrate(mixture, probability, order, wanted)
         gaps = np.abs(current - previous)
         change = np.max(gaps / np.maximum(current, ROUNDING))
         if np.all(gaps <= tolerance * current + ROUNDING):
             break
         previous = current
-    return current, float(change)
+    return current, float(change), order
+
+
+def _cutting(means: np.ndarray, deviations: np.ndarray) -> list[int]:
+    """Components at whose edges y is cut: all but those so near another one that its edges serve them as well."""
+    chosen: list[int] = []
+    for i, deviation in enumerate(deviations):
+        ratio = deviation / deviations[chosen]
+        gaps = np.abs(means[:, [i]] - means[:, chosen]).max(axis=0) / deviations[chosen]
+        if not np.any((gaps <= NEAR) & (ratio >= ALIKE[0]) & (ratio <= ALIKE[1])):
+            chosen.append(i)
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -143,9 +161,11 @@ class _Difference:
     means: np.ndarray
     deviations: np.ndarray
     split: int
+    cuts: list[int]
+    """Components at whose edges y is cut."""
 
     def at(self, nodes: np.ndarray | slice) -> _Difference:
-        return _Difference(self.weights[nodes], self.means[nodes], self.deviations, self.split)
+        return _Difference(self.weights[nodes], self.means[nodes], self.deviations, self.split, self.cuts)
 
     def densities(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Densities p and q at y, whose first axis runs over the nodes."""
@@ -167,7 +187,7 @@ class _Difference:
 
 def _integrate(mixture: _Difference, probability: np.ndarray, order: int, wanted: Sequence[str]) -> np.ndarray:
     """The wanted distances with ``order`` points per panel."""
-    points_per_node = mixture.deviations.size * PANEL_EDGES.size * order
+    points_per_node = len(mixture.cuts) * PANEL_EDGES.size * order
     chunk = max(1, CHUNK // points_per_node)
     sums = np.zeros(len(wanted))
     for first in range(0, probability.size, chunk):
@@ -178,7 +198,7 @@ def _integrate(mixture: _Difference, probability: np.ndarray, order: int, wanted
 
 def _integrate_chunk(mixture: _Difference, probability: np.ndarray, order: int, wanted: Sequence[str]) -> np.ndarray:
     """The wanted ones of h^2 and V over some nodes."""
-    edges = mixture.means[:, :, None] + mixture.deviations[:, None] * PANEL_EDGES
+    edges = mixture.means[:, mixture.cuts, None] + mixture.deviations[mixture.cuts, None] * PANEL_EDGES
     edges = np.sort(edges.reshape(probability.size, -1), axis=1)
     abscissae, weights = _gauss_legendre(order)
     half = np.diff(edges)[:, :, None] / 2

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 
 from moetheory.kinks import kinks
 from moetheory.losses.distances import DISTANCES as DENSITIES
-from moetheory.losses.distances import Tabulated, refined_distances
+from moetheory.losses.distances import ORDERS, Tabulated, refined_distances
 from moetheory.losses.quadrature import function_error, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import GaussianMixtureInputs, InputLaw, Model, input_density, regression_values, weights_and_means
@@ -37,14 +36,17 @@ def distances(
     names = [name for name in DENSITIES if name in wanted]
     dimension = len(inputs.low)
     if dimension not in NODES:
-        return _named(names, _distances_on(nodes(inputs, SOBOL_POINTS), inputs, truth, fitted, names))
+        return _named(names, _distances_on(nodes(inputs, SOBOL_POINTS), inputs, truth, fitted, names)[0])
     splits = _splits(inputs, truth, fitted)
-    levels = (_distances_on(nodes(inputs, count, splits), inputs, truth, fitted, names) for count in NODES[dimension])
     relative = np.array([RELATIVE_CHANGE[name] for name in names])
-    for coarse, fine in pairwise(levels):
+    first, *finer = NODES[dimension]
+    coarse, order = _distances_on(nodes(inputs, first, splits), inputs, truth, fitted, names)
+    for count in finer:
+        fine, _ = _distances_on(nodes(inputs, count, splits), inputs, truth, fitted, names, (order,))
         settled = np.abs(fine - coarse) <= np.maximum(relative * fine, ABSOLUTE_CHANGE)
         if settled.all():
             break
+        coarse = fine
     return _named(names, np.where(settled, fine, np.nan))
 
 
@@ -82,10 +84,14 @@ def _splits(inputs: InputLaw, *models: MixtureOfExperts) -> tuple[float, ...]:
     return tuple(np.unique(points).tolist())
 
 
-def _distances_on(nodes_and_probability, inputs: InputLaw, truth, fitted: MixtureOfExperts, names: Sequence[str]) -> np.ndarray:
+def _distances_on(
+    nodes_and_probability, inputs: InputLaw, truth, fitted: MixtureOfExperts, names: Sequence[str], orders: Sequence[int] = ORDERS
+) -> tuple[np.ndarray, int]:
+    """Distances by the integrals in y of the first of the orders that does, and that order."""
     points, probability = nodes_and_probability
     tables = [_tabulated(model, points, inputs) for model in (truth, fitted)]
-    return refined_distances(*tables, probability, names, IN_Y)[0]
+    values, _, order = refined_distances(*tables, probability, names, IN_Y, orders)
+    return values, order
 
 
 def _tabulated(model: MixtureOfExperts, points: np.ndarray, inputs: InputLaw) -> Tabulated:
