@@ -23,7 +23,13 @@ PER_INPUT = (SLOPE, CENTRE, SPREAD)
 """Names of the fields of shape (k, d); every other array field has shape (k,)."""
 
 
-class AbstractPart(eqx.Module):
+class Module(eqx.Module):
+    """A module whose methods are plain bound methods, so that ``jax.jit`` takes them; equinox makes a module of each."""
+
+    __getattribute__ = object.__getattribute__
+
+
+class AbstractPart(Module):
     r"""Gates and experts: array fields with a leading axis of length k, one entry per atom, and static options.
 
     The parameters of an atom act through its linear predictors only, :math:`u_a(x) = \beta_a^\top x + \beta_{0a}`.

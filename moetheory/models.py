@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from moetheory._arrays import as_floats
-from moetheory._parts import PER_INPUT, Kind
+from moetheory._parts import PER_INPUT, Kind, Module
 from moetheory.constraints import GateConstraint
 from moetheory.experts import AbstractExpert, ConstantExpert, LinearExpert
 from moetheory.gating import AbstractGate, SoftmaxGate, selected
@@ -122,7 +122,7 @@ SOFTMAX_LINEAR = Family(SoftmaxGate.kind(), LinearExpert.kind())
 
 
 @final
-class SharedExperts(eqx.Module):
+class SharedExperts(Module):
     r"""Experts that take part at every input, :math:`\sum_i \omega_i N(y; h_1(x, \kappa_i), \tau_i)`.
 
     Parameters
@@ -162,7 +162,7 @@ class SharedExperts(eqx.Module):
 
 
 @final
-class MixtureOfExperts(eqx.Module):
+class MixtureOfExperts(Module):
     r"""Gaussian mixture of experts, :math:`p(y \mid x) = \sum_i g_i(x)\, N(y; h(x, \eta_i), \nu_i)`.
 
     With shared experts it is the mixture of two densities in equal parts,

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from moetheory._parts import Module
 from moetheory.experts import AbstractExpert
 from moetheory.gating import AbstractGate
 from moetheory.mixing_measure import MixingMeasure
@@ -18,7 +19,7 @@ from moetheory.models import Family, dimension_of, log_affinities
 
 
 @final
-class RegressionMixture(eqx.Module):
+class RegressionMixture(Module):
     r"""Regression function of a mixture of experts, :math:`y = f(x) + \varepsilon`, :math:`f(x) = \sum_i g_i(x)\, h(x, \eta_i)`.
 
     The errors are normal with mean zero and a known variance, which is not fitted. Unlike a

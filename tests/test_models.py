@@ -106,6 +106,14 @@ def test_variances_must_be_positive_and_finite(bad):
         MixtureOfExperts(TRUTH.gate, TRUTH.expert, [0.1, bad])
 
 
+def test_methods_are_taken_by_the_transformations_of_jax():
+    x = np.full((3, TRUTH.dimension), 0.3)
+    direct = float(TRUTH.mean(x[0]))
+    assert float(jax.jit(TRUTH.mean)(x[0])) == pytest.approx(direct, rel=1e-12)
+    np.testing.assert_allclose(jax.jit(jax.vmap(TRUTH.mean))(x), direct, rtol=1e-12)
+    assert float(eqx.filter_jit(TRUTH.mean)(x[0])) == pytest.approx(direct, rel=1e-12)
+
+
 def test_models_are_immutable():
     with pytest.raises(AttributeError):
         TRUTH.variance = np.ones(2)
