@@ -2,8 +2,8 @@
 
     python benchmarks/scaling.py [--largest 10000000] [--repeats 5]
 
-Time of one fit (k = 2, d = 1, near-truth start) from n = 1e4 up, its exponent in n by least squares of logarithms, the time of 64
-and 512 replicates, and of one worker against two. Memory (Linux only) is that of a process that draws, fits and measures one
+Time of a replicate of a block (drawn, fitted, measured; k = 2, d = 1, near-truth start) and of one fit alone from n = 1e4 up, their
+exponents in n by least squares of logarithms, the time of 64 and 512 replicates, and of one worker against two. Memory (Linux only) is that of a process that draws, fits and measures one
 block: the peak of what it holds itself, and with the pages of its temporary files, which the system takes back at need.
 """
 
@@ -49,6 +49,23 @@ def seconds_of_a_fit(size: int, repeats: int) -> float:
     return median(times[1:])
 
 
+def whole_block(size: int) -> Block:
+    return Block(cell(size), tuple(range(capacity(cell(size)))), ("softmax_d1",))
+
+
+def seconds_of_a_replicate(size: int, repeats: int) -> float:
+    block, times = whole_block(size), []
+    for _ in range(repeats + 1):
+        begin = perf_counter()
+        run_block(block)
+        times.append((perf_counter() - begin) / len(block.replicates))
+    return median(times[1:])
+
+
+def exponent(seconds: dict[int, float]) -> float:
+    return round(float(np.polyfit(np.log(list(seconds)), np.log(list(seconds.values())), 1)[0]), 3)
+
+
 def peak_megabytes(size: int) -> dict[str, int]:
     """Peak memory of a process that computes one whole block of this size."""
     command = [sys.executable, __file__, "--block", str(size)]
@@ -59,7 +76,7 @@ def block_alone(size: int) -> None:
     """Run a block and print the peaks; the system itself keeps only the one with the pages of files."""
     peak = 0
     with ThreadPoolExecutor(1) as pool:
-        done = pool.submit(run_block, Block(cell(size), tuple(range(capacity(cell(size)))), ("softmax_d1",)))
+        done = pool.submit(run_block, whole_block(size))
         while not done.done():
             peak = max(peak, megabytes("RssAnon"))
             sleep(0.002)
@@ -93,14 +110,15 @@ def main() -> int:
         return 0
     sizes = [n for n in (10_000, 100_000, 1_000_000, 10_000_000) if n <= arguments.largest]
     fits = {n: seconds_of_a_fit(n, arguments.repeats) for n in sizes}
-    exponent = np.polyfit(np.log(sizes), np.log(list(fits.values())), 1)[0]
+    whole = {n: seconds_of_a_replicate(n, arguments.repeats) for n in sizes}
     for jobs in (1, 2):
         seconds_of_replicates(8 * jobs, jobs)  # starts the workers and compiles
     replicates = {r: median(seconds_of_replicates(r, 1) for _ in range(arguments.repeats)) for r in (64, 512)}
     workers = {jobs: median(seconds_of_replicates(2000, jobs) for _ in range(arguments.repeats)) for jobs in (1, 2)}
     results = {
+        "replicate_seconds": {str(n): round(value, 5) for n, value in whole.items()},
         "fit_seconds": {str(n): round(value, 5) for n, value in fits.items()},
-        "exponent_in_rows": round(float(exponent), 3),
+        "exponents_in_rows": {"replicate": exponent(whole), "fit": exponent(fits)},
         "peak_megabytes_of_a_block": {str(n): peak_megabytes(n) for n in [*sizes, 10 * sizes[-1]]},
         "replicates_seconds": {str(r): round(value, 3) for r, value in replicates.items()},
         "512_over_64_replicates": round(replicates[512] / replicates[64], 2),
