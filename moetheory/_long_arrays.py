@@ -5,6 +5,7 @@ The operating system keeps of such a file what there is memory for, so samples m
 
 from __future__ import annotations
 
+import contextlib
 import math
 import mmap
 import shutil
@@ -14,6 +15,8 @@ import numpy as np
 
 IN_MEMORY = 2**25
 """Bytes of one array that stays in memory: 4,194,304 numbers."""
+LARGE_PAGES = 2**19
+"""Bytes from which an array is worth pages of two megabytes: small ones take longer to hand out than to fill."""
 
 
 def empty(shape: tuple[int, ...]) -> np.ndarray:
@@ -26,8 +29,15 @@ def zeros(shape: tuple[int, ...], used: int) -> np.ndarray:
 
     The others take neither memory nor disk.
     """
-    size = 8 * math.prod(shape)
-    return np.frombuffer(mmap.mmap(-1, size)).reshape(shape) if size <= IN_MEMORY else _in_file(shape, used)
+    if 8 * used > IN_MEMORY:
+        return _in_file(shape, used)
+    if not hasattr(mmap, "MADV_HUGEPAGE"):
+        return np.zeros(shape)
+    pages = mmap.mmap(-1, 8 * math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    if 8 * used >= LARGE_PAGES:
+        with contextlib.suppress(OSError):  # a kernel without them
+            pages.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(pages).reshape(shape)
 
 
 def _in_file(shape: tuple[int, ...], used: int) -> np.ndarray:

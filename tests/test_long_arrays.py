@@ -69,6 +69,12 @@ def test_an_array_in_a_file_takes_only_what_is_written(in_files):
     assert array[3, -6:].tolist() == [0.0] + 5 * [1.0] and not array[0, :1000].any()
 
 
+def test_what_is_written_decides_where_an_array_lies(monkeypatch):
+    monkeypatch.setattr(_long_arrays, "_in_file", lambda shape, used: used)
+    assert zeros((8, 2**20), used=8_000).shape == (8, 2**20)
+    assert zeros((8, 2**20), used=2**22 + 1) == 2**22 + 1
+
+
 def test_a_full_disk_is_said_before_anything_is_written(in_files, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage(10**9, 10**9 - 800, 800))

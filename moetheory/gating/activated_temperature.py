@@ -77,7 +77,8 @@ class ActivatedTemperatureGate(AbstractGate):
         return (active + self.intercept) / jnp.exp(self.log_temperature)
 
     def acting(self):
-        return _ActivatedProduct(self.slope, self.intercept, self.log_temperature, self.activation)
+        scaled = self.intercept * jnp.exp(-self.log_temperature)
+        return _ActivatedProduct(self.slope, scaled, self.log_temperature, self.activation)
 
     def blocks(self):
         log_mass = self.intercept * array_module(self.log_temperature).exp(-self.log_temperature)
@@ -99,7 +100,7 @@ class ActivatedTemperatureGate(AbstractGate):
 
 @final
 class _ActivatedProduct(AbstractAffinity):
-    r""":math:`(\phi(b^\top x) + \beta_0) e^{-t}`, every atom with a temperature of its own."""
+    r""":math:`\phi(b^\top x) e^{-t} + c`, every atom with a temperature of its own."""
 
     slope: Float[Array, "k d"]
     intercept: Float[Array, " k"]
@@ -109,8 +110,8 @@ class _ActivatedProduct(AbstractAffinity):
 
     predictors: ClassVar = (("slope",), ("intercept",), ("log_temperature",))
     symbols: ClassVar = {}
-    invariant_shifts: ClassVar = ()
+    invariant_shifts: ClassVar = ("intercept",)
 
     def link(self, *predictors, response=None, term=None):
         product, intercept, log_temperature = predictors
-        return (GATE_ACTIVATIONS[self.activation](product) + intercept) * jnp.exp(-log_temperature)
+        return GATE_ACTIVATIONS[self.activation](product) * jnp.exp(-log_temperature) + intercept

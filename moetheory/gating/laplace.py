@@ -64,8 +64,8 @@ class LaplaceGate(AbstractGate):
         return self.intercept - jnp.sqrt(jnp.maximum(jnp.sum((self.centre - x) ** 2), SMALLEST_SQUARE))
 
     def acting(self):
-        square = jnp.sum(jnp.asarray(self.centre) ** 2, axis=-1)
-        return _Distance(self.intercept, self.centre, square)
+        centre = jnp.asarray(self.centre)
+        return _Distance(self.intercept, jnp.sum(centre**2, axis=-1), -2.0 * centre)
 
     def blocks(self):
         return {"log_mass": self.intercept, "beta_1": self.centre}
@@ -82,20 +82,20 @@ class LaplaceGate(AbstractGate):
 
 @final
 class _Distance(AbstractAffinity):
-    r""":math:`\beta_0 - \sqrt{q - 2 w^\top x + \|x\|^2}` with q the squared norm of w."""
+    r""":math:`\beta_0 - \sqrt{q + v^\top x + \|x\|^2}` with q the squared norm of w and v = -2 w."""
 
     intercept: Float[Array, " k"]
-    slope: Float[Array, "k d"]
     square: Float[Array, " k"]
+    slope: Float[Array, "k d"]
     top_k: int | None = eqx.field(default=None, static=True)
 
-    predictors: ClassVar = (("intercept",), ("slope",), ("square",))
+    predictors: ClassVar = (("intercept",), ("square", "slope"))
     symbols: ClassVar = {}
     invariant_shifts: ClassVar = ("intercept",)
 
     def link(self, *predictors, response=None, term=None):
-        intercept, product, square = predictors
-        return intercept - jnp.sqrt(jnp.maximum(square - 2.0 * product + term, SMALLEST_SQUARE))
+        intercept, square = predictors
+        return intercept - jnp.sqrt(jnp.maximum(square + term, SMALLEST_SQUARE))
 
     def term(self, x):
         return jnp.sum(x * x, axis=0)
