@@ -247,7 +247,10 @@ def respond(model: Model, x: np.ndarray, generator: np.random.Generator) -> np.n
     deviation = np.sqrt(np.asarray(model.variances))
     for rows in slabs(size):
         weights, means = weights_and_means(model, x[rows])
-        atom = (uniform[rows, None] > np.cumsum(weights, axis=1)[:, :-1]).sum(axis=1)
+        atom, reached = np.zeros(len(weights), dtype=int), np.zeros(len(weights))
+        for column in weights.T[:-1]:
+            reached += column
+            atom += uniform[rows] > reached
         y[rows] = means[np.arange(len(atom)), atom] + deviation[atom] * y[rows]
     return y
 
