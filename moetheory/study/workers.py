@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ SECONDS_FOR_WORKERS = 3600
 BLOCKS_AHEAD = 20_000
 """Blocks that a scheduler holds at once: workers that come late find work, and kilobytes each do not fill its memory."""
 BACKENDS = ("processes", "dask")
+REPLACED = "A worker stopped while some jobs were given"
+"""Loky replaces workers that have grown, as those do that compiled many models, and warns; no block is lost."""
 
 
 class WorkersError(ValueError):
@@ -77,6 +80,7 @@ class Workers:
 
     def _in_processes(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
         single_threaded_workers()
+        warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
         try:
             parallel = joblib.Parallel(n_jobs=self.number, return_as="generator_unordered", initializer=_start_worker)
             yield from parallel(joblib.delayed(run_block)(block) for block in blocks)
