@@ -56,6 +56,18 @@ def chunks(folder):
     return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in Path(folder).glob("*/*.parquet")}
 
 
+@given(st.lists(st.tuples(st.sampled_from([60, 120, 240]), st.sampled_from([2, 3]), st.integers(1, 9)), max_size=12))
+def test_blocks_of_one_program_come_one_after_another_the_dearest_first(drawn):
+    blocks = [Block(replace(CELL, size=size, num_experts=k), tuple(range(count)), ()) for size, k, count in drawn]
+    ordered = run_module.in_order(blocks)
+    assert Counter(map(id, ordered)) == Counter(map(id, blocks))
+    programs = [block.cell.program for block in ordered]
+    firsts = [block for n, block in enumerate(ordered) if n == 0 or programs[n] != programs[n - 1]]
+    assert len(firsts) == len(set(programs))
+    assert all(one.cost >= other.cost for one, other in pairwise(firsts))
+    assert all(one.cost >= other.cost for one, other in pairwise(ordered) if one.cell.program == other.cell.program)
+
+
 def stored_rows(folder, table):
     """Number of rows on the disk, repeated ones counted."""
     return sum(len(pd.read_parquet(path)) for path in (Path(folder) / table).glob("*.parquet"))

@@ -31,6 +31,8 @@ RESULT_NUMBERS = 2**27
 """Numbers of the Hessians of one compiled call, at most: large models have fewer lanes."""
 INTERLEAVE = newton.SHARES[0]
 """Rows are stored so that the first n / 16 of them are every sixteenth row of the sample."""
+PROGRAMS = 12
+"""Compiled programs kept, about 20 MB each."""
 COMPILER_OPTIONS = {"xla_disable_hlo_passes": "cse_barrier_expander"}
 """Without it XLA for CPUs drops optimization barriers before it fuses, and every loop computes anew what they were to keep."""
 FIBRE_ROUNDOFF = 1e-7
@@ -110,7 +112,7 @@ def gradient_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: 
     return _run(compiled(gradient_program, layout, int(batch)), buffer, sample_of_lane, starts, settings)
 
 
-@lru_cache
+@lru_cache(maxsize=PROGRAMS)
 def compiled(program, *static):
     """A program for given layout and other static arguments, compiled on its first call and kept."""
     options = COMPILER_OPTIONS if jax.default_backend() == "cpu" else None

@@ -47,6 +47,11 @@ class Cell:
         """The packed coordinates of the fits."""
         return Layout(self.num_experts, self.truth.dimension, self.fitted)
 
+    @property
+    def program(self) -> tuple[Layout, type]:
+        """What the compiled program of the fits depends on."""
+        return self.layout, type(self.estimator)
+
     @cached_property
     def data_id(self) -> str:
         """Name of the data; the fit has no part in it."""

@@ -95,7 +95,17 @@ def missing_blocks(wanted: Sequence[Wanted], store: Store) -> list[Block]:
         blocks += _fit_blocks(entry, have)
         if have is not None:
             blocks += _measure_blocks(entry, have, measured)
-    return sorted(blocks, key=lambda block: -block.cost)
+    return in_order(blocks)
+
+
+def in_order(blocks: Sequence[Block]) -> list[Block]:
+    """Blocks of one compiled program after another, the dearest of each and the program of the dearest first.
+
+    So a worker loads every program once and keeps few of them, and the last blocks are cheap.
+    """
+    dearest_first = sorted(blocks, key=lambda block: -block.cost)
+    turn = {program: number for number, program in enumerate(dict.fromkeys(block.cell.program for block in dearest_first))}
+    return sorted(dearest_first, key=lambda block: turn[block.cell.program])
 
 
 def _fit_blocks(entry: Wanted, have: pd.DataFrame | None) -> list[Block]:
