@@ -40,13 +40,14 @@ TOGETHER = 20
 FLEXMIX = """
 library(flexmix)
 data <- read.csv("sample.csv")
+set.seed(1)
 seconds <- numeric(0)
 for (turn in 1:REPEATS) {
   begin <- proc.time()[["elapsed"]]
   fit <- flexmix(y ~ x, data = data, k = EXPERTS, concomitant = FLXPmultinom(~ x), control = list(minprior = 0))
   seconds <- c(seconds, proc.time()[["elapsed"]] - begin)
 }
-cat(median(seconds), as.numeric(logLik(fit)))
+cat(as.character(getRversion()), as.character(packageVersion("flexmix")), median(seconds), as.numeric(logLik(fit)))
 """
 
 
@@ -89,8 +90,8 @@ def flexmix(sample, experts: int, repeats: int) -> dict | None:
         done = subprocess.run(["Rscript", "-e", script], cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         return None
-    seconds, value = map(float, done.stdout.split()[-2:])
-    return {"seconds": seconds, "log_likelihood": value}
+    r, version, seconds, value = done.stdout.split()[-4:]
+    return {"version": f"{version}, R {r}", "seconds": float(seconds), "log_likelihood": float(value)}
 
 
 def compare(experts: int, size: int, repeats: int) -> dict:
@@ -128,6 +129,7 @@ def compare(experts: int, size: int, repeats: int) -> dict:
     if peer is None:
         return row | {"flexmix": "not installed here"}
     return row | {
+        "flexmix": peer["version"],
         "flexmix_seconds": peer["seconds"],
         "flexmix_over_moetheory": round(peer["seconds"] / seconds, 1),
         "flexmix_gap_relative": float(f"{(fits[0].log_likelihood - peer['log_likelihood']) / abs(fits[0].log_likelihood):.2g}"),
