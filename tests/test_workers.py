@@ -7,17 +7,20 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import cloudpickle
+import jax
 import pytest
 import study_cases
 from study_cases import SIMULATION
-from test_study import assert_same_tables, run, stored_rows, tables
+from test_study import CELL, assert_same_tables, run, stored_rows, tables
 
 from moetheory.cli import main
 from moetheory.study import Settings, Store, Workers, WorkersError, run_simulations
 from moetheory.study import run as run_module
 from moetheory.study import workers as workers_module
+from moetheory.study.block import Block
 from moetheory.study.run import missing_blocks, wanted_cells
 from moetheory.study.sweep import sweep
 
@@ -127,3 +130,16 @@ def test_a_scheduler_is_found_by_its_file(tmp_path, cluster, expected):
     workers = Workers(backend="dask", scheduler=str(file))
     run_simulations([SIMULATION], Store(tmp_path / "store"), Settings(replicates=8), workers)
     assert_same_tables(tables(tmp_path / "store"), expected)
+
+
+def test_a_worker_forgets_what_it_compiled_for_another_model():
+    traced = []
+    compiled = jax.jit(lambda value: traced.append(value) or value)
+
+    def compiled_after(cell):
+        list(Workers(jobs=1).results([Block(cell, (0,), ())]))
+        compiled(1.0)
+        return len(traced)
+
+    more = replace(CELL, num_experts=CELL.num_experts + 1)
+    assert [compiled_after(cell) for cell in (CELL, CELL, replace(CELL, size=CELL.size + 1), more, CELL)] == [1, 1, 1, 2, 3]

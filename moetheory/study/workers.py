@@ -10,9 +10,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import jax
 import joblib
 from joblib.externals.loky import get_reusable_executor
 
@@ -74,7 +76,7 @@ class Workers:
         if self.backend == "dask":
             yield from self._on_cluster(blocks)
         elif self.number == 1 or len(blocks) == 1:
-            yield from map(run_block, blocks)
+            yield from map(_run_block, blocks)
         else:
             yield from self._in_processes(blocks)
 
@@ -83,7 +85,7 @@ class Workers:
         warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
         try:
             parallel = joblib.Parallel(n_jobs=self.number, return_as="generator_unordered", initializer=_start_worker)
-            yield from parallel(joblib.delayed(run_block)(block) for block in blocks)
+            yield from parallel(joblib.delayed(_run_block)(block) for block in blocks)
         except (KeyboardInterrupt, GeneratorExit):
             get_reusable_executor().shutdown(wait=False, kill_workers=True)
             raise
@@ -91,7 +93,7 @@ class Workers:
     def _on_cluster(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
         with self._client() as client, joblib.parallel_config("dask", client=client, pure=False):
             parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=BLOCKS_AHEAD)
-            yield from parallel(joblib.delayed(run_block)(block) for block in blocks)
+            yield from parallel(joblib.delayed(_run_block)(block) for block in blocks)
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
@@ -107,6 +109,17 @@ class Workers:
             return
         with _connected(Client, self.scheduler) as client:
             yield client
+
+
+def _run_block(block: Block) -> BlockRows:
+    _keep_only(block.cell.program)
+    return run_block(block)
+
+
+@lru_cache(maxsize=1)
+def _keep_only(_program) -> None:
+    """Forget what other programs compiled when the program changes: 10 to 20 MB for each model, which no limit bounds else."""
+    jax.clear_caches()
 
 
 def _connected(make_client, scheduler: str):
