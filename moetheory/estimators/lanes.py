@@ -27,7 +27,7 @@ CAPACITIES = (2**20, 2**24, 2**28)
 """Rows of the buffer; a call uses the smallest that holds its samples, and a program is compiled once for each used."""
 LANES = 1024
 """Lanes of one compiled call; more are split over several calls."""
-RESULT_NUMBERS = 2**27
+RESULT_NUMBERS = 2**22
 """Numbers of the Hessians of one compiled call, at most: large models have fewer lanes."""
 INTERLEAVE = newton.SHARES[0]
 """Rows are stored so that the first n / 16 of them are every sixteenth row of the sample."""
