@@ -18,6 +18,7 @@ from functools import lru_cache
 from itertools import combinations_with_replacement
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -116,9 +117,22 @@ def in_parts(layout: Layout, blocks: Sequence[Any], scores: Sequence[Any], size:
     for (a, b), number, block in zip(pairs, _part_of_pair(layout), blocks, strict=True):
         parts[number] += [block[atom, atom:] for atom in range(len(block))] if a == b else [block]
     parts[-1] += scores
-    return tuple(
-        jnp.concatenate([jnp.broadcast_to(one, (*one.shape[:-1], size)).reshape(-1, size) for one in part]) for part in parts
-    )
+    return tuple(stacked(part, size) for part in parts)
+
+
+def stacked(blocks: Sequence[Any], size: int):
+    """Blocks (..., size), or (..., 1) where they are constant, as rows one below the other.
+
+    XLA for CPUs fuses a concatenation into a loop that picks one number at a time; updates in place are copied in vectors.
+    """
+    rows = [jnp.broadcast_to(block, (*block.shape[:-1], size)).reshape(-1, size) for block in blocks]
+    if jax.default_backend() != "cpu":
+        return jnp.concatenate(rows)
+    ends = np.cumsum([len(part) for part in rows])
+    table = jnp.zeros((ends[-1], size))
+    for part, end in zip(rows, ends, strict=True):
+        table = table.at[end - len(part) : end].set(part)
+    return table
 
 
 def sums_of(where: Assembly, parts: tuple[Any, ...], products) -> tuple[Any, ...]:

@@ -27,7 +27,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from moetheory.estimators.derivatives import coordinates, feature_products, product_index, slots
+from moetheory.estimators.derivatives import coordinates, feature_products, product_index, slots, stacked
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, acting_coefficients, over_chunks
 from moetheory.estimators.predictors import Atoms, Chunk, affinity_link, link_derivatives, look
@@ -85,10 +85,11 @@ def em_update(layout: Layout, rows: Rows, point, box: Box, gate_steps: int):
     def chunk_sum(x, y, weight):
         at = look(acting, coefficients, x, y)
         experts = (row for group, atoms in enumerate(at.groups) for row in _expert_rows(layout, group, atoms))
-        return jnp.concatenate([_gate_rows(acting, at), *experts, at.log_density[None]]) @ feature_products(acting, x, weight).T
+        table = stacked([_gate_rows(acting, at), *experts], len(y))
+        return at.log_likelihood(weight), table @ feature_products(acting, x, weight).T
 
-    sums = over_chunks(rows, chunk_sum, jnp.zeros((_row_count(layout, acting), _num_features(acting))))
-    value, sums = sums[-1, 0], sums[:-1]
+    nothing = jnp.zeros(()), jnp.zeros((_row_count(layout, acting), _num_features(acting)))
+    value, sums = over_chunks(rows, chunk_sum, nothing)
     gate_sums, start = sums[: _gate_row_count(acting)], _gate_row_count(acting)
     update = jnp.zeros_like(point)
     for index, (group, section) in enumerate(zip(layout.groups, layout.sections, strict=True)):
@@ -279,7 +280,7 @@ def _mean_slope(layout: Layout, atoms: Atoms, number: int):
 
 
 def _row_count(layout: Layout, acting: Layout) -> int:
-    return _gate_row_count(acting) + sum(_expert_row_count(layout, group) for group in range(len(layout.groups))) + 1
+    return _gate_row_count(acting) + sum(_expert_row_count(layout, group) for group in range(len(layout.groups)))
 
 
 def _num_features(layout: Layout) -> int:

@@ -13,9 +13,10 @@ from jaxtyping import Array, Float
 from moetheory._arrays import as_floats
 from moetheory._parts import Kind
 from moetheory.gating._base import AbstractGate
+from moetheory.gating._softplus import softplus
 
 RESPONSES: dict[str, Callable] = {
-    "softplus": lambda h: jnp.logaddexp(h, 0.0),
+    "softplus": softplus,
     "abs": jnp.abs,
     "identity": lambda h: h,
     "square": lambda h: 0.25 * h * h,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, ClassVar, final
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -13,6 +12,7 @@ from jaxtyping import Array, Float
 from moetheory._arrays import as_floats
 from moetheory._parts import Kind
 from moetheory.gating._base import AbstractGate
+from moetheory.gating._softplus import log_logistic
 
 
 @final
@@ -57,13 +57,13 @@ class SigmoidGate(AbstractGate):
         return self.top_k is None
 
     def link(self, *predictors, response=None, term=None):
-        return jax.nn.log_sigmoid(predictors[0])
+        return log_logistic(predictors[0])
 
     def score(self, x, response=None):
         return jnp.dot(self.slope, x)
 
     def blocks(self):
-        return {"log_mass": jax.nn.log_sigmoid(self.intercept), **self.array_blocks()}
+        return {"log_mass": log_logistic(self.intercept), **self.array_blocks()}
 
     def divided(self, copies):
         r"""Copies have the mass :math:`\sigma(\beta_0) / \mathrm{copies}`; for a non-zero slope the density changes."""
