@@ -3,13 +3,14 @@
 from typing import ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, softmax
 
 from moetheory import (
     CompetitionGate,
@@ -27,6 +28,7 @@ from moetheory import (
     gating,
 )
 from moetheory.gating import AbstractGate
+from moetheory.gating._softplus import log_logistic, softplus
 from moetheory.gating.competition import FORMS
 from moetheory.testing import SHAPES, check_gate, concrete_classes, seeds
 
@@ -121,6 +123,15 @@ def test_sigmoids_far_below_zero_are_a_softmax(intercept, shift):
     gates = (SigmoidGate(intercept - shift, slope), SoftmaxGate(intercept, slope))
     low, high = (weights(gate, INPUTS[0]) for gate in gates)
     assert np.abs(np.log(low) - np.log(high)).max() <= 3 * np.exp(np.max(intercept + slope @ INPUTS[0]) - shift)
+
+
+@given(value=arrays(float, 5, elements=st.floats(-700, 700)))
+def test_softplus_and_its_derivatives_are_exact_to_rounding(value):
+    np.testing.assert_allclose(softplus(value), np.logaddexp(value, 0.0), rtol=1e-14)
+    np.testing.assert_allclose(log_logistic(value), log_expit(value), rtol=1e-14)
+    slope, bend = jax.vmap(jax.grad(softplus)), jax.vmap(jax.grad(jax.grad(softplus)))
+    np.testing.assert_allclose(slope(value), expit(value), rtol=1e-13)
+    np.testing.assert_allclose(bend(value), expit(value) * expit(-value), rtol=1e-13, atol=1e-16)
 
 
 @given(intercept=arrays(float, 2, elements=st.floats(-3, 3)), copies=st.integers(1, 4))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from moetheory import Sample
 from moetheory.estimators import lanes
+from moetheory.estimators.derivatives import stacked
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, chunk_size, expand, log_likelihood
 from moetheory.testing import seeds, truths
@@ -131,3 +132,16 @@ def test_names_stand_for_their_coordinates():
     model = layout.unpack(np.arange(layout.size) / 10)
     assert float(model.expert.slope[1, 0]) == pytest.approx(layout.names().index("eta_1[2,1]") / 10)
     assert float(np.log(model.variance[1])) == pytest.approx(layout.names().index("nu[2]") / 10)
+
+
+@given(seed=seeds(), counts=st.lists(st.integers(1, 3), min_size=1, max_size=4))
+def test_rows_written_in_place_are_those_of_a_concatenation(seed, counts):
+    generator = np.random.default_rng(seed)
+    blocks = [generator.normal(size=(count, 2, width)) for count in counts for width in (CHUNK, 1)]
+    in_place = stacked(blocks, CHUNK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(jax, "default_backend", lambda: "gpu")
+        at_once = stacked(blocks, CHUNK)
+    expected = [np.broadcast_to(row, CHUNK) for block in blocks for row in block.reshape(-1, block.shape[-1])]
+    np.testing.assert_array_equal(in_place, np.stack(expected))
+    np.testing.assert_array_equal(at_once, in_place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
@@ -48,15 +49,22 @@ def chunks(folder):
 
 
 @given(st.lists(st.tuples(st.sampled_from([60, 120, 240]), st.sampled_from([2, 3]), st.integers(1, 9)), max_size=12))
-def test_blocks_of_one_program_come_one_after_another_the_dearest_first(drawn):
+def test_every_program_comes_once_then_one_program_after_another_the_dearest_first(drawn):
     blocks = [Block(replace(CELL, size=size, num_experts=k), tuple(range(count)), ()) for size, k, count in drawn]
     ordered = run_module.in_order(blocks)
     assert Counter(map(id, ordered)) == Counter(map(id, blocks))
     programs = [block.cell.program for block in ordered]
-    firsts = [block for n, block in enumerate(ordered) if n == 0 or programs[n] != programs[n - 1]]
-    assert len(firsts) == len(set(programs))
-    assert all(one.cost >= other.cost for one, other in pairwise(firsts))
-    assert all(one.cost >= other.cost for one, other in pairwise(ordered) if one.cell.program == other.cell.program)
+    leaders, others = ordered[: len(set(programs))], programs[len(set(programs)) :]
+    assert len({block.cell.program for block in leaders}) == len(leaders)
+    assert all(one.cost >= other.cost for one, other in pairwise(leaders))
+    turns = [program for n, program in enumerate(others) if n == 0 or program != others[n - 1]]
+    assert turns == [block.cell.program for block in leaders if block.cell.program in turns]
+    later = ((one, other) for place, one in enumerate(ordered) for other in ordered[place:] if same_program(one, other))
+    assert all(one.cost >= other.cost for one, other in later)
+
+
+def same_program(one, other):
+    return one.cell.program == other.cell.program
 
 
 def stored_rows(folder, table):
@@ -122,6 +130,17 @@ def test_tables_do_not_depend_on_block_size_and_order(tmp_path, monkeypatch, uni
     monkeypatch.setattr(run_module, "missing_blocks", lambda *inputs: planned(*inputs)[::-1])
     assert_same_tables(run(tmp_path), uninterrupted)
     assert len(list(tmp_path.glob("fits/*"))) == 4 * -(-3 // size)
+
+
+def test_progress_counts_the_first_block_of_a_program_for_more_and_ends_with_the_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(run_module, "capacity", lambda cell: 1)
+    run(tmp_path)
+    found = re.findall(r"(\d+)% of the work, [^,]* left", (tmp_path / "run.log").read_text())
+    steps = np.diff([0, *map(int, found)])
+    assert len(steps) == 12
+    assert steps.sum() == 100
+    assert min(steps[:2]) > 2 * max(steps[2:])
+    assert min(steps[2:]) > 0
 
 
 def test_two_workers_draw_the_same_bits_and_make_the_same_fits(tmp_path, monkeypatch, uninterrupted):

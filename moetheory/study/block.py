@@ -22,6 +22,10 @@ TARGET_COST = 2e6
 """Rows times starts times experts of one block: a few seconds of work."""
 FIXED_COST = 2000
 """Cost of a replicate that does not depend on n, in rows."""
+BLOCK_COST = 1e6
+"""Cost of a block that does not depend on its replicates: a second of compiling what measures, and of quadrature."""
+PROGRAM_COST = 3e6
+"""Cost of the first block of a compiled program besides its own."""
 MOST_REPLICATES = 250
 
 
@@ -91,7 +95,7 @@ class Block:
     def cost(self) -> float:
         """Cost of the block; measuring alone counts as much as a tiny fit."""
         each = FIXED_COST if self.stored else self.cell.replicate_cost
-        return each * len(self.replicates)
+        return BLOCK_COST + each * len(self.replicates)
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from moetheory.estimators._base import ALGORITHM
-from moetheory.study.block import MOST_REPLICATES, Block, BlockRows, Cell, capacity
+from moetheory.study.block import MOST_REPLICATES, PROGRAM_COST, Block, BlockRows, Cell, capacity
 from moetheory.study.claims import Claim, Simulation
 from moetheory.study.describe import describe
 from moetheory.study.documents import claim_document, setting_label, simulation_document
@@ -99,13 +99,18 @@ def missing_blocks(wanted: Sequence[Wanted], store: Store) -> list[Block]:
 
 
 def in_order(blocks: Sequence[Block]) -> list[Block]:
-    """Blocks of one compiled program after another, the dearest of each and the program of the dearest first.
+    """The dearest block of every compiled program first, then the others, one program after another, dearest first.
 
-    So a worker loads every program once and keeps few of them, and the last blocks are cheap.
+    So every program is compiled once, by one worker, while the others compile other ones; from then on workers load it from
+    the cache on the disk and keep few in memory. The last blocks are cheap.
     """
     dearest_first = sorted(blocks, key=lambda block: -block.cost)
-    turn = {program: number for number, program in enumerate(dict.fromkeys(block.cell.program for block in dearest_first))}
-    return sorted(dearest_first, key=lambda block: turn[block.cell.program])
+    leaders: dict[tuple, Block] = {}
+    for block in dearest_first:
+        leaders.setdefault(block.cell.program, block)
+    turn = {program: number for number, program in enumerate(leaders)}
+    others = [block for block in dearest_first if block is not leaders[block.cell.program]]
+    return [*leaders.values(), *sorted(others, key=lambda block: turn[block.cell.program])]
 
 
 def _fit_blocks(entry: Wanted, have: pd.DataFrame | None) -> list[Block]:
@@ -136,11 +141,14 @@ def _parts(replicates: Sequence[int], size: int) -> list[tuple[int, ...]]:
 
 def compute(blocks: Sequence[Block], store: Store, workers: Workers, label: str, log_path: Path | None = None) -> None:
     """Compute blocks and store each as soon as it is done; the store must be locked."""
-    total = sum(block.cost for block in blocks)
+    programs = {block.cell.program for block in blocks}
+    total = sum(block.cost for block in blocks) + PROGRAM_COST * len(programs)
     with Progress(total, label, blocks=len(blocks), log_path=log_path) as progress:
         for rows in workers.results(blocks):
             keep(rows, store)
-            progress.advance(rows.block.cost)
+            program = rows.block.cell.program
+            progress.advance(rows.block.cost + PROGRAM_COST * (program in programs))
+            programs.discard(program)
 
 
 def keep(rows: BlockRows, store: Store) -> None:
