@@ -30,6 +30,7 @@ from moetheory import (
 )
 from moetheory.estimators import StartRule, em_iteration, lanes, newton
 from moetheory.estimators.layout import Layout
+from moetheory.estimators.trust_region import Box
 from moetheory.testing import arbitrary_samples, check_estimator, samples, seeds, truths
 
 LAYOUT = Layout(2, 1)
@@ -368,8 +369,9 @@ def test_a_new_sample_size_needs_no_compilation():
     programs = (
         lanes.compiled(lanes.newton_program, LAYOUT, False),
         lanes.compiled(lanes.em_program, LAYOUT, em_iteration.iterate),
+        lanes.compiled(lanes.em_points_program, LAYOUT),
     )
-    estimators = (MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR))
+    estimators = (MaximumLikelihood(NEAR), MaximumLikelihood((RandomStarts(2),)), ExpectationMaximisation(NEAR))
     for estimator in estimators:
         fit(estimator, sample_of(0, 100))
     before = [program._cache_size() for program in programs]
@@ -386,6 +388,15 @@ def test_a_new_sample_size_needs_no_compilation():
         sample_of(0, 99),
     )
     assert [program._cache_size() for program in programs] == before
+
+
+def test_warm_ups_end_where_as_many_steps_of_em_do():
+    buffer, box = lanes.fill([sample_of(seed, 300) for seed in range(2)]), Box(*ParameterBox().bounds(LAYOUT))
+    starts = np.random.default_rng(0).normal(0, 0.5, (3, LAYOUT.size))
+    lane_samples = np.array([0, 1, 1])
+    ends = [lanes.em_lanes(em_iteration.iterate, LAYOUT, buffer, lane_samples, starts, box, 1e-9, n, 1).point for n in (4, 5)]
+    np.testing.assert_allclose(lanes.em_points(LAYOUT, buffer, lane_samples, starts, box, 1e-9, 5), ends[1], rtol=1e-11)
+    assert np.abs(ends[1] - ends[0]).max(axis=1).min() > 1e-6
 
 
 def test_large_samples_start_on_a_part_of_their_rows():

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from moetheory import _long_arrays
-from moetheory.estimators import batch, gradient_iteration, likelihood, newton, squares
+from moetheory.estimators import batch, em_iteration, gradient_iteration, likelihood, newton, squares
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, chunk_size
 from moetheory.estimators.trust_region import Box
@@ -95,7 +95,7 @@ def _interleave(values: np.ndarray, out: np.ndarray) -> None:
 def newton_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps) -> LaneResults:
     """Trust-region Newton from every start; see :mod:`moetheory.estimators.trust_region`."""
     settings = (box.lower, box.upper, float(tolerance), int(max_steps))
-    return _run(compiled(newton_program, layout, side_by_side()), buffer, sample_of_lane, starts, settings)
+    return LaneResults(*_run(compiled(newton_program, layout, side_by_side()), buffer, sample_of_lane, starts, settings))
 
 
 def em_lanes(
@@ -103,13 +103,19 @@ def em_lanes(
 ) -> LaneResults:
     """EM from every start, by the given iteration; see :mod:`moetheory.estimators.em_iteration` and ``em_acceleration``."""
     settings = (box.lower, box.upper, float(tolerance), int(max_steps), int(gate_steps))
-    return _run(compiled(em_program, layout, iterate), buffer, sample_of_lane, starts, settings)
+    return LaneResults(*_run(compiled(em_program, layout, iterate), buffer, sample_of_lane, starts, settings))
+
+
+def em_points(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps) -> np.ndarray:
+    """Where some steps of EM lead from every start, without the derivatives there: half to compile."""
+    settings = (box.lower, box.upper, float(tolerance), int(max_steps))
+    return _run(compiled(em_points_program, layout), buffer, sample_of_lane, starts, settings)[0]
 
 
 def gradient_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, epochs, rate, batch: int) -> LaneResults:
     """Stochastic gradient steps from every start; see :mod:`moetheory.estimators.gradient_iteration`."""
     settings = (box.lower, box.upper, int(epochs), float(rate))
-    return _run(compiled(gradient_program, layout, int(batch)), buffer, sample_of_lane, starts, settings)
+    return LaneResults(*_run(compiled(gradient_program, layout, int(batch)), buffer, sample_of_lane, starts, settings))
 
 
 @lru_cache(maxsize=PROGRAMS)
@@ -119,7 +125,8 @@ def compiled(program, *static):
     return jax.jit(partial(program, *static), compiler_options=options)
 
 
-def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> LaneResults:
+def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> list[np.ndarray]:
+    """Results of a program for all lanes, split over several calls where they are many."""
     x, y = jax.device_put((buffer.x, buffer.y))
     parts, size = [], max(1, min(LANES, RESULT_NUMBERS // starts.shape[1] ** 2))
     for begin in range(0, len(starts), size):
@@ -130,7 +137,7 @@ def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> LaneResul
         first = np.pad(first, (0, size - lanes))
         results = program(x, y, first, buffer.count, batch, lanes, *settings)
         parts.append([np.asarray(part)[:lanes] for part in results])
-    return LaneResults(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
 def newton_program(layout, together, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
@@ -151,6 +158,16 @@ def em_program(layout, iterate, x, y, first, count, starts, lanes, lower, upper,
         return end.point, likelihood.expand(layout, end.point, rows), end.steps, end.done
 
     return _map_lanes(fit, count, first, starts, lanes)
+
+
+def em_points_program(layout, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
+    """EM with one step on the gate per update, on every lane, for its end alone."""
+
+    def one(lane, points):
+        rows, box = Rows(x, y, first[lane], count), Box(lower, upper)
+        return points.at[lane].set(em_iteration.iterate(layout, rows, starts[lane], box, tolerance, max_steps, 1).point)
+
+    return (lax.fori_loop(0, lanes, one, starts),)
 
 
 def gradient_program(layout, batch, x, y, first, count, starts, lanes, lower, upper, epochs, rate):

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from moetheory.estimators import em_iteration, lanes
+from moetheory.estimators import lanes
 from moetheory.estimators._base import AbstractEstimator, check_stop
 from moetheory.estimators.lanes import LaneResults
 
@@ -77,10 +77,9 @@ class MaximumLikelihood(AbstractEstimator):
         if not len(again):
             return ends
         part = buffer._replace(count=warm_up_rows(buffer.count))
-        limit = int(em_steps.max())
-        stop = (WARM_UP_TOLERANCE, limit, 1)
-        warm = lanes.em_lanes(em_iteration.iterate, layout, part, sample_of_lane[again], points[again], box, *stop)
-        return _better(ends, again, newton(sample_of_lane[again], warm.point))
+        stop = (WARM_UP_TOLERANCE, int(em_steps.max()))
+        warm = lanes.em_points(layout, part, sample_of_lane[again], points[again], box, *stop)
+        return _better(ends, again, newton(sample_of_lane[again], warm))
 
 
 def _better(ends: LaneResults, again: np.ndarray, others: LaneResults) -> LaneResults:
