@@ -130,12 +130,11 @@ def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> list[np.n
     x, y = jax.device_put((buffer.x, buffer.y))
     parts, size = [], max(1, min(LANES, RESULT_NUMBERS // starts.shape[1] ** 2))
     for begin in range(0, len(starts), size):
-        batch = np.asarray(starts[begin : begin + size])
-        first = buffer.first[np.asarray(sample_of_lane[begin : begin + size])]
-        lanes = len(batch)
-        batch = np.pad(batch, ((0, size - lanes), (0, 0)))
-        first = np.pad(first, (0, size - lanes))
-        results = program(x, y, first, buffer.count, batch, lanes, *settings)
+        lanes = min(size, len(starts) - begin)
+        points, first = np.zeros((size, starts.shape[1])), np.zeros(size, dtype=int)
+        points[:lanes] = starts[begin : begin + lanes]
+        first[:lanes] = buffer.first[sample_of_lane[begin : begin + lanes]]
+        results = program(x, y, first, buffer.count, points, lanes, *settings)
         parts.append([np.asarray(part)[:lanes] for part in results])
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
