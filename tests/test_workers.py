@@ -31,7 +31,7 @@ pytestmark = [
 ]
 
 SCHEDULER_SEES = 50_000
-"""Bytes of a pickled block, at most: names, settings, replicates; never data."""
+"""Bytes of a pickled task, at most: names, settings, replicates of some blocks; never data."""
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_a_cluster_is_started_where_none_is_named(tmp_path, capsys):
 def test_the_scheduler_sees_small_blocks_and_never_data(tmp_path):
     settings = Settings(sizes=(100_000,), replicates=300)
     blocks = missing_blocks(wanted_cells([SIMULATION], settings), Store(tmp_path))
-    assert max(len(cloudpickle.dumps(block)) for block in blocks) < SCHEDULER_SEES
+    assert max(len(cloudpickle.dumps(task)) for task in workers_module.in_tasks(blocks)) < SCHEDULER_SEES
     assert max(len(block.replicates) * block.cell.size for block in blocks) < 2**21
 
 

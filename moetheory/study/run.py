@@ -99,18 +99,13 @@ def missing_blocks(wanted: Sequence[Wanted], store: Store) -> list[Block]:
 
 
 def in_order(blocks: Sequence[Block]) -> list[Block]:
-    """The dearest block of every compiled program first, then the others, one program after another, dearest first.
+    """Blocks of one compiled program after another, the dearest of each and the program of the dearest first.
 
-    So every program is compiled once, by one worker, while the others compile other ones; from then on workers load it from
-    the cache on the disk and keep few in memory. The last blocks are cheap.
+    So a worker loads every program once and keeps few of them, and the last blocks are cheap.
     """
     dearest_first = sorted(blocks, key=lambda block: -block.cost)
-    leaders: dict[tuple, Block] = {}
-    for block in dearest_first:
-        leaders.setdefault(block.cell.program, block)
-    turn = {program: number for number, program in enumerate(leaders)}
-    others = [block for block in dearest_first if block is not leaders[block.cell.program]]
-    return [*leaders.values(), *sorted(others, key=lambda block: turn[block.cell.program])]
+    turn = {program: number for number, program in enumerate(dict.fromkeys(block.cell.program for block in dearest_first))}
+    return sorted(dearest_first, key=lambda block: turn[block.cell.program])
 
 
 def _fit_blocks(entry: Wanted, have: pd.DataFrame | None) -> list[Block]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_CONNECT = 60
 SECONDS_FOR_WORKERS = 3600
 """A queue may keep the workers of a cluster for a while."""
-BLOCKS_AHEAD = 20_000
-"""Blocks that a scheduler holds at once: workers that come late find work, and kilobytes each do not fill its memory."""
+TASKS_AHEAD = 20_000
+"""Tasks that a scheduler holds at once: workers that come late find work, and kilobytes each do not fill its memory."""
+TASK_COST = 5e6
+"""Cost of the blocks that a worker gets at once, some seconds: a worker that changes to another program takes one to load it."""
 BACKENDS = ("processes", "dask")
 REPLACED = "A worker stopped while some jobs were given"
 """Loky replaces workers that have grown, as those do that compiled many models, and warns; no block is lost."""
@@ -85,15 +88,15 @@ class Workers:
         warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
         try:
             parallel = joblib.Parallel(n_jobs=self.number, return_as="generator_unordered", initializer=_start_worker)
-            yield from parallel(joblib.delayed(_run_block)(block) for block in blocks)
+            yield from chain.from_iterable(parallel(joblib.delayed(_run_task)(task) for task in in_tasks(blocks)))
         except (KeyboardInterrupt, GeneratorExit):
             get_reusable_executor().shutdown(wait=False, kill_workers=True)
             raise
 
     def _on_cluster(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
         with self._client() as client, joblib.parallel_config("dask", client=client, pure=False):
-            parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=BLOCKS_AHEAD)
-            yield from parallel(joblib.delayed(_run_block)(block) for block in blocks)
+            parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=TASKS_AHEAD)
+            yield from chain.from_iterable(parallel(joblib.delayed(_run_task)(task) for task in in_tasks(blocks)))
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
@@ -109,6 +112,25 @@ class Workers:
             return
         with _connected(Client, self.scheduler) as client:
             yield client
+
+
+def in_tasks(blocks: Sequence[Block]) -> list[list[Block]]:
+    """Blocks that a worker computes in a row, of one compiled program each; the first task of every program comes first.
+
+    So every program is compiled once, by one worker, while the others compile other ones; later workers find it on the disk.
+    """
+    tasks: dict[tuple, list[list[Block]]] = {}
+    for block in blocks:
+        mine = tasks.setdefault(block.cell.program, [])
+        if not mine or sum(one.cost for one in mine[-1]) + block.cost > TASK_COST:
+            mine.append([])
+        mine[-1].append(block)
+    later = (task for mine in tasks.values() for task in mine[1:])
+    return [*(mine[0] for mine in tasks.values()), *later]
+
+
+def _run_task(task: Sequence[Block]) -> list[BlockRows]:
+    return [_run_block(block) for block in task]
 
 
 def _run_block(block: Block) -> BlockRows:
