@@ -25,7 +25,7 @@ from moetheory.sampling import EVALUATION_ROWS, Sample, weights_and_means
 
 TIE = 1e-10
 
-ALGORITHM = 4
+ALGORITHM = 5
 """Version of all that decides a fit besides its settings; raise it when a change moves fits by more than rounding.
 
 A store keeps to one version.
