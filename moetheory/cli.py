@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return parsed.command(parsed)
     except KeyboardInterrupt:
-        print("\nstopped; finished blocks are stored: run the same command again to go on.", file=sys.stderr)
+        print("\nstopped; all but the last seconds of work is stored: run the same command again to go on.", file=sys.stderr)
         return EXIT_INTERRUPTED
     except Exception as error:
         code = EXIT_FAILED if isinstance(error, OSError) else EXIT_OF_ERROR.get(type(error).__name__)

@@ -63,8 +63,7 @@ def test_blocks_of_one_program_come_one_after_another_the_dearest_first(drawn):
 
 @given(st.lists(st.tuples(st.sampled_from([2, 3]), st.floats(0.1, 2.0)), max_size=12))
 def test_tasks_are_of_one_program_and_the_first_of_every_program_comes_first(drawn):
-    cost = [share * workers_module.TASK_COST for _, share in drawn]
-    blocks = [FakeBlock(replace(CELL, num_experts=k), cost) for (k, _), cost in zip(drawn, cost, strict=True)]
+    blocks = [FakeBlock(replace(CELL, num_experts=k), share * workers_module.TASK_COST) for k, share in drawn]
     tasks = workers_module.in_tasks(blocks)
     programs = [{block.cell.program for block in task} for task in tasks]
     assert all(len(program) == 1 for program in programs)

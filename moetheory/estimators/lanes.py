@@ -107,7 +107,7 @@ def em_lanes(
 
 
 def em_points(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps) -> np.ndarray:
-    """Where some steps of EM lead from every start, without the derivatives there: half to compile."""
+    """Where some steps of EM lead from every start: without the derivatives there, half the time to compile."""
     settings = (box.lower, box.upper, float(tolerance), int(max_steps))
     return _run(compiled(em_points_program, layout), buffer, sample_of_lane, starts, settings)[0]
 

@@ -135,7 +135,7 @@ def _parts(replicates: Sequence[int], size: int) -> list[tuple[int, ...]]:
 
 
 def compute(blocks: Sequence[Block], store: Store, workers: Workers, label: str, log_path: Path | None = None) -> None:
-    """Compute blocks and store each as soon as it is done; the store must be locked."""
+    """Compute blocks and store each as it comes; the store must be locked."""
     programs = {block.cell.program for block in blocks}
     total = sum(block.cost for block in blocks) + PROGRAM_COST * len(programs)
     with Progress(total, label, blocks=len(blocks), log_path=log_path) as progress:

@@ -75,7 +75,7 @@ class Workers:
         return self.jobs or joblib.cpu_count()
 
     def results(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
-        """Rows of the blocks, each as soon as it is done."""
+        """Rows of the blocks, as workers send them: those of a task together, some seconds after the first of them."""
         if self.backend == "dask":
             yield from self._on_cluster(blocks)
         elif self.number == 1 or len(blocks) == 1:
@@ -88,7 +88,7 @@ class Workers:
         warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
         try:
             parallel = joblib.Parallel(n_jobs=self.number, return_as="generator_unordered", initializer=_start_worker)
-            yield from chain.from_iterable(parallel(joblib.delayed(_run_task)(task) for task in in_tasks(blocks)))
+            yield from _rows(parallel, blocks)
         except (KeyboardInterrupt, GeneratorExit):
             get_reusable_executor().shutdown(wait=False, kill_workers=True)
             raise
@@ -96,7 +96,7 @@ class Workers:
     def _on_cluster(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
         with self._client() as client, joblib.parallel_config("dask", client=client, pure=False):
             parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=TASKS_AHEAD)
-            yield from chain.from_iterable(parallel(joblib.delayed(_run_task)(task) for task in in_tasks(blocks)))
+            yield from _rows(parallel, blocks)
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
@@ -127,6 +127,10 @@ def in_tasks(blocks: Sequence[Block]) -> list[list[Block]]:
         mine[-1].append(block)
     later = (task for mine in tasks.values() for task in mine[1:])
     return [*(mine[0] for mine in tasks.values()), *later]
+
+
+def _rows(parallel: joblib.Parallel, blocks: Sequence[Block]) -> Iterator[BlockRows]:
+    return chain.from_iterable(parallel(joblib.delayed(_run_task)(task) for task in in_tasks(blocks)))
 
 
 def _run_task(task: Sequence[Block]) -> list[BlockRows]:
