@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, dataclass, fields
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, Self
 
 import equinox as eqx
@@ -156,7 +156,7 @@ class Kind:
         chosen = [f"{name}={value}" for name, value in self.options if value is not None]
         return f"{self.part.__name__}({', '.join([*chosen, *(f'with {name}' for name in extra)])})"
 
-    @property
+    @cached_property
     def predictors(self) -> tuple[tuple[str, ...], ...]:
         """Array fields of every linear predictor that is there."""
         groups = (tuple(name for name in group if name in self.fields) for group in self.part.predictors)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from numbers import Integral
 from typing import ClassVar
 
@@ -24,6 +25,9 @@ from moetheory.models import SOFTMAX_LINEAR, Family
 from moetheory.sampling import EVALUATION_ROWS, Sample, weights_and_means
 
 TIE = 1e-10
+
+_layout = lru_cache(Layout)
+"""Kept with what it works out, which takes longer than its use in a fit of a small sample."""
 
 ALGORITHM = 5
 """Version of all that decides a fit besides its settings; raise it when a change moves fits by more than rounding.
@@ -105,7 +109,7 @@ class AbstractEstimator(abc.ABC):
         family = family or (truth.family if truth else SOFTMAX_LINEAR)
         self._check_family(family)
         _check(samples, num_experts, generators, self.starts, truth, family)
-        layout = Layout(num_experts, samples[0].x.shape[1], family)
+        layout = _layout(num_experts, samples[0].x.shape[1], family)
         per_rule = [rule.batch_points(layout, samples, truth, generators) for rule in self.starts]
         per_sample = list(zip(*per_rule, strict=True))
         points = np.concatenate([np.concatenate(rules) for rules in per_sample])
@@ -169,9 +173,12 @@ def _certify(layout: Layout, model: Model, sample: Sample, ends: LaneResults, va
 
 
 def _active_bounds(layout: Layout, point: np.ndarray, box: Box) -> tuple[str, ...]:
+    at_lower, at_upper = point <= box.lower, point >= box.upper
+    if not (at_lower.any() or at_upper.any()):
+        return ()
     names = np.array(layout.names())
-    lower = [f"{name} at its lower bound" for name in names[point <= box.lower]]
-    upper = [f"{name} at its upper bound" for name in names[point >= box.upper]]
+    lower = [f"{name} at its lower bound" for name in names[at_lower]]
+    upper = [f"{name} at its upper bound" for name in names[at_upper]]
     return (*lower, *upper)
 
 

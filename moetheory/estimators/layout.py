@@ -219,16 +219,15 @@ class Layout:
 
 def _scattered(values: Any, free: np.ndarray) -> Any:
     """Table with ``values`` where ``free`` and zeros elsewhere."""
+    if not isinstance(values, jax.Array):
+        table = np.zeros(free.shape)
+        table[free] = values
+        return table
     rows = free.all(axis=1)
     if rows[:-1].all() and (rows[-1] or not free[-1].any()):
         table = values.reshape(int(rows.sum()), free.shape[1])
-        padding = [(0, len(free) - len(table)), (0, 0)]
-        return jnp.pad(table, padding) if isinstance(table, jax.Array) else np.pad(table, padding)
-    if isinstance(values, jax.Array):
-        return jnp.zeros(free.shape).at[np.nonzero(free)].set(values)
-    table = np.zeros(free.shape)
-    table[free] = values
-    return table
+        return jnp.pad(table, [(0, len(free) - len(table)), (0, 0)])
+    return jnp.zeros(free.shape).at[np.nonzero(free)].set(values)
 
 
 def _names(kind: Kind, symbols: dict[str, str], atom: int, dimension: int) -> list[str]:
