@@ -29,21 +29,11 @@ single_threaded_workers()
 
 import numpy as np  # noqa: E402
 
-from moetheory import (  # noqa: E402
-    LinearExpert,
-    MaximumLikelihood,
-    MixtureOfExperts,
-    NearTruth,
-    ParameterBox,
-    RandomStarts,
-    SoftmaxGate,
-    Uniform,
-    draw,
-)
+from moetheory import MaximumLikelihood, MixtureOfExperts, NearTruth, ParameterBox, RandomStarts, draw  # noqa: E402
 from moetheory.estimators.fit import Fit  # noqa: E402
 from moetheory.estimators.layout import Layout  # noqa: E402
+from moetheory.published.arxiv_2305_03288 import INPUTS, TRUTH  # noqa: E402
 
-TRUTH = MixtureOfExperts(SoftmaxGate([-8.0, 0.0], [[25.0], [0.0]]), LinearExpert([[-20.0], [20.0]], [15.0, -5.0]), [0.09, 0.16])
 BOX = ParameterBox(gate=40.0, expert=40.0)
 MLE, FROM_DATA = MaximumLikelihood((NearTruth(0.05),), BOX), MaximumLikelihood((RandomStarts(1),), BOX)
 RELATIVE = 1e-6
@@ -143,7 +133,7 @@ def among_replicates(sample, experts: int, repeats: int) -> float:
 
 def compare(experts: int, size: int, repeats: int) -> dict:
     """One row."""
-    sample = draw(TRUTH, Uniform((0.0,), (1.0,)), size, np.random.default_rng(size))
+    sample = draw(TRUTH, INPUTS, size, np.random.default_rng(size))
     near, fit = against_em(MLE, sample, experts, repeats)
     data, fit_from_data = against_em(FROM_DATA, sample, experts, repeats)
     together = among_replicates(sample, experts, repeats)

@@ -22,22 +22,11 @@ import numpy as np  # noqa: E402
 from passes import compiled_pass  # noqa: E402
 from scipy.special import logsumexp  # noqa: E402
 
-from moetheory import (  # noqa: E402
-    LinearExpert,
-    MaximumLikelihood,
-    MixtureOfExperts,
-    NearTruth,
-    ParameterBox,
-    Sample,
-    SoftmaxGate,
-    Status,
-    Uniform,
-    draw,
-)
+from moetheory import MaximumLikelihood, NearTruth, ParameterBox, Sample, Status, draw  # noqa: E402
 from moetheory.estimators import likelihood  # noqa: E402
 from moetheory.estimators.layout import Layout  # noqa: E402
+from moetheory.published.arxiv_2305_03288 import INPUTS, TRUTH  # noqa: E402
 
-TRUTH = MixtureOfExperts(SoftmaxGate([-8.0, 0.0], [[25.0], [0.0]]), LinearExpert([[-20.0], [20.0]], [15.0, -5.0]), [0.09, 0.16])
 MLE = MaximumLikelihood((NearTruth(0.05),), ParameterBox(gate=40.0, expert=40.0))
 
 
@@ -75,7 +64,7 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=100_000)
     parser.add_argument("--repeats", type=int, default=31)
     arguments = parser.parse_args()
-    sample = draw(TRUTH, Uniform((0.0,), (1.0,)), arguments.size, np.random.default_rng(0))
+    sample = draw(TRUTH, INPUTS, arguments.size, np.random.default_rng(0))
     fit = MLE.fit(sample, 2, np.random.default_rng(1), TRUTH)
     tasks = {
         "NumPy, hand-written log-sum-exp": lambda: numpy_log_likelihood(sample, hand_written),

@@ -17,7 +17,7 @@ from moetheory.regression import RegressionMixture
 Model = MixtureOfExperts | RegressionMixture
 EVALUATION_ROWS = 4096
 SLAB = 4 * EVALUATION_ROWS
-"""Rows of a long sample whose weights, means and densities are in memory at once."""
+"""Rows of a long sample whose weights, means and densities are in memory at once: few enough to stay in a cache."""
 REACH = 8.0
 """Standard deviations around a normal input law beyond which nothing is integrated."""
 
