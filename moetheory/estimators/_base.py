@@ -22,7 +22,7 @@ from moetheory.estimators.likelihood import Expansion
 from moetheory.estimators.starts import StartRule
 from moetheory.estimators.trust_region import Box, free_coordinates, relative_gradient
 from moetheory.models import SOFTMAX_LINEAR, Family
-from moetheory.sampling import EVALUATION_ROWS, Sample, weights_and_means
+from moetheory.sampling import Sample
 
 TIE = 1e-10
 
@@ -140,7 +140,7 @@ def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box, kinked
     top = values.max()
     best = int(np.argmax(values >= top - TIE * (1 + abs(top)))) if np.isfinite(top) else 0
     model = layout.unpack(ends.point[best]) if np.isfinite(top) else None
-    certificate = _certify(layout, model, sample, ends, values, best, box) if model else UNCERTIFIED
+    certificate = _certify(layout, sample.size, ends, values, best, box) if model else UNCERTIFIED
     return Fit(
         model=model,
         log_likelihood=float(ends.log_likelihood[best]) if model else np.nan,
@@ -152,15 +152,13 @@ def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box, kinked
     )
 
 
-def _certify(layout: Layout, model: Model, sample: Sample, ends: LaneResults, values, best: int, box: Box) -> Certificate:
+def _certify(layout: Layout, size: int, ends: LaneResults, values, best: int, box: Box) -> Certificate:
     point = ends.point[best]
-    at = Expansion(-values[best] / sample.size, ends.gradient[best], ends.hessian[best])
+    at = Expansion(-values[best] / size, ends.gradient[best], ends.hessian[best])
     agreeing = np.flatnonzero(values >= values[best] - AGREEMENT * (1 + abs(values[best])))
     free = np.asarray(free_coordinates(point, at.gradient, box))
     curvature = at.hessian[np.ix_(free, free)]
     finite = np.isfinite(curvature).all()
-    rows = sample.x[:: max(1, sample.size // EVALUATION_ROWS)][:EVALUATION_ROWS]
-    share = weights_and_means(model, rows)[0].mean(axis=0)
     return Certificate(
         gradient_norm=float(relative_gradient(point, at, box)),
         smallest_eigenvalue=float(np.linalg.eigvalsh(curvature)[0]) if finite and free.any() else np.nan,
@@ -168,7 +166,7 @@ def _certify(layout: Layout, model: Model, sample: Sample, ends: LaneResults, va
         starts=len(values),
         starts_agreeing=len(agreeing),
         restart_spread=_spread(layout, ends.point[agreeing], point),
-        smallest_share=float(share.min() / share.sum()),
+        smallest_share=float(ends.smallest_share[best]),
     )
 
 

@@ -31,6 +31,10 @@ RESULT_NUMBERS = 2**22
 """Numbers of the Hessians of one compiled call, at most: large models have fewer lanes."""
 INTERLEAVE = newton.SHARES[0]
 """Rows are stored so that the first n / 16 of them are every sixteenth row of the sample."""
+EVEN_ROWS = 2**14
+"""Rows that are enough to start from or to tell shares from."""
+SHARES_AT_ONCE = 64
+"""Lanes whose shares are worked out side by side, where lanes run so."""
 PROGRAMS = 12
 """Compiled programs kept, about 20 MB each."""
 COMPILER_OPTIONS = {"xla_disable_hlo_passes": "cse_barrier_expander"}
@@ -49,7 +53,7 @@ class Buffer(NamedTuple):
 
 
 class LaneResults(NamedTuple):
-    """End of every lane: packed point, total log-likelihood, mean gradient and Hessian of its negative, steps, done."""
+    """End of every lane: packed point, total log-likelihood, mean gradient and Hessian of its negative, steps, done, share."""
 
     point: np.ndarray
     log_likelihood: np.ndarray
@@ -57,6 +61,8 @@ class LaneResults(NamedTuple):
     hessian: np.ndarray
     steps: np.ndarray
     done: np.ndarray
+    smallest_share: np.ndarray
+    """Smallest average weight of an atom, over an even part of the sample where it is large."""
 
 
 def side_by_side() -> bool:
@@ -127,7 +133,7 @@ def compiled(program, *static):
 
 def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> list[np.ndarray]:
     """Results of a program for all lanes, split over several calls where they are many."""
-    x, y = jax.device_put((buffer.x, buffer.y))
+    x, y = jax.device_put((buffer.x, buffer.y)) if side_by_side() else (buffer.x, buffer.y)
     parts, size = [], max(1, min(LANES, RESULT_NUMBERS // starts.shape[1] ** 2))
     for begin in range(0, len(starts), size):
         lanes = min(size, len(starts) - begin)
@@ -145,7 +151,25 @@ def newton_program(layout, together, x, y, first, count, starts, lanes, lower, u
     roundoff, stages = FIBRE_ROUNDOFF if layout.family.regression else 0.0, newton.stages_of(count, tolerance, max_steps)
     run = newton.side_by_side if together else newton.one_after_another
     end = run(layout, objective, x, y, first, starts, lanes, Box(lower, upper), stages, roundoff)
-    return LaneResults(end.point, -end.at.value * count, end.at.gradient, end.at.hessian, end.steps, end.done)
+    share = _shares(layout, together, x, y, first, count, end.point, lanes)
+    return LaneResults(end.point, -end.at.value * count, end.at.gradient, end.at.hessian, end.steps, end.done, share)
+
+
+def _shares(layout, together, x, y, first, count, points, lanes):
+    """Smallest share of an atom at the end of every lane."""
+
+    def share(begin, point):
+        return likelihood.smallest_share(layout, point, Rows(x, y, begin, even_part(count)))
+
+    if together:
+        return lax.map(lambda lane: share(*lane), (first, points), batch_size=SHARES_AT_ONCE)
+    found = jnp.zeros(len(points))
+    return lax.fori_loop(0, lanes, lambda lane, found: found.at[lane].set(share(first[lane], points[lane])), found)
+
+
+def even_part(count):
+    """Rows of a sample that stand for it, as they lie in the buffer: all of a small one, an even part of a large one."""
+    return jnp.maximum(jnp.minimum(count, EVEN_ROWS), count // INTERLEAVE)
 
 
 def em_program(layout, iterate, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps, gate_steps):
@@ -156,7 +180,7 @@ def em_program(layout, iterate, x, y, first, count, starts, lanes, lower, upper,
         end = iterate(layout, rows, start, box, tolerance, max_steps, gate_steps)
         return end.point, likelihood.expand(layout, end.point, rows), end.steps, end.done
 
-    return _map_lanes(fit, count, first, starts, lanes)
+    return _map_lanes(layout, fit, x, y, first, count, starts, lanes)
 
 
 def em_points_program(layout, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
@@ -177,10 +201,10 @@ def gradient_program(layout, batch, x, y, first, count, starts, lanes, lower, up
         point = gradient_iteration.descend(layout, rows, start, Box(lower, upper), epochs, rate, batch)
         return point, squares.expand(layout, point, rows), epochs, jnp.asarray(True)
 
-    return _map_lanes(fit, count, first, starts, lanes)
+    return _map_lanes(layout, fit, x, y, first, count, starts, lanes)
 
 
-def _map_lanes(fit, count, first, starts, lanes) -> LaneResults:
+def _map_lanes(layout, fit, x, y, first, count, starts, lanes) -> LaneResults:
     """Apply ``fit`` to the first ``lanes`` lanes, each running only as long as it needs."""
     total, size = starts.shape
     empty = LaneResults(
@@ -190,11 +214,13 @@ def _map_lanes(fit, count, first, starts, lanes) -> LaneResults:
         hessian=jnp.zeros((total, size, size)),
         steps=jnp.zeros(total, dtype=int),
         done=jnp.zeros(total, dtype=bool),
+        smallest_share=jnp.zeros(total),
     )
 
     def one(lane, results):
         point, at, steps, done = fit(first[lane], starts[lane])
-        row = LaneResults(point, -at.value * count, at.gradient, at.hessian, steps, done)
+        share = likelihood.smallest_share(layout, point, Rows(x, y, first[lane], even_part(count)))
+        row = LaneResults(point, -at.value * count, at.gradient, at.hessian, steps, done, share)
         return LaneResults(*(column.at[lane].set(value) for column, value in zip(results, row, strict=True)))
 
     return lax.fori_loop(0, lanes, one, empty)

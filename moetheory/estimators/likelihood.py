@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Int
 
 from moetheory.estimators.derivatives import Assembly, assembly, feature_products, sums_of, table
 from moetheory.estimators.layout import Coefficients, Layout
-from moetheory.estimators.predictors import look
+from moetheory.estimators.predictors import gated, look
 
 CHUNK = {"cpu": 480, "gpu": 2**18}
 """Observations processed at once: what stays in a core's cache, and what fills the threads of a GPU."""
@@ -85,6 +85,18 @@ def log_likelihood(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Fl
         return look(layout, coefficients, x, y).log_likelihood(counted)
 
     return over_chunks(rows, chunk_sum, jnp.zeros(()))
+
+
+def smallest_share(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Float[Array, ""]:
+    """Smallest average weight of an atom over the rows, as a share of all weights."""
+    layout, coefficients = acting_coefficients(layout, vector)
+
+    def chunk_sum(x, _, counted):
+        weights = [gated(group, at, x).weight for group, at in zip(layout.groups, coefficients, strict=True)]
+        return jnp.sum(jnp.where(counted > 0, jnp.concatenate(weights), 0.0), axis=1)
+
+    total = over_chunks(rows, chunk_sum, jnp.zeros(sum(group.atoms for group in layout.groups)))
+    return jnp.min(total) / jnp.sum(total)
 
 
 def objective(layout: Layout) -> Objective:

@@ -13,12 +13,6 @@ from moetheory.estimators._base import AbstractEstimator, check_stop
 from moetheory.estimators.lanes import LaneResults
 
 WARM_UP_TOLERANCE = 1e-7
-WARM_UP_ROWS = 2**14
-
-
-def warm_up_rows(count: int) -> int:
-    """Rows that the EM steps before Newton look at: all of a small sample, an even part of a large one."""
-    return max(min(count, WARM_UP_ROWS), count // lanes.INTERLEAVE)
 
 
 @final
@@ -76,7 +70,7 @@ class MaximumLikelihood(AbstractEstimator):
         again = np.flatnonzero(em_steps > 0)
         if not len(again):
             return ends
-        part = buffer._replace(count=warm_up_rows(buffer.count))
+        part = buffer._replace(count=int(lanes.even_part(buffer.count)))
         stop = (WARM_UP_TOLERANCE, int(em_steps.max()))
         warm = lanes.em_points(layout, part, sample_of_lane[again], points[again], box, *stop)
         return _better(ends, again, newton(sample_of_lane[again], warm))

@@ -158,6 +158,27 @@ def _feature(x, number: int):
     return x[number - 1] if number <= len(x) else x[number - 1 - len(x)] ** 2
 
 
+class Gated(NamedTuple):
+    """One group of atoms at a chunk of inputs, responses unseen; weights and means are (k, chunk)."""
+
+    gate_predictors: tuple[Float[Array, "k chunk"], ...]
+    expert_predictors: tuple[Float[Array, "k chunk"], ...]
+    weight: Float[Array, "k chunk"]
+    """Given the inputs, where the gate is joint."""
+    mean: Float[Array, "k chunk"]
+    term: Any
+
+
+def gated(group: Group, at: Coefficients, x) -> Gated:
+    """Weights and means of the atoms of a group at a chunk of inputs (d, chunk)."""
+    gate_in, expert_in = linear_predictors(group.gate, at.gate, x), linear_predictors(group.expert, at.expert, x)
+    mean = jnp.broadcast_to(group.expert.prototype.link(*expert_in), (group.atoms, x.shape[1]))
+    term = group.gate.prototype.term(x)
+    affinity = affinities(group.gate, at.gate, gate_in, mean, x, term)
+    weight = jax.nn.softmax(affinity, axis=0) if group.gate.part.normalised else jnp.exp(affinity)
+    return Gated(gate_in, expert_in, weight, mean, term)
+
+
 class LinkDerivatives(NamedTuple):
     """First derivatives of a link and the rows of its second ones, by argument."""
 

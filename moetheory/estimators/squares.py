@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -30,7 +29,7 @@ from moetheory.estimators.derivatives import (
 )
 from moetheory.estimators.layout import Coefficients, Layout
 from moetheory.estimators.likelihood import Expansion, Objective, Rows, sum_over_rows
-from moetheory.estimators.predictors import LinkDerivatives, affinities, affinity_link, linear_predictors, link_derivatives
+from moetheory.estimators.predictors import LinkDerivatives, affinity_link, gated, link_derivatives
 
 
 class Function(NamedTuple):
@@ -47,7 +46,7 @@ class Function(NamedTuple):
 def function_at(layout: Layout, coefficients: tuple[Coefficients, ...], x) -> Function:
     """The regression function of acting coefficients at a chunk of inputs (d, chunk)."""
     gate, expert = layout.family.gate, layout.family.expert
-    gate_in, expert_in, weight, mean, term = _weights_and_means(layout, coefficients, x)
+    gate_in, expert_in, weight, mean, term = gated(*layout.groups, *coefficients, x)
     value = jnp.sum(weight * mean, axis=0)
     inputs = (*gate_in, *([mean] if gate.part.responsive else []))
     links = link_derivatives(affinity_link(gate, term), inputs), link_derivatives(expert.prototype.link, expert_in)
@@ -56,20 +55,8 @@ def function_at(layout: Layout, coefficients: tuple[Coefficients, ...], x) -> Fu
 
 def function_value(layout: Layout, coefficients: tuple[Coefficients, ...], x) -> Float[Array, " chunk"]:
     """Values of the regression function of acting coefficients at a chunk of inputs (d, chunk)."""
-    _, _, weight, mean, _ = _weights_and_means(layout, coefficients, x)
-    return jnp.sum(weight * mean, axis=0)
-
-
-def _weights_and_means(layout: Layout, coefficients: tuple[Coefficients, ...], x):
-    """Predictors of gate and expert, weights and means (k, chunk), and the gate's term."""
-    (group,), (at,) = layout.groups, coefficients
-    gate_in, expert_in = linear_predictors(group.gate, at.gate, x), linear_predictors(group.expert, at.expert, x)
-    mean = jnp.broadcast_to(group.expert.prototype.link(*expert_in), (group.atoms, x.shape[1]))
-    term = group.gate.prototype.term(x)
-    affinity = affinities(group.gate, at.gate, gate_in, mean, x, term)
-    if not group.gate.part.normalised:
-        return gate_in, expert_in, jnp.exp(affinity), mean, term
-    return gate_in, expert_in, jax.nn.softmax(affinity, axis=0), mean, term
+    at = gated(*layout.groups, *coefficients, x)
+    return jnp.sum(at.weight * at.mean, axis=0)
 
 
 def objective(layout: Layout) -> Objective:

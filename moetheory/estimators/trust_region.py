@@ -175,5 +175,4 @@ def _multiplier(values, slopes, radius):
         return low, high, jnp.where(inside, newton, 0.5 * (low + high))
 
     within = jnp.linalg.norm(slopes / (values + low)) <= radius
-    shift = lax.fori_loop(0, SECULAR_STEPS, refine, (low, high, low))[2]
-    return jnp.where(within, low, shift)
+    return lax.fori_loop(0, jnp.where(within, 0, SECULAR_STEPS), refine, (low, high, low))[2]
