@@ -4,12 +4,15 @@
 
 Every kind of gate with linear experts (k = 2, d = 1), feed-forward experts, and eight inputs with four experts. The ratio is
 that of the medians of tasks that take turns; ``met`` says whether it is below the goal: 2 for linear experts, 4 for the others.
+Our own log-likelihood goes through the rows a cache full at a time, with one logarithm for sixteen of them; beside it stands
+the log-likelihood as one would write it, the sum of the model's log-densities over all rows in one ``jax.jit``.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from statistics import median
 
 import record
@@ -18,10 +21,12 @@ from moetheory._config import single_threaded_workers
 
 single_threaded_workers()
 
+import jax  # noqa: E402
+import jax.numpy as jnp  # noqa: E402
 import numpy as np  # noqa: E402
 from passes import compiled_pass  # noqa: E402
 
-from moetheory import Family, FeedForwardExpert, LinearExpert, SoftmaxGate, gating  # noqa: E402
+from moetheory import Family, FeedForwardExpert, LinearExpert, RegressionMixture, SoftmaxGate, gating  # noqa: E402
 from moetheory._discovery import concrete_classes  # noqa: E402
 from moetheory.estimators import likelihood, squares  # noqa: E402
 from moetheory.estimators.layout import Layout  # noqa: E402
@@ -55,8 +60,15 @@ def sum_of_squares(layout: Layout, vector, rows: likelihood.Rows):
     return likelihood.over_chunks(rows, chunk_sum, 0.0)
 
 
-def passes(layout: Layout, size: int) -> list:
-    """The evaluation alone and the whole pass, compiled."""
+def as_written(model, x, y):
+    """Log-likelihood, or sum of squares, from the model's own methods for one observation."""
+    if isinstance(model, RegressionMixture):
+        return jnp.sum((y - jax.vmap(model.mean)(x)) ** 2)
+    return jnp.sum(jax.vmap(model.log_density)(x, y))
+
+
+def tasks(layout: Layout, size: int) -> dict[str, Callable]:
+    """The evaluation alone, as written and ours, and the whole pass, compiled."""
     generator = np.random.default_rng(0)
     sample = Sample(generator.uniform(-1, 1, (size, layout.dimension)), generator.normal(size=size))
     vector = generator.normal(0, 0.5, layout.size)
@@ -64,7 +76,12 @@ def passes(layout: Layout, size: int) -> list:
         value, expansion = sum_of_squares, squares.expand
     else:
         value, expansion = likelihood.log_likelihood, likelihood.expand
-    return [compiled_pass(function, layout, sample, vector) for function in (value, expansion)]
+    plain, model, x, y = jax.jit(as_written), layout.unpack(vector), *jax.device_put((sample.x, sample.y))
+    return {
+        "as written": lambda: jax.block_until_ready(plain(model, x, y)),
+        "alone": compiled_pass(value, layout, sample, vector),
+        "whole": compiled_pass(expansion, layout, sample, vector),
+    }
 
 
 def main() -> int:
@@ -74,15 +91,16 @@ def main() -> int:
     arguments = parser.parse_args()
     rows = {}
     for name, (layout, goal) in models().items():
-        alone, whole = passes(layout, arguments.size)
-        times = record.interleaved({"alone": alone, "whole": whole}, arguments.repeats)
-        ratio = median(times["whole"]) / median(times["alone"])
+        times = record.interleaved(tasks(layout, arguments.size), arguments.repeats)
+        plain, alone, whole = (1e3 * median(times[task]) for task in ("as written", "alone", "whole"))
         rows[name] = {
-            "log_likelihood_ms": round(1e3 * median(times["alone"]), 2),
-            "pass_ms": round(1e3 * median(times["whole"]), 2),
-            "ratio": round(ratio, 2),
+            "log_likelihood_as_written_ms": round(plain, 2),
+            "log_likelihood_ms": round(alone, 2),
+            "pass_ms": round(whole, 2),
+            "ratio_to_as_written": round(whole / plain, 2),
+            "ratio": round(whole / alone, 2),
             "goal": goal,
-            "met": ratio <= goal,
+            "met": whole <= goal * alone,
         }
     record.write("newton_pass", {"size": arguments.size, "repeats": arguments.repeats, "models": rows})
     return 0

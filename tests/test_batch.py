@@ -74,6 +74,7 @@ def test_side_by_side_finds_the_maxima_of_one_after_another(fits, case, size):
     for one, other in zip(alone, together, strict=True):
         assert other.status is one.status
         assert other.log_likelihood == pytest.approx(one.log_likelihood, rel=1e-9)
+        assert other.certificate.smallest_share == pytest.approx(one.certificate.smallest_share, abs=1e-6)
         if one.status is Status.CONVERGED:
             atoms = [np.sort(fit.model.expert.coefficients(2), axis=0) for fit in (one, other)]  # starts that agree swap labels
             np.testing.assert_allclose(*atoms, atol=1e-7)

@@ -1,12 +1,35 @@
 """Lanes: fits do not depend on their batch, programs are compiled once, and warm-ups and parts end where they should."""
 
+from functools import partial
+
+import jax
 import numpy as np
 import pytest
 from test_estimators import LAYOUT, NEAR, TRUTH, fit, objective, sample_of
 
-from moetheory import ExpectationMaximisation, MaximumLikelihood, ParameterBox, RandomStarts, Status
-from moetheory.estimators import em_iteration, lanes, newton
+from moetheory import (
+    ExpectationMaximisation,
+    Family,
+    LinearExpert,
+    MaximumLikelihood,
+    ParameterBox,
+    RandomStarts,
+    Sample,
+    SoftmaxGate,
+    Status,
+    gating,
+)
+from moetheory._discovery import concrete_classes
+from moetheory.estimators import em_iteration, lanes, likelihood, newton
+from moetheory.estimators.layout import Layout
+from moetheory.estimators.likelihood import Rows
 from moetheory.estimators.trust_region import Box
+from moetheory.gating import AbstractGate
+from moetheory.sampling import weights_and_means
+
+GATES = [kind for gate in concrete_classes(gating, AbstractGate) for kind in gate.kinds()]
+FAMILIES = [Family(kind, LinearExpert.kind(), regression=None if kind.part.normalised else True) for kind in GATES]
+FAMILIES.append(Family(SoftmaxGate.kind(), LinearExpert.kind(), LinearExpert.kind(), 2))
 
 
 @pytest.mark.parametrize("estimator", [MaximumLikelihood(NEAR), ExpectationMaximisation(NEAR)], ids=["mle", "em"])
@@ -66,3 +89,36 @@ def test_large_samples_start_on_a_part_of_their_rows():
     value, gradient = objective(LAYOUT, found.parameters, sample.x, sample.y)
     assert found.log_likelihood == pytest.approx(-float(value) * sample.size, rel=1e-12)
     assert np.abs(gradient).max() < 1e-8
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=str)
+def test_smallest_shares_are_those_of_the_model(family):
+    layout, generator = Layout(3, 2, family), np.random.default_rng(0)
+    share = jax.jit(partial(likelihood.smallest_share, layout))
+    for size in (7, lanes.spacing(1) + 1):
+        sample = Sample(generator.uniform(-1, 1, (size, 2)), generator.normal(size=size))
+        other = Sample(sample.x + 3.0, sample.y)
+        buffer, vector = lanes.fill([sample, other]), generator.normal(size=layout.size)
+        mean = weights_and_means(layout.unpack(vector), sample.x)[0].mean(axis=0)
+        found = share(vector, Rows(buffer.x, buffer.y, buffer.first[0], buffer.count))
+        assert float(found) == pytest.approx(mean.min() / mean.sum(), rel=1e-12)
+
+
+def test_the_share_of_a_fit_is_that_of_its_best_start_on_an_even_part():
+    size = 3 * lanes.EVEN_ROWS
+    x = np.linspace(-1, 1, size)[:, None]
+    sample = Sample(x, np.where(x[:, 0] < 0.6, -2 * x[:, 0] + 1, 2 * x[:, 0] - 1) + np.random.default_rng(0).normal(0, 0.1, size))
+    for estimator in (MaximumLikelihood((RandomStarts(4),)), ExpectationMaximisation((RandomStarts(4),))):
+        found = fit(estimator, sample)
+        mean = weights_and_means(found.model, sample.x)[0].mean(axis=0)
+        assert found.certificate.smallest_share == pytest.approx(mean.min(), rel=1e-2)
+        assert mean.min() < 0.3
+
+
+@pytest.mark.parametrize("size", [1, 15, lanes.EVEN_ROWS, lanes.EVEN_ROWS + 1, 50_001, 10**7 + 3])
+def test_an_even_part_is_all_of_a_small_sample_and_whole_runs_of_a_large_one(size):
+    part = int(lanes.even_part(size))
+    runs = np.cumsum([len(range(first, size, lanes.INTERLEAVE)) for first in range(lanes.INTERLEAVE)])
+    assert part in runs
+    assert part == size if size <= lanes.EVEN_ROWS else size / lanes.INTERLEAVE <= part < size
+    assert part <= max(lanes.EVEN_ROWS + lanes.INTERLEAVE, runs[0])

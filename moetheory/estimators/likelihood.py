@@ -93,7 +93,7 @@ def smallest_share(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Fl
 
     def chunk_sum(x, _, counted):
         weights = [gated(group, at, x).weight for group, at in zip(layout.groups, coefficients, strict=True)]
-        return jnp.sum(jnp.where(counted > 0, jnp.concatenate(weights), 0.0), axis=1)
+        return jnp.concatenate([jnp.sum(jnp.where(counted > 0, weight, 0.0), axis=1) for weight in weights])
 
     total = over_chunks(rows, chunk_sum, jnp.zeros(sum(group.atoms for group in layout.groups)))
     return jnp.min(total) / jnp.sum(total)
