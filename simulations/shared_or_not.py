@@ -22,7 +22,7 @@ WITH = Claim(
     truth=FIGURE_6B_OURS,
     inputs=INPUTS,
     num_experts=2,
-    estimator=MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(4)), box=BOX),
+    estimator=MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(8)), box=BOX),
     sizes={"quick": log_spaced(1e3, 8e3, 3), "standard": log_spaced(1e3, 31_623, 6), "paper": log_spaced(1e3, 1e6, 9)},
     replicates={"quick": 8, "standard": 30, "paper": 200},
     checks=(
@@ -53,7 +53,7 @@ THREE = replace(
     " distance.",
     num_experts=3,
     family=ROUTED,
-    estimator=MaximumLikelihood(starts=(RandomStarts(8),), box=BOX),
+    estimator=MaximumLikelihood(starts=(RandomStarts(16),), box=BOX),
     checks=(Rate("hellinger", "Hellinger distance: a floor", (0.0, 0.1), rivals=(0.5,), upper_bound=False, half_width=0.06),),
     deviations="Starts from the data alone, since the truth has another form.",
 )

@@ -17,7 +17,7 @@ import numpy as np
 from jax import lax
 
 from moetheory import _long_arrays
-from moetheory.estimators import batch, em_iteration, gradient_iteration, likelihood, newton, squares
+from moetheory.estimators import batch, em_acceleration, gradient_iteration, likelihood, newton, squares
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, chunk_size
 from moetheory.estimators.trust_region import Box
@@ -114,7 +114,7 @@ def em_lanes(
 
 
 def em_points(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps) -> np.ndarray:
-    """Where some steps of EM lead from every start: without the derivatives there, half the time to compile."""
+    """Where some updates of accelerated EM lead from every start: without the derivatives there, half the time to compile."""
     settings = (box.lower, box.upper, float(tolerance), int(max_steps))
     return _run(compiled(em_points_program, layout), buffer, sample_of_lane, starts, settings)[0]
 
@@ -186,11 +186,11 @@ def em_program(layout, iterate, x, y, first, count, starts, lanes, lower, upper,
 
 
 def em_points_program(layout, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
-    """EM with one step on the gate per update, on every lane, for its end alone."""
+    """EM with squared extrapolation and one step on the gate per update, on every lane, for its end alone."""
 
     def one(lane, points):
         rows, box = Rows(x, y, first[lane], count), Box(lower, upper)
-        return points.at[lane].set(em_iteration.iterate(layout, rows, starts[lane], box, tolerance, max_steps, 1).point)
+        return points.at[lane].set(em_acceleration.iterate(layout, rows, starts[lane], box, tolerance, max_steps, 1).point)
 
     return (lax.fori_loop(0, lanes, one, starts),)
 

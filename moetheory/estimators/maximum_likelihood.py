@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, final
 
 import numpy as np
 
 from moetheory.estimators import lanes
 from moetheory.estimators._base import AbstractEstimator, check_stop
-from moetheory.estimators.lanes import LaneResults
 
 WARM_UP_TOLERANCE = 1e-7
 
@@ -20,8 +18,8 @@ WARM_UP_TOLERANCE = 1e-7
 class MaximumLikelihood(AbstractEstimator):
     r"""Maximum likelihood by safeguarded Newton steps with the exact Hessian, best of several starts, in a box.
 
-    Maximises :math:`\ell(\theta) = \sum_n \log p_\theta(y_n \mid x_n)` over the box. Starts from the data alone are
-    run twice, by Newton at once and after some steps of EM, and the better end counts: the two find different maxima.
+    Maximises :math:`\ell(\theta) = \sum_n \log p_\theta(y_n \mid x_n)` over the box. Starts from the data alone take some
+    updates of EM with squared extrapolation before Newton, which would follow curvature into worse maxima from far away.
 
     Parameters
     ----------
@@ -65,21 +63,10 @@ class MaximumLikelihood(AbstractEstimator):
         check_stop(self.tolerance, self.max_steps)
 
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
-        newton = partial(lanes.newton_lanes, layout, buffer, box=box, tolerance=self.tolerance, max_steps=self.max_steps)
-        ends = newton(sample_of_lane, points)
-        again = np.flatnonzero(em_steps > 0)
-        if not len(again):
-            return ends
-        part = buffer._replace(count=int(lanes.even_part(buffer.count)))
-        stop = (WARM_UP_TOLERANCE, int(em_steps.max()))
-        warm = lanes.em_points(layout, part, sample_of_lane[again], points[again], box, *stop)
-        return _better(ends, again, newton(sample_of_lane[again], warm))
-
-
-def _better(ends: LaneResults, again: np.ndarray, others: LaneResults) -> LaneResults:
-    """Ends with those lanes replaced that reached a higher log-likelihood the second time."""
-    first = np.nan_to_num(ends.log_likelihood[again], nan=-np.inf)
-    better = others.log_likelihood > first
-    for column, other in zip(ends, others, strict=True):
-        column[again[better]] = other[better]
-    return ends
+        cold = np.flatnonzero(em_steps > 0)
+        if len(cold):
+            part = buffer._replace(count=int(lanes.even_part(buffer.count)))
+            stop = (WARM_UP_TOLERANCE, int(em_steps.max()))
+            points = np.array(points)
+            points[cold] = lanes.em_points(layout, part, sample_of_lane[cold], points[cold], box, *stop)
+        return lanes.newton_lanes(layout, buffer, sample_of_lane, points, box, self.tolerance, self.max_steps)

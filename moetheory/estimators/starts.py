@@ -221,7 +221,7 @@ class RandomStarts(StartRule):
 
     count: int = 20
     needs_truth: ClassVar[bool] = False
-    em_steps: ClassVar[int] = 100
+    em_steps: ClassVar[int] = 50
 
     def points(self, layout, sample, truth, generator):
         rows = generator.choice(sample.size, min(sample.size, SUBSAMPLE), replace=False)

@@ -24,8 +24,8 @@ INPUTS = Uniform(low=(0.0,), high=(1.0,))
 BOX = ParameterBox(gate=40.0, expert=40.0, variance=(0.01, 100.0))
 """The compact parameter space of our simulations; the public code had none."""
 
-EXACT = MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(3)), box=BOX)
+EXACT = MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(6)), box=BOX)
 """Certified maximum likelihood for k = 2."""
 
-OVERSPECIFIED = MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(8)), box=BOX)
+OVERSPECIFIED = MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(16)), box=BOX)
 """Certified maximum likelihood for k > 2: near, split and data-only starts."""

@@ -48,7 +48,7 @@ OUTSIDE = MixtureOfExperts(SoftmaxGate(_TABLE[:, 0], 2 * _TABLE[:, 1:]), _LINES,
 
 BOX = ParameterBox(gate=8.0, expert=20.0, variance=(0.01, 100.0))
 ESTIMATOR = MaximumLikelihood(starts=(NearTruth(0.05), NearTruth(0.5, 2)), box=BOX)
-SEARCH = MaximumLikelihood(starts=(RandomStarts(24), NearTruth(2.0, 8)), box=BOX)
+SEARCH = MaximumLikelihood(starts=(RandomStarts(48), NearTruth(2.0, 8)), box=BOX)
 """Where the truth is outside, starts beside it end hundreds of nats below the best."""
 
 

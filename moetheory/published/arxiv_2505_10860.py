@@ -48,7 +48,7 @@ PUBLISHED_EM = ExpectationMaximisation(starts=(NearTruth(0.005),), box=BOX, tole
 PUBLISHED_MLE = MaximumLikelihood(starts=(NearTruth(0.005),), box=BOX)
 """The same start, run to a maximum."""
 
-CERTIFIED = MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(4)), box=BOX)
+CERTIFIED = MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(8)), box=BOX)
 """Certified maximum likelihood for over-specified fits of linear experts: near, split and data-only starts."""
 
 FEED_FORWARD = MaximumLikelihood(starts=(NearTruth(0.05), NearTruth(0.5, 2), Splits(0.2)), box=BOX)

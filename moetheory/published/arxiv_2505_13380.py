@@ -30,8 +30,8 @@ def competition(response: str, form: str = "exponential", expert=LINEAR) -> Mixt
     return MixtureOfExperts(CompetitionGate(response, form, masses), expert, VARIANCE)
 
 
-EXACT = MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(2)), box=BOX)
+EXACT = MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(4)), box=BOX)
 EXACT_TANH = MaximumLikelihood(starts=(NearTruth(0.05), NearTruth(0.5, 2)), box=BOX)
-OVERSPECIFIED = MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(1)), box=BOX)
+OVERSPECIFIED = MaximumLikelihood(starts=(NearTruth(0.05), Splits(0.2), RandomStarts(2)), box=BOX)
 OVERSPECIFIED_TANH = MaximumLikelihood(starts=(NearTruth(0.05), NearTruth(0.5, 2), Splits(0.2)), box=BOX)
 """Feed-forward experts start near the truth, closely and widely: starts from the data alone end far lower."""

@@ -15,6 +15,6 @@ THREE = MixtureOfExperts(
     SoftmaxGate([0.0, 0.5, 0.0], [[2.0], [0.0], [-2.0]]), LinearExpert([[1.0], [0.0], [-1.0]], [1.5, 0.0, -1.5]), [0.2, 0.2, 0.2]
 )
 """Three experts whose lines come close: a harder choice."""
-ESTIMATOR = MaximumLikelihood(starts=(RandomStarts(4),), box=ParameterBox(gate=20.0, expert=20.0, variance=(0.01, 100.0)))
+ESTIMATOR = MaximumLikelihood(starts=(RandomStarts(8),), box=ParameterBox(gate=20.0, expert=20.0, variance=(0.01, 100.0)))
 """Data-only starts, as a user has them."""
 LARGEST = 4
