@@ -1,5 +1,6 @@
 """Starts and boxes of every kind of model."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -13,6 +14,7 @@ from moetheory import (
     ParameterBox,
     PublishedNearTruth,
     RandomStarts,
+    Sample,
     SharedExperts,
     SigmoidGate,
     SoftmaxGate,
@@ -122,3 +124,14 @@ def test_bounds_by_role():
     assert upper["log_omega[1]"] == pytest.approx(np.log(1000.0))
     assert np.exp([upper["nu[1]"], upper["tau[2]"]]) == pytest.approx([100.0, 100.0])
     np.testing.assert_array_equal(box.lower[box.upper != np.log(100.0)], -box.upper[box.upper != np.log(100.0)])
+
+
+@every_truth
+def test_random_starts_compile_nothing_for_new_sizes_of_samples_and_parts(truth, caplog):
+    layout, sample = layout_of(truth), sample_of(truth, 150)
+    for seed, size in enumerate((150, 141, 96, 53)):
+        caplog.clear()
+        with jax.log_compiles():
+            RandomStarts(2).points(layout, Sample(sample.x[:size], sample.y[:size]), None, np.random.default_rng(seed))
+        compiled = [message for message in caplog.messages if message.startswith("Finished XLA compilation")]
+        assert seed == 0 or not compiled

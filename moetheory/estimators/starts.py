@@ -304,8 +304,10 @@ def _atom_start(kind: Kind, x, y, line: np.ndarray, rows: np.ndarray, overall: f
 
 
 def _means(kind: Kind, parameters: np.ndarray, x: np.ndarray) -> np.ndarray:
-    (inputs,) = (linear_predictors(kind, parameters[None], x.T),)
-    return np.asarray(kind.prototype.link(*inputs))[0]
+    """Means of one atom at some rows, among as many as there may be: JAX compiles for every number of them."""
+    rows = np.zeros((SUBSAMPLE, x.shape[1]))
+    rows[: len(x)] = x
+    return np.asarray(kind.prototype.link(*linear_predictors(kind, parameters[None], rows.T)))[0, : len(x)]
 
 
 def _standardised(values: np.ndarray) -> np.ndarray:
