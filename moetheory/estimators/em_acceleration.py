@@ -36,8 +36,8 @@ class State(NamedTuple):
 def iterate(layout: Layout, rows: Rows, start, box: Box, tolerance: float, max_steps: int, gate_steps: int) -> em_iteration.State:
     """Run cycles until a plain update gains at most ``tolerance`` relative to the log-likelihood; steps count EM updates."""
     start = jnp.clip(start, box.lower, box.upper)
-    value, update = em_update(layout, rows, start, box, gate_steps)
-    first = em_iteration.State(start, value, update, jnp.asarray(1.0), jnp.asarray(0), ~jnp.isfinite(value))
+    unseen = jnp.asarray(-jnp.inf)
+    first = em_iteration.State(start, unseen, jnp.zeros_like(start), jnp.asarray(1.0), jnp.asarray(-1), jnp.asarray(False))
 
     def unfinished(state: State):
         return ~state.em.done & (state.em.steps < max_steps)
@@ -47,7 +47,7 @@ def iterate(layout: Layout, rows: Rows, start, box: Box, tolerance: float, max_s
 
 
 def _cycle(layout: Layout, rows: Rows, box: Box, tolerance, gate_steps: int, state: State) -> State:
-    """One plain update, shortened where it would not ascend, and one extrapolation from it."""
+    """One plain update, shortened where it would not ascend, and one extrapolation from it; the first only looks at the start."""
     em = state.em
     plain = jnp.clip(em.point + em.share * em.update, box.lower, box.upper)
     value, update = em_update(layout, rows, plain, box, gate_steps)
@@ -58,7 +58,7 @@ def _cycle(layout: Layout, rows: Rows, box: Box, tolerance, gate_steps: int, sta
     ratio = jnp.linalg.norm(em.update) / jnp.maximum(jnp.linalg.norm(change), 1e-300)
     length = jnp.clip(ratio, 1.0, state.longest)
     ahead = jnp.clip(em.point + 2 * length * em.update + length**2 * change, box.lower, box.upper)
-    extrapolate = ascends & ~settled & (em.share == 1.0)
+    extrapolate = ascends & ~settled & (em.share == 1.0) & (em.steps >= 0)
     unseen = (jnp.asarray(-jnp.inf), jnp.zeros_like(plain))
     value_ahead, update_ahead = lax.cond(extrapolate, lambda: em_update(layout, rows, ahead, box, gate_steps), lambda: unseen)
     better = extrapolate & (value_ahead >= value)
@@ -69,12 +69,13 @@ def _cycle(layout: Layout, rows: Rows, box: Box, tolerance, gate_steps: int, sta
     grown = jnp.where(length >= state.longest, GROWTH * state.longest, state.longest)
     longest = jnp.where(better, grown, jnp.where(extrapolate, jnp.maximum(state.longest / GROWTH, 1.0), state.longest))
     share = jnp.where(ascends, jnp.minimum(1.0, 4.0 * em.share), 0.5 * em.share)
+    reached = best(value_ahead, value, em.value)
     end = em_iteration.State(
         point=best(ahead, plain, em.point),
-        value=best(value_ahead, value, em.value),
+        value=reached,
         update=best(update_ahead, update, em.update),
         share=share,
         steps=em.steps + 1 + extrapolate,
-        done=settled | (share < SHORTEST),
+        done=settled | (share < SHORTEST) | ~jnp.isfinite(reached),
     )
     return State(end, longest)
