@@ -20,7 +20,7 @@ from moetheory import (
     gating,
 )
 from moetheory._discovery import concrete_classes
-from moetheory.estimators import em_acceleration, em_iteration, lanes, likelihood, newton
+from moetheory.estimators import batch, em_acceleration, em_iteration, lanes, likelihood, newton
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows
 from moetheory.estimators.trust_region import Box
@@ -94,17 +94,19 @@ def test_large_samples_start_on_a_part_of_their_rows():
 @pytest.mark.parametrize("family", FAMILIES, ids=str)
 def test_smallest_shares_are_those_of_the_model(family):
     layout, generator = Layout(3, 2, family), np.random.default_rng(0)
-    share = jax.jit(partial(likelihood.smallest_share, layout))
+    objective = likelihood.smallest_share(layout)
+    shares = jax.jit(objective.expand), jax.jit(partial(batch.expand, objective))
     for size in (7, lanes.spacing(1) + 1):
         sample = Sample(generator.uniform(-1, 1, (size, 2)), generator.normal(size=size))
         other = Sample(sample.x + 3.0, sample.y)
-        buffer, vector = lanes.fill([sample, other]), generator.normal(size=layout.size)
+        buffer, vector = lanes.fill([other, sample]), generator.normal(size=layout.size)
         mean = weights_and_means(layout.unpack(vector), sample.x)[0].mean(axis=0)
-        found = share(vector, Rows(buffer.x, buffer.y, buffer.first[0], buffer.count))
-        assert float(found) == pytest.approx(mean.min() / mean.sum(), rel=1e-12)
+        one = shares[0](vector, Rows(buffer.x, buffer.y, buffer.first[1], buffer.count))
+        many = shares[1](np.stack([vector, vector]), buffer.x, buffer.y, buffer.first, np.array([0, size]))
+        np.testing.assert_allclose([one, many[1]], mean.min() / mean.sum(), rtol=1e-12)
 
 
-def test_the_share_of_a_fit_is_that_of_its_best_start_on_an_even_part():
+def test_the_share_of_a_fit_is_that_of_an_even_part():
     size = 3 * lanes.EVEN_ROWS
     x = np.linspace(-1, 1, size)[:, None]
     sample = Sample(x, np.where(x[:, 0] < 0.6, -2 * x[:, 0] + 1, 2 * x[:, 0] - 1) + np.random.default_rng(0).normal(0, 0.1, size))
@@ -120,5 +122,16 @@ def test_an_even_part_is_all_of_a_small_sample_and_whole_runs_of_a_large_one(siz
     part = int(lanes.even_part(size))
     runs = np.cumsum([len(range(first, size, lanes.INTERLEAVE)) for first in range(lanes.INTERLEAVE)])
     assert part in runs
-    assert part == size if size <= lanes.EVEN_ROWS else size / lanes.INTERLEAVE <= part < size
-    assert part <= max(lanes.EVEN_ROWS + lanes.INTERLEAVE, runs[0])
+    assert part >= min(size, lanes.EVEN_ROWS)
+    assert part <= max(2 * lanes.EVEN_ROWS, runs[0])
+
+
+def test_half_of_the_random_starts_take_em_first(monkeypatch):
+    taken = []
+    points_of = lanes.em_points
+    monkeypatch.setattr(lanes, "em_points", lambda *settings: taken.append(settings[2]) or points_of(*settings))
+    estimator = MaximumLikelihood((*NEAR, RandomStarts(7)))
+    samples = [sample_of(seed, 200) for seed in range(2)]
+    estimator.fit_batch(samples, 2, [np.random.default_rng(seed) for seed in range(2)], TRUTH)
+    assert [lane_samples.tolist() for lane_samples in taken] == [[0] * 4 + [1] * 4]
+    assert RandomStarts(7).em_updates(7).astype(bool).tolist() == [True, True, False, False, True, True, False]

@@ -126,9 +126,12 @@ def test_bounds_by_role():
     np.testing.assert_array_equal(box.lower[box.upper != np.log(100.0)], -box.upper[box.upper != np.log(100.0)])
 
 
-@every_truth
-def test_random_starts_compile_nothing_for_new_sizes_of_samples_and_parts(truth, caplog):
-    layout, sample = layout_of(truth), sample_of(truth, 150)
+@pytest.mark.parametrize("name", ["competition", "fixed scale"])
+def test_random_starts_of_nonlinear_experts_compile_nothing_for_new_sizes(name, caplog):
+    layout, sample = layout_of(TRUTHS[name]), sample_of(TRUTHS[name], 150)
+    with jax.log_compiles():
+        jax.jit(lambda x: x + len(name))(1.0)
+    assert any(message.startswith("Finished XLA compilation") for message in caplog.messages)
     for seed, size in enumerate((150, 141, 96, 53)):
         caplog.clear()
         with jax.log_compiles():

@@ -119,7 +119,8 @@ class AbstractEstimator(abc.ABC):
                 f"start rules {self.starts} propose no point for {num_experts} fitted atoms; add NearTruth or RandomStarts."
             )
         sizes = [len(rule_points) for rule_points in per_sample[0]]
-        em_steps = np.tile(np.repeat([rule.em_steps for rule in self.starts], sizes), len(samples))
+        updates = [rule.em_updates(size) for rule, size in zip(self.starts, sizes, strict=True)]
+        em_steps = np.tile(np.concatenate(updates), len(samples))
         box = self.box.bounds(layout)
         sample_of_lane = np.repeat(np.arange(len(samples)), count)
         ends = self.run_lanes(layout, lanes.fill(samples), sample_of_lane, points, em_steps, box)

@@ -6,11 +6,13 @@ move have items. So many small samples and few large ones fill a GPU alike, and 
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from moetheory.estimators.likelihood import Expansion, Objective
+from moetheory.estimators.likelihood import Objective
 
 ROWS = 4096
 """Observations of one item."""
@@ -18,8 +20,8 @@ ITEMS = 64
 """Items looked at together."""
 
 
-def expand(objective: Objective, points, x, y, first, rows) -> Expansion:
-    """Expansions at the points of all lanes, over the first ``rows`` rows of each; meaningless where there are none."""
+def expand(objective: Objective, points, x, y, first, rows) -> Any:
+    """What the objective says at the points of all lanes, over the first ``rows`` rows of each; nothing where there are none."""
     items = (rows + ROWS - 1) // ROWS
     ends = jnp.cumsum(items)
     prepared = jax.vmap(objective.prepare)(points)

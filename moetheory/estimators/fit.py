@@ -107,7 +107,7 @@ class Certificate:
     restart_spread : float
         Relative spread of the conditional densities' parameters among those: 0 if they are the same mixing measure.
     smallest_share : float
-        Smallest average gate weight of an atom over the sample.
+        Smallest average weight of an atom, as a share of all weights, over the sample (an even part of it above 16,384 rows).
     """
 
     gradient_norm: float

@@ -32,9 +32,7 @@ RESULT_NUMBERS = 2**22
 INTERLEAVE = newton.SHARES[0]
 """Rows are stored so that the first n / 16 of them are every sixteenth row of the sample."""
 EVEN_ROWS = 2**14
-"""Rows that are enough to start from or to tell shares from."""
-SHARES_AT_ONCE = 64
-"""Lanes whose shares are worked out side by side, where lanes run so."""
+"""At least so many rows, if there are, are looked at to start from and to tell shares from."""
 PROGRAMS = 12
 """Compiled programs kept, about 20 MB each."""
 COMPILER_OPTIONS = {"xla_disable_hlo_passes": "cse_barrier_expander", "xla_cpu_prefer_vector_width": 512}
@@ -114,7 +112,7 @@ def em_lanes(
 
 
 def em_points(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps) -> np.ndarray:
-    """Where some updates of accelerated EM lead from every start: without the derivatives there, half the time to compile."""
+    """Where some updates of accelerated EM lead from every start: without the derivatives there, which take long to compile."""
     settings = (box.lower, box.upper, float(tolerance), int(max_steps))
     return _run(compiled(em_points_program, layout), buffer, sample_of_lane, starts, settings)[0]
 
@@ -158,19 +156,19 @@ def newton_program(layout, together, x, y, first, count, starts, lanes, lower, u
 
 def _shares(layout, together, x, y, first, count, points, lanes):
     """Smallest share of an atom at the end of every lane."""
-
-    def share(begin, point):
-        return likelihood.smallest_share(layout, point, Rows(x, y, begin, even_part(count)))
-
+    objective, some = likelihood.smallest_share(layout), even_part(count)
     if together:
-        return lax.map(lambda lane: share(*lane), (first, points), batch_size=SHARES_AT_ONCE)
-    found = jnp.zeros(len(points))
-    return lax.fori_loop(0, lanes, lambda lane, found: found.at[lane].set(share(first[lane], points[lane])), found)
+        return batch.expand(objective, points, x, y, first, jnp.where(jnp.arange(len(points)) < lanes, some, 0))
+
+    def one(lane, found):
+        return found.at[lane].set(objective.expand(points[lane], Rows(x, y, first[lane], some)))
+
+    return lax.fori_loop(0, lanes, one, jnp.zeros(len(points)))
 
 
 def even_part(count):
-    """Number of first rows in the buffer that stand for a sample: all of a small one; of a large one every so many-th row."""
-    runs = jnp.clip(INTERLEAVE * EVEN_ROWS // count, 1, INTERLEAVE)
+    """Number of first rows in the buffer that stand for a sample: whole runs of every sixteenth row, all of a small one."""
+    runs = jnp.clip(-(-INTERLEAVE * EVEN_ROWS // count), 1, INTERLEAVE)
     return runs * (count // INTERLEAVE) + jnp.minimum(runs, count % INTERLEAVE)
 
 
@@ -208,7 +206,7 @@ def gradient_program(layout, batch, x, y, first, count, starts, lanes, lower, up
 
 def _map_lanes(layout, fit, x, y, first, count, starts, lanes) -> LaneResults:
     """Apply ``fit`` to the first ``lanes`` lanes, each running only as long as it needs."""
-    total, size = starts.shape
+    shares, (total, size) = likelihood.smallest_share(layout), starts.shape
     empty = LaneResults(
         point=jnp.zeros((total, size)),
         log_likelihood=jnp.zeros(total),
@@ -221,7 +219,7 @@ def _map_lanes(layout, fit, x, y, first, count, starts, lanes) -> LaneResults:
 
     def one(lane, results):
         point, at, steps, done = fit(first[lane], starts[lane])
-        share = likelihood.smallest_share(layout, point, Rows(x, y, first[lane], even_part(count)))
+        share = shares.expand(point, Rows(x, y, first[lane], even_part(count)))
         row = LaneResults(point, -at.value * count, at.gradient, at.hessian, steps, done, share)
         return LaneResults(*(column.at[lane].set(value) for column, value in zip(results, row, strict=True)))
 

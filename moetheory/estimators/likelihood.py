@@ -51,10 +51,10 @@ class Objective(NamedTuple):
     nothing: Any
     """Sums before the first chunk."""
     finish: Callable
-    """(packed vector, sums of all chunks, number of rows) to an :class:`Expansion`."""
+    """(packed vector, sums of all chunks, number of rows) to what is wanted, mostly an :class:`Expansion`."""
 
-    def expand(self, vector: Float[Array, " p"], rows: Rows) -> Expansion:
-        """Value, gradient and Hessian at a vector, in one pass over the sample."""
+    def expand(self, vector: Float[Array, " p"], rows: Rows) -> Any:
+        """What is wanted at a vector, mostly value, gradient and Hessian, in one pass over the sample."""
         return self.finish(vector, over_chunks(rows, partial(self.sums, self.prepare(vector)), self.nothing), rows.count)
 
 
@@ -87,16 +87,19 @@ def log_likelihood(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Fl
     return over_chunks(rows, chunk_sum, jnp.zeros(()))
 
 
-def smallest_share(layout: Layout, vector: Float[Array, " p"], rows: Rows) -> Float[Array, ""]:
+def smallest_share(layout: Layout) -> Objective:
     """Smallest average weight of an atom over the rows, as a share of all weights."""
-    layout, coefficients = acting_coefficients(layout, vector)
+    acting = layout.acting or layout
 
-    def chunk_sum(x, _, counted):
-        weights = [gated(group, at, x).weight for group, at in zip(layout.groups, coefficients, strict=True)]
+    def chunk_sums(coefficients, x, _, counted):
+        weights = [gated(group, at, x).weight for group, at in zip(acting.groups, coefficients, strict=True)]
         return jnp.concatenate([jnp.sum(jnp.where(counted > 0, weight, 0.0), axis=1) for weight in weights])
 
-    total = over_chunks(rows, chunk_sum, jnp.zeros(sum(group.atoms for group in layout.groups)))
-    return jnp.min(total) / jnp.sum(total)
+    def finish(_, sums, __):
+        return jnp.min(sums) / jnp.sum(sums)
+
+    nothing = jnp.zeros(sum(group.atoms for group in layout.groups))
+    return Objective(lambda vector: acting_coefficients(layout, vector)[1], chunk_sums, nothing, finish)
 
 
 def objective(layout: Layout) -> Objective:

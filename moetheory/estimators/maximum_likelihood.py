@@ -18,8 +18,8 @@ WARM_UP_TOLERANCE = 1e-7
 class MaximumLikelihood(AbstractEstimator):
     r"""Maximum likelihood by safeguarded Newton steps with the exact Hessian, best of several starts, in a box.
 
-    Maximises :math:`\ell(\theta) = \sum_n \log p_\theta(y_n \mid x_n)` over the box. Starts from the data alone take some
-    updates of EM with squared extrapolation before Newton, which would follow curvature into worse maxima from far away.
+    Maximises :math:`\ell(\theta) = \sum_n \log p_\theta(y_n \mid x_n)` over the box. Half of the starts from the data
+    alone take some updates of EM with squared extrapolation before Newton: from far away the two find different maxima.
 
     Parameters
     ----------
