@@ -159,7 +159,7 @@ def _feature(x, number: int):
 
 
 class Gated(NamedTuple):
-    """One group of atoms at a chunk of inputs, responses unseen; weights and means are (k, chunk)."""
+    """One group of atoms at a chunk of inputs, responses unseen; weights that see no input are (k, 1)."""
 
     gate_predictors: tuple[Float[Array, "k chunk"], ...]
     expert_predictors: tuple[Float[Array, "k chunk"], ...]

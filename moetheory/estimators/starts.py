@@ -37,7 +37,10 @@ class StartRule(abc.ABC):
     needs_truth: ClassVar[bool]
 
     def em_updates(self, number: int) -> np.ndarray:
-        """Updates of accelerated EM, at most, that maximum likelihood takes from each of so many points before Newton."""
+        """Updates of accelerated EM, at most, that maximum likelihood takes from each of so many points before Newton.
+
+        Where rules differ, points that take any may take as many as the largest number.
+        """
         return np.zeros(number, dtype=int)
 
     @abc.abstractmethod
