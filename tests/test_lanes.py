@@ -134,4 +134,4 @@ def test_half_of_the_random_starts_take_em_first(monkeypatch):
     samples = [sample_of(seed, 200) for seed in range(2)]
     estimator.fit_batch(samples, 2, [np.random.default_rng(seed) for seed in range(2)], TRUTH)
     assert [lane_samples.tolist() for lane_samples in taken] == [[0] * 4 + [1] * 4]
-    assert RandomStarts(7).em_updates(7).astype(bool).tolist() == [True, True, False, False, True, True, False]
+    assert RandomStarts(7).em_first(7).tolist() == [True, True, False, False, True, True, False]

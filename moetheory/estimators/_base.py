@@ -63,7 +63,7 @@ class AbstractEstimator(abc.ABC):
             raise ValueError(f"{name} fits densities, not {family}; use LeastSquares.")
 
     @abc.abstractmethod
-    def run_lanes(self, layout: Layout, buffer: lanes.Buffer, sample_of_lane, points, em_steps, box: Box) -> LaneResults:
+    def run_lanes(self, layout: Layout, buffer: lanes.Buffer, sample_of_lane, points, em_first, box: Box) -> LaneResults:
         """Run every start to its end."""
 
     def fit(
@@ -119,11 +119,11 @@ class AbstractEstimator(abc.ABC):
                 f"start rules {self.starts} propose no point for {num_experts} fitted atoms; add NearTruth or RandomStarts."
             )
         sizes = [len(rule_points) for rule_points in per_sample[0]]
-        updates = [rule.em_updates(size) for rule, size in zip(self.starts, sizes, strict=True)]
-        em_steps = np.tile(np.concatenate(updates), len(samples))
+        of_rules = [rule.em_first(size) for rule, size in zip(self.starts, sizes, strict=True)]
+        em_first = np.tile(np.concatenate(of_rules), len(samples))
         box = self.box.bounds(layout)
         sample_of_lane = np.repeat(np.arange(len(samples)), count)
-        ends = self.run_lanes(layout, lanes.fill(samples), sample_of_lane, points, em_steps, box)
+        ends = self.run_lanes(layout, lanes.fill(samples), sample_of_lane, points, em_first, box)
         blocks = [LaneResults(*(part[i : i + count] for part in ends)) for i in range(0, len(points), count)]
         kinked = self.stops_at_kinks and family.kinked
         return [best_fit(layout, sample, block, box, kinked) for sample, block in zip(samples, blocks, strict=True)]

@@ -26,6 +26,6 @@ class AbstractEM(AbstractEstimator):
         super().__post_init__()
         check_stop(self.tolerance, self.max_steps)
 
-    def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
+    def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
         stop = (self.tolerance, self.max_steps, self.gate_steps)
         return lanes.em_lanes(self.iterate, layout, buffer, sample_of_lane, points, box, *stop)

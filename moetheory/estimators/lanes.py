@@ -206,7 +206,7 @@ def gradient_program(layout, batch, x, y, first, count, starts, lanes, lower, up
 
 def _map_lanes(layout, fit, x, y, first, count, starts, lanes) -> LaneResults:
     """Apply ``fit`` to the first ``lanes`` lanes, each running only as long as it needs."""
-    shares, (total, size) = likelihood.smallest_share(layout), starts.shape
+    total, size = starts.shape
     empty = LaneResults(
         point=jnp.zeros((total, size)),
         log_likelihood=jnp.zeros(total),
@@ -219,8 +219,8 @@ def _map_lanes(layout, fit, x, y, first, count, starts, lanes) -> LaneResults:
 
     def one(lane, results):
         point, at, steps, done = fit(first[lane], starts[lane])
-        share = shares.expand(point, Rows(x, y, first[lane], even_part(count)))
-        row = LaneResults(point, -at.value * count, at.gradient, at.hessian, steps, done, share)
+        row = LaneResults(point, -at.value * count, at.gradient, at.hessian, steps, done, jnp.nan)
         return LaneResults(*(column.at[lane].set(value) for column, value in zip(results, row, strict=True)))
 
-    return lax.fori_loop(0, lanes, one, empty)
+    ends = lax.fori_loop(0, lanes, one, empty)
+    return ends._replace(smallest_share=_shares(layout, False, x, y, first, count, ends.point, lanes))

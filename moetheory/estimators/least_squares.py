@@ -65,7 +65,7 @@ class LeastSquares(AbstractEstimator):
         super().__post_init__()
         check_stop(self.tolerance, self.max_steps)
 
-    def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
+    def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
         ends = lanes.newton_lanes(layout, buffer, sample_of_lane, points, box, self.tolerance, self.max_steps)
         return with_normal_likelihood(ends, buffer.count)
 

@@ -11,6 +11,7 @@ from moetheory.estimators import lanes
 from moetheory.estimators._base import AbstractEstimator, check_stop
 
 WARM_UP_TOLERANCE = 1e-7
+WARM_UP_UPDATES = 50
 
 
 @final
@@ -62,11 +63,10 @@ class MaximumLikelihood(AbstractEstimator):
         super().__post_init__()
         check_stop(self.tolerance, self.max_steps)
 
-    def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
-        cold = np.flatnonzero(em_steps > 0)
-        if len(cold):
+    def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
+        if em_first.any():
             part = buffer._replace(count=int(lanes.even_part(buffer.count)))
-            stop = (WARM_UP_TOLERANCE, int(em_steps.max()))
+            of_lane, cold = sample_of_lane[em_first], points[em_first]
             points = np.array(points)
-            points[cold] = lanes.em_points(layout, part, sample_of_lane[cold], points[cold], box, *stop)
+            points[em_first] = lanes.em_points(layout, part, of_lane, cold, box, WARM_UP_TOLERANCE, WARM_UP_UPDATES)
         return lanes.newton_lanes(layout, buffer, sample_of_lane, points, box, self.tolerance, self.max_steps)

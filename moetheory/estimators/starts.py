@@ -27,7 +27,6 @@ from moetheory.sampling import Sample
 SUBSAMPLE = 2000
 """Rows that a random start looks at, at most."""
 SMALLEST_VARIANCE_SHARE = 1e-3
-EM_UPDATES = 50
 
 
 class StartRule(abc.ABC):
@@ -36,12 +35,9 @@ class StartRule(abc.ABC):
     count: int
     needs_truth: ClassVar[bool]
 
-    def em_updates(self, number: int) -> np.ndarray:
-        """Updates of accelerated EM, at most, that maximum likelihood takes from each of so many points before Newton.
-
-        Where rules differ, points that take any may take as many as the largest number.
-        """
-        return np.zeros(number, dtype=int)
+    def em_first(self, number: int) -> np.ndarray:
+        """Which of so many points maximum likelihood takes through some EM before Newton."""
+        return np.zeros(number, dtype=bool)
 
     @abc.abstractmethod
     def points(self, layout: Layout, sample: Sample, truth: Model | None, generator: np.random.Generator) -> np.ndarray:
@@ -229,8 +225,8 @@ class RandomStarts(StartRule):
     count: int = 20
     needs_truth: ClassVar[bool] = False
 
-    def em_updates(self, number):
-        return np.where(np.arange(number) % 4 < 2, EM_UPDATES, 0)
+    def em_first(self, number):
+        return np.arange(number) % 4 < 2
 
     def points(self, layout, sample, truth, generator):
         rows = generator.choice(sample.size, min(sample.size, SUBSAMPLE), replace=False)

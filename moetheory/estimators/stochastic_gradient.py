@@ -61,6 +61,6 @@ class StochasticGradient(AbstractEstimator):
         """The protocol of the published simulations: one start near the truth, 10 epochs, rate 0.1; radius and batch are ours."""
         return cls(starts=(NearTruth(radius),), box=box or ParameterBox())
 
-    def run_lanes(self, layout, buffer, sample_of_lane, points, em_steps, box):
+    def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
         settings = self.epochs, self.learning_rate, self.batch
         return with_normal_likelihood(lanes.gradient_lanes(layout, buffer, sample_of_lane, points, box, *settings), buffer.count)
