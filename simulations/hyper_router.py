@@ -69,8 +69,8 @@ def beyond(name, title, constraint, statement):
         replicates=LEARNED.replicates | {"standard": 8},
         checks=(FLOOR,),
         truth=OUTSIDE,
-        deviations=f"{LEARNED.deviations} {sum(rule.count for rule in SEARCH.starts)} starts, most of them from the data: beside the"
-        " truth there is nothing to find.",
+        deviations=f"{LEARNED.deviations} {sum(rule.count for rule in SEARCH.starts)} starts, most of them from the data: beside"
+        " the truth there is nothing to find.",
     )
 
 
