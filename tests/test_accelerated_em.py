@@ -33,6 +33,12 @@ def fit(estimator, experts, seed=0, size=500, truth=TRUTH):
     return estimator.fit(sample, experts, np.random.default_rng(1), truth)
 
 
+def test_without_steps_it_only_looks_at_its_start():
+    found = fit(AcceleratedEM((NearTruth(0.0),), BOX, max_steps=0), 2)
+    assert found.steps == 0
+    np.testing.assert_allclose(found.model.expert.slope, TRUTH.expert.slope, rtol=1e-14)
+
+
 @settings(max_examples=5)
 @given(seed=seeds())
 def test_the_log_likelihood_never_falls(seed):

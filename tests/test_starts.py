@@ -106,7 +106,7 @@ def test_boundary_errors(arguments, message):
         MaximumLikelihood((NearTruth(0.1),)).fit_batch(**usual | arguments)
 
 
-@pytest.mark.parametrize("starts", [(), (0.5,)])
+@pytest.mark.parametrize("starts", [(), (0.5,), RandomStarts(3)])
 def test_starts_are_checked(starts):
     with pytest.raises(ValueError, match="need a tuple of start rules"):
         MaximumLikelihood(starts)

@@ -52,7 +52,8 @@ class AbstractEstimator(abc.ABC):
     """Whether it fits regression functions; if not, densities."""
 
     def __post_init__(self) -> None:
-        if not self.starts or not all(isinstance(rule, StartRule) for rule in self.starts):
+        rules = self.starts if isinstance(self.starts, tuple | list) else ()
+        if not rules or not all(isinstance(rule, StartRule) for rule in rules):
             raise ValueError(f"starts={self.starts!r}; need a tuple of start rules, such as (RandomStarts(20),).")
 
     def _check_family(self, family: Family) -> None:
