@@ -69,6 +69,10 @@ class MixingMeasure:
         object.__setattr__(self, "atoms", MappingProxyType(atoms))
         object.__setattr__(self, "translations", tuple(self.translations))
 
+    def __reduce__(self):
+        """Views of dictionaries cannot be pickled or copied, so the measure is built anew from its fields."""
+        return MixingMeasure, (self.log_mass, dict(self.atoms), self.translations, self.shared)
+
     @property
     def num_atoms(self) -> int:
         """Number of atoms k."""

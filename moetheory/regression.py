@@ -120,6 +120,10 @@ class RegressionMixture(Module):
 
     def mixing_measure(self) -> MixingMeasure:
         """The mixing measure: masses and atoms as NumPy arrays, experts under their sign convention; no variances."""
+        return self._measure
+
+    @cached_property
+    def _measure(self) -> MixingMeasure:
         blocks = {name: np.asarray(value) for name, value in self.gate.blocks().items()}
         log_mass = blocks.pop("log_mass", np.zeros(self.num_experts))
         blocks |= {name: np.asarray(value) for name, value in self.expert.representative().blocks().items()}

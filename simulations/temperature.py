@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from moetheory.identifiability.regression_fibres import warmer
 from moetheory.published.arxiv_2401_13875 import ACTIVATED, CERTIFIED, INPUTS, NEAR, PLAIN
-from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
+from moetheory.study import Claim, Evidence, Fibre, Level, Rate, Simulation, log_spaced
 
 PAPER = "2401.13875"
 WORDS = {
@@ -28,8 +28,8 @@ def block(name, cells, exponent, rival, **options):
 ONLY_RATIOS = Claim(
     name="plain_exact",
     title="Temperature, exact-specified",
-    statement="Slopes, intercepts and temperature act through their ratios only: slope and temperature stay where the start put"
-    " them at every n, while experts, variances and density converge like n^(-1/2).",
+    statement="Slopes, intercepts and temperature act through their ratios only: noise, start and steps choose the temperature,"
+    " far from the truth at every n, while experts, variances and density converge like n^(-1/2).",
     source=f"derived; arXiv {PAPER} (abstract) states rates slower than any polynomial",
     evidence=Evidence.DERIVED,
     variant="ours",
@@ -41,7 +41,7 @@ ONLY_RATIOS = Claim(
     replicates={"quick": 4, "standard": 40, "paper": 200},
     checks=(
         DENSITY,
-        block("log_T", "single", 0.0, 0.5, upper_bound=False),
+        Level("e2.log_T.single", "log temperature: a floor", 0.1, 10.0),
         *(block(name, "single", 0.5, 0.25) for name in ("eta_1", "eta_0", "nu")),
         Fibre("hellinger", "Hellinger distance, all scaled", SCALED, "common factor", 0.0, 1e-7),
         Fibre("e2.log_T.single", "error of the log temperature, all scaled", SCALED, "common factor", 0.3, 10.0),

@@ -1,5 +1,8 @@
 """Laws of the mixing measure."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,6 +58,16 @@ def test_translation_moves_the_gate_only(measure, t1, t2):
     np.testing.assert_allclose(moved.mass, np.exp(t1) * measure.mass)
     np.testing.assert_array_equal(moved.atoms["beta_1"], measure.atoms["beta_1"] + t2)
     np.testing.assert_array_equal(moved.atoms["eta_0"], measure.atoms["eta_0"])
+
+
+@given(measures(), measures())
+def test_measures_travel_to_other_processes(measure, shared):
+    whole = MixingMeasure(measure.log_mass, measure.atoms, SOFTMAX, shared)
+    for other in (pickle.loads(pickle.dumps(whole)), copy.deepcopy(whole)):
+        assert_same(other, whole)
+        assert_same(other.shared, shared)
+        assert other.translations == whole.translations
+        assert not other.log_mass.flags.writeable
 
 
 def test_untranslated_masses_stay():

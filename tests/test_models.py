@@ -1,5 +1,7 @@
 """Conditional densities of mixtures of experts: laws, SciPy as oracle, exact invariances."""
 
+import pickle
+
 import equinox as eqx
 import jax
 import numpy as np
@@ -92,6 +94,13 @@ def test_mixing_measure():
     np.testing.assert_array_equal(measure.atoms["eta_0"], [[1.0], [-1.0]])
     np.testing.assert_array_equal(measure.atoms["eta_1"], [[-2.0], [2.0]])
     np.testing.assert_array_equal(measure.atoms["beta_1"], [[3.0], [0.0]])
+
+
+def test_a_model_whose_measure_was_seen_travels_to_other_processes():
+    model = MixtureOfExperts(TRUTH.gate, TRUTH.expert, TRUTH.variance)
+    seen = model.mixing_measure()
+    assert model.mixing_measure() is seen
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model)).mixing_measure().log_mass, seen.log_mass)
 
 
 @pytest.mark.parametrize("variance", [[0.1], [0.1, 0.2, 0.3]])
