@@ -54,7 +54,7 @@ def printed_claims(name, tau, number, loss, published, active):
 
 
 PLAIN, PERTURBED = ours(0.0), ours(PERTURBATION)
-SLOPE_FLOOR = Level("e2.beta_1.single", "gate slope, cell of one atom: a floor", 0.1, 10.0)
+SLOPE_FLOOR = Level("e2.beta_1.single", "gate slope, cell of one atom, a floor", 0.1, 10.0)
 """For slopes of length about one; where on a fibre a fit ends, and so how its error goes with n, is the minimiser's choice."""
 LENGTHS = tuple((factor, longer_slopes(PLAIN, factor)) for factor in (0.5, 1.5, 3.0))
 SETTING = "Two inputs, two tanh experts, both active; least squares to a certified minimum."
@@ -71,7 +71,7 @@ PLAIN_EXACT = Claim(
     num_experts=2,
     estimator=NEAR,
     checks=(
-        Level("cosine_l2", "CO-L2: a floor", 0.3, 1e3),
+        Level("cosine_l2", "CO-L2, a floor", 0.3, 1e3),
         DISTANCE,
         SLOPE_FLOOR,
         block("beta_direction", "single", 0.5, 0.25),
@@ -142,7 +142,7 @@ PLAIN_OVER = replace(
     estimator=CERTIFIED,
     sizes=OURS["sizes"],
     checks=(
-        Level("cosine_l3", "CO-L3: a floor", 0.3, 1e3),
+        Level("cosine_l3", "CO-L3, a floor", 0.3, 1e3),
         DISTANCE,
         block("beta_direction", "split", 0.25, 0.5),
     ),

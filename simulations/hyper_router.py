@@ -26,7 +26,7 @@ def block(name):
 
 
 FAST = Rate("hellinger", "Hellinger distance", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06)
-FLOOR = Level("hellinger", "Hellinger distance: a floor", 0.05, 0.5)
+FLOOR = Level("hellinger", "Hellinger distance, a floor", 0.05, 0.5)
 
 LEARNED = Claim(
     name="learned",

@@ -52,7 +52,7 @@ def moving(base, size):
 INTERCEPT = Rate(
     "e2.eta_0.atom1", "expert intercept, cell of the first atom", (0.5, 0.5), (0.25,), location="median", upper_bound=False
 )
-FLOOR = Level("e2.eta_0.atom1", "expert intercept, cell of the first half: a floor", 0.1, 10.0)
+FLOOR = Level("e2.eta_0.atom1", "expert intercept, cell of the first half, a floor", 0.1, 10.0)
 
 
 def claims(name):

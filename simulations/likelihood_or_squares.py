@@ -32,7 +32,7 @@ def block(name, cells, exponent, rival, **options):
 
 TRUTH = function(LINES)
 SPLIT = tuple((shift, split_expert(TRUTH, shift)) for shift in (0.1, 1.0, 5.0))
-FLOOR = Level("e2.eta_0.split", "expert intercept, split cell: a floor", 0.1, 10.0)
+FLOOR = Level("e2.eta_0.split", "expert intercept, split cell, a floor", 0.1, 10.0)
 
 SQUARES_NEAR = Claim(
     name="squares_linear_near",

@@ -54,7 +54,7 @@ THREE = replace(
     num_experts=3,
     family=ROUTED,
     estimator=MaximumLikelihood(starts=(RandomStarts(16),), box=BOX),
-    checks=(Rate("hellinger", "Hellinger distance: a floor", (0.0, 0.1), rivals=(0.5,), upper_bound=False, half_width=0.06),),
+    checks=(Rate("hellinger", "Hellinger distance, a floor", (0.0, 0.1), rivals=(0.5,), upper_bound=False, half_width=0.06),),
     deviations="Starts from the data alone, since the truth has another form.",
 )
 

@@ -82,7 +82,7 @@ TOO_FEW = replace(
     statement="With fewer active experts than the truth needs the density does not converge: a floor.",
     source=f"arXiv {PAPER}, Proposition 6 of appendix F",
     family=family(1),
-    checks=(Rate("hellinger", "Hellinger distance: a floor", (0.0, 0.1), rivals=(0.5,), upper_bound=False, half_width=0.06),),
+    checks=(Rate("hellinger", "Hellinger distance, a floor", (0.0, 0.1), rivals=(0.5,), upper_bound=False, half_width=0.06),),
 )
 TWICE = ((0.01, middle_twice(TOP_K, 0.01)), (0.1, middle_twice(TOP_K, 0.1)), (1.0, middle_twice(TOP_K, 1.0)))
 COUNTEREXAMPLE = replace(

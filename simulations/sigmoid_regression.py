@@ -111,7 +111,7 @@ THEOREM2 = ours(
     ),
     source=f"arXiv {PAPER}, Theorem 2",
 )
-FLOOR = Level("sigmoid_d2", "SG-D2,2: a floor", 1.0, 1e3)
+FLOOR = Level("sigmoid_d2", "SG-D2,2, a floor", 1.0, 1e3)
 THEOREM4 = ours(
     "first_linear_near",
     "First regime, linear experts, start near the truth",
@@ -153,7 +153,7 @@ THEOREM5 = ours(
     (
         DISTANCE,
         Rate("projection.l2", "L2 distance to a closest function", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06),
-        Level("sigmoid_d3", "SG-D3 against the truth: a floor", 0.5, 1e3),
+        Level("sigmoid_d3", "SG-D3 against the truth, a floor", 0.5, 1e3),
         Fibre("l2", "L2 distance with a zero expert", ZERO, "its gate intercept", 0.0, 1e-12),
         Fibre("sigmoid_d3", "SG-D3 with a zero expert", ZERO, "its gate intercept", 0.5, 1e3),
     ),

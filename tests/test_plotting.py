@@ -171,6 +171,13 @@ def test_level_figure_shows_means_against_the_predicted_interval(kind):
     assert edges == pytest.approx(check.predicted)
 
 
+@pytest.mark.parametrize(("predicted", "scale"), [((0.1, 10.0), "log"), ((0.9, 1.1), "linear"), ((-1.0, 10.0), "linear")])
+def test_wide_floors_are_drawn_on_a_logarithmic_axis(predicted, scale):
+    claim = example_claim("level")
+    (axes,) = draw(claim, replace(claim.checks[0], predicted=predicted)).axes
+    assert axes.get_yscale() == scale
+
+
 def test_open_prediction_draws_its_only_end():
     claim = example_claim("level")
     check = replace(claim.checks[0], predicted=(float("nan"), 1.1))

@@ -17,6 +17,8 @@ from moetheory.study.results import CheckResult, ClaimResult
 
 KS_LEVEL = 0.001
 FIBRE_UNIT = 100
+WIDE = 10
+"""Positive intervals whose ends are this many times apart have a logarithmic axis."""
 
 
 @styled
@@ -30,7 +32,7 @@ def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     claim : ClaimResult
         The claim, for the title.
     check : CheckResult
-        Of kind ``level`` or ``gap``; predicted ends that are not finite are not drawn.
+        Of kind ``level`` or ``gap``; predicted ends that are not finite are not drawn, wide intervals on a logarithmic axis.
 
     Returns
     -------
@@ -48,6 +50,8 @@ def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     table = size_table(check)
     label_axes(axes, check, table["n"])
     axes.margins(y=0.15)
+    if 0 < WIDE * check.predicted[0] <= check.predicted[1] < np.inf:
+        axes.set_yscale("log")
     shown = table[table["replicates"] > 0]
     _predicted_band(axes, check.predicted)
     if not shown.empty:
