@@ -138,10 +138,7 @@ ANY_START = replace(
     " converges like n^(-1/2).",
     estimator=ANYWHERE,
     sizes=OURS["sizes"] | {"standard": log_spaced(1e3, 31_623, 4)},
-    checks=(
-        DISTANCE,
-        FLOOR,
-    ),
+    checks=(DISTANCE, FLOOR),
 )
 THEOREM5 = ours(
     "second_tanh",
