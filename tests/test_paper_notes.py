@@ -1,5 +1,6 @@
 """The slopes printed in the paper notes are those of the committed figures, and the page of all claims is up to date."""
 
+import csv
 import json
 import re
 from pathlib import Path
@@ -15,8 +16,13 @@ PAGES = [page for page in sorted((ROOT / "paper_notes").glob("*.md")) if page.na
 ROWS = [(page.name, match) for page in PAGES for match in ROW.finditer(page.read_text())]
 
 
+LEVEL = re.compile(r"\| *(?P<mean>\d[\d.]*) ± (?P<se>\d[\d.]*) at n = (?P<n>[\d,]+) *\|.*\]\((?P<file>\.\./figures/\S+?)\.png\)")
+LEVELS = [(page.name, match) for page in PAGES for match in LEVEL.finditer(page.read_text())]
+
+
 def test_there_are_rows():
     assert len(ROWS) >= 15
+    assert len(LEVELS) >= 5
 
 
 @pytest.mark.parametrize(("page", "match"), ROWS, ids=lambda value: value if isinstance(value, str) else value["file"])
@@ -25,6 +31,15 @@ def test_slope_of_a_row_is_that_of_its_figure(page, match):
     slope = next(iter(record["slopes"].values()))
     assert float(match["slope"].replace("−", "-")) == pytest.approx(slope["slope"], abs=5.01e-4)
     assert float(match["se"]) == pytest.approx(slope["se"], abs=5.01e-4)
+
+
+@pytest.mark.parametrize(("page", "match"), LEVELS, ids=lambda value: value if isinstance(value, str) else value["file"])
+def test_level_of_a_row_is_that_of_its_figure(page, match):
+    with (ROOT / "paper_notes" / f"{match['file']}.csv").open() as table:
+        largest = list(csv.DictReader(table))[-1]
+    assert int(match["n"].replace(",", "")) == int(largest["n"])
+    assert match["mean"] == f"{float(largest['mean']):.3g}"
+    assert match["se"] == f"{float(largest['mean_se']):.2g}"
 
 
 def test_the_page_of_all_claims_is_that_of_the_committed_figures(tmp_path):
