@@ -25,7 +25,7 @@ from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows
 from moetheory.estimators.trust_region import Box
 from moetheory.gating import AbstractGate
-from moetheory.sampling import weights_and_means
+from moetheory.sampling import log_likelihood, weights_and_means
 
 GATES = [kind for gate in concrete_classes(gating, AbstractGate) for kind in gate.kinds()]
 FAMILIES = [Family(kind, LinearExpert.kind(), regression=None if kind.part.normalised else True) for kind in GATES]
@@ -104,6 +104,21 @@ def test_smallest_shares_are_those_of_the_model(family):
         one = shares[0](vector, Rows(buffer.x, buffer.y, buffer.first[1], buffer.count))
         many = shares[1](np.stack([vector, vector]), buffer.x, buffer.y, buffer.first, np.array([0, size]))
         np.testing.assert_allclose([one, many[1]], mean.min() / mean.sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize(("size", "samples"), [(8192, 1), (3840, 2), (1, 1), (8191, 1), (2720, 3)])
+def test_samples_that_fill_a_buffer_are_looked_at_to_their_last_row(size, samples, monkeypatch):
+    """Chunks begin earlier where a buffer ends inside them, and would look at other rows."""
+    monkeypatch.setattr(lanes, "CAPACITIES", (8192, 16384))
+    many = [sample_of(seed, size) for seed in range(samples)]
+    buffer, vector = lanes.fill(many), LAYOUT.pack(TRUTH)
+    expected = [-log_likelihood(TRUTH, sample) / size for sample in many]
+    one = jax.jit(partial(likelihood.expand, LAYOUT))
+    values = [one(vector, Rows(buffer.x, buffer.y, first, size)).value for first in buffer.first]
+    np.testing.assert_allclose(values, expected, rtol=1e-12)
+    counts, vectors = np.full(samples, size), np.stack([vector] * samples)
+    together = jax.jit(partial(batch.expand, likelihood.objective(LAYOUT)))
+    np.testing.assert_allclose(together(vectors, buffer.x, buffer.y, buffer.first, counts).value, expected, rtol=1e-12)
 
 
 def test_the_share_of_a_fit_is_that_of_an_even_part():

@@ -82,7 +82,7 @@ def fill(samples: Sequence[Sample]) -> Buffer:
     """Put samples of equal size into one buffer."""
     count, dimension = samples[0].x.shape
     first = spacing(count) * np.arange(len(samples))
-    needed = first[-1] + _rounded_up(count, max(chunk_size(), batch.ROWS))
+    needed = first[-1] + max(_rounded_up(count, unit) for unit in (chunk_size(), batch.ROWS))
     capacity = next((c for c in CAPACITIES if c >= needed), needed)
     x, y = _long_arrays.zeros((dimension, capacity), dimension * needed), _long_arrays.zeros((capacity,), needed)
     for start, sample in zip(first, samples, strict=True):
