@@ -1,10 +1,11 @@
-"""What Newton's stages on parts of the rows change: likelihoods, statuses and time of over-specified fits, with and without.
+"""What Newton's stages on parts of the rows change: likelihoods, statuses and time, with and without, and as studies fit.
 
     python benchmarks/stages.py [--replicates 24] [--sizes 20000 100000]
 
-k = 3 experts on the published truth of arXiv 2305.03288, from five near starts (the published protocol) and from the starts
-of our over-specified claims. The same samples and starts both ways; best log-likelihoods that differ by more than 1e-3 nats
-are counted, and their difference has its standard error.
+Over-specified fits (k = 3) on the published truth of arXiv 2305.03288, from five near starts (the published protocol) and from
+the starts of our claims; exact-specified fits of two truths whose likelihood has many maxima. The same samples and starts
+every way; best log-likelihoods that differ by more than 1e-3 nats are counted, and their difference has its standard error.
+Studies run the starts of a fit that ends below the truth again, on all rows.
 """
 
 from __future__ import annotations
@@ -12,38 +13,78 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from dataclasses import replace
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 import record
 
-from moetheory.estimators import Fit, MaximumLikelihood, PublishedNearTruth, lanes, newton
-from moetheory.published.arxiv_2305_03288 import BOX, INPUTS, OVERSPECIFIED, TRUTH
+from moetheory.estimators import Fit, MaximumLikelihood, PublishedNearTruth
+from moetheory.published import arxiv_2305_03288, arxiv_2402_03226, arxiv_2505_13380
+from moetheory.sampling import log_likelihood
 from moetheory.study.block import Cell, fits_of, sample_of
+from moetheory.study.ties import below
 
-ESTIMATORS = {"five near starts": MaximumLikelihood((PublishedNearTruth(5),), BOX), "starts of claims": OVERSPECIFIED}
-PILOTS = {"without": sys.maxsize, "with": newton.PILOT}
 DIFFERENT = 1e-3
 """Nats."""
 
 
-def timed_fits(cell: Cell, samples: list, pilot: int) -> tuple[list[Fit], float]:
-    """Fits of all samples with stages from ``pilot`` rows on, and seconds without compiling."""
-    newton.PILOT = pilot
-    lanes.compiled.cache_clear()
-    fits_of(cell, samples[:1], [0])
-    begin = perf_counter()
-    fits = fits_of(cell, samples, range(len(samples)))
-    return fits, perf_counter() - begin
+class Case(NamedTuple):
+    """A truth, its inputs, the number of fitted experts and the estimator."""
+
+    truth: object
+    inputs: object
+    experts: int
+    estimator: MaximumLikelihood
 
 
-def compare(estimator: MaximumLikelihood, size: int, replicates: int) -> dict:
-    """Fit the same samples both ways."""
-    cell = Cell(TRUTH, INPUTS, size, 3, estimator, seed=5)
+SOFTMAX = arxiv_2305_03288.TRUTH, arxiv_2305_03288.INPUTS, 3
+CASES = {
+    "five near starts": Case(*SOFTMAX, MaximumLikelihood((PublishedNearTruth(5),), arxiv_2305_03288.BOX)),
+    "starts of claims": Case(*SOFTMAX, arxiv_2305_03288.OVERSPECIFIED),
+    "exact-specified competition, normalised absolute value": Case(
+        arxiv_2505_13380.competition("abs", "normalised"), arxiv_2505_13380.INPUTS, 2, arxiv_2505_13380.EXACT
+    ),
+    "exact-specified Laplace, two inputs": Case(
+        arxiv_2402_03226.OURS, arxiv_2402_03226.INPUTS, 2, arxiv_2402_03226.SEVERAL_STARTS
+    ),
+}
+
+
+def without_stages(cell: Cell) -> Cell:
+    """The same cell with all rows from the start on."""
+    return replace(cell, estimator=replace(cell.estimator, parts_from=sys.maxsize))
+
+
+def by_estimator(cell: Cell, samples: list, of_truth: list[float]) -> list[Fit]:
+    """What the estimator finds, whatever the truth's likelihood."""
+    return fits_of(cell, samples, range(len(samples)), [-np.inf] * len(of_truth))
+
+
+def as_in_studies(cell: Cell, samples: list, of_truth: list[float]) -> list[Fit]:
+    """Fits below the truth again, on all rows."""
+    return fits_of(cell, samples, range(len(samples)), of_truth)
+
+
+WAYS = {
+    "without": lambda cell, *data: by_estimator(without_stages(cell), *data),
+    "with": by_estimator,
+    "as in studies": as_in_studies,
+}
+
+
+def compare(case: Case, size: int, replicates: int) -> dict:
+    """Fit the same samples every way."""
+    cell = Cell(case.truth, case.inputs, size, case.experts, case.estimator, seed=5)
     samples = [sample_of(cell, replicate) for replicate in range(replicates)]
+    of_truth = [log_likelihood(cell.truth, sample) for sample in samples]
+    by_estimator(cell, samples[:1], of_truth[:1])
     fits, seconds = {}, {}
-    for name, pilot in PILOTS.items():
-        fits[name], seconds[name] = timed_fits(cell, samples, pilot)
+    for name, fitted in WAYS.items():
+        begin = perf_counter()
+        fits[name] = fitted(cell, samples, of_truth)
+        seconds[name] = perf_counter() - begin
     values = {name: np.array([fit.log_likelihood for fit in ends]) for name, ends in fits.items()}
     gain = values["with"] - values["without"]
     return {
@@ -51,7 +92,8 @@ def compare(estimator: MaximumLikelihood, size: int, replicates: int) -> dict:
         "higher": int((gain > DIFFERENT).sum()),
         "mean_gain_nats": round(float(gain.mean()), 3),
         "standard_error": round(float(gain.std(ddof=1) / np.sqrt(replicates)), 3),
-        "time_with_over_without": round(seconds["with"] / seconds["without"], 2),
+        "below_truth": {name: int(below(ends, np.array(of_truth)).sum()) for name, ends in values.items()},
+        "time_over_without": {name: round(seconds[name] / seconds["without"], 2) for name in WAYS},
         "statuses": {name: dict(Counter(fit.status.value for fit in ends)) for name, ends in fits.items()},
     }
 
@@ -62,9 +104,9 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 100_000])
     arguments = parser.parse_args()
     rows = {}
-    for starts, estimator in ESTIMATORS.items():
+    for starts, case in CASES.items():
         for size in arguments.sizes:
-            rows[f"{starts}, n = {size}"] = compare(estimator, size, arguments.replicates)
+            rows[f"{starts}, n = {size}"] = compare(case, size, arguments.replicates)
             print(rows, flush=True)
     record.write("stages", {"replicates": arguments.replicates, **rows})
     return 0

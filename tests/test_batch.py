@@ -146,7 +146,7 @@ def test_lanes_that_meet_on_a_part_of_the_rows_go_on_as_one(run, easy, monkeypat
     def end(starts, which):
         looked.clear()
         wide = np.array([200.0] * layout.size)
-        settings = (len(starts), Box(-wide, wide), newton.stages_of(newton.PILOT, 1e-9, 100), 0.0)
+        settings = (len(starts), Box(-wide, wide), newton.stages_of(newton.PILOT, 1e-9, 100, newton.PILOT), 0.0)
         counting = objective._replace(sums=sums)
         state = jax.jit(
             lambda: run(

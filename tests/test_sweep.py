@@ -22,9 +22,9 @@ def fitted(monkeypatch):
     """(n, replicate) of every sample fitted in this process."""
     fits, original = [], block_module.fits_of
 
-    def recorded(cell, samples, replicates):
+    def recorded(cell, samples, replicates, of_truth):
         fits.extend((cell.size, replicate) for replicate in replicates)
-        return original(cell, samples, replicates)
+        return original(cell, samples, replicates, of_truth)
 
     monkeypatch.setattr(block_module, "fits_of", recorded)
     return fits

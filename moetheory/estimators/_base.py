@@ -67,6 +67,10 @@ class AbstractEstimator(abc.ABC):
     def run_lanes(self, layout: Layout, buffer: lanes.Buffer, sample_of_lane, points, em_first, box: Box) -> LaneResults:
         """Run every start to its end."""
 
+    def on_all_rows(self, count: int) -> AbstractEstimator | None:
+        """The same with all rows at once, where it looks at parts of a sample of ``count`` rows first; None where it does not."""
+        return None
+
     def fit(
         self,
         sample: Sample,

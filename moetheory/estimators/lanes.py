@@ -97,9 +97,11 @@ def _interleave(values: np.ndarray, out: np.ndarray) -> None:
     np.concatenate([values[start::INTERLEAVE] for start in range(INTERLEAVE)], out=out)
 
 
-def newton_lanes(layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps) -> LaneResults:
+def newton_lanes(
+    layout: Layout, buffer: Buffer, sample_of_lane, starts, box: Box, tolerance, max_steps, parts_from=newton.PILOT
+) -> LaneResults:
     """Trust-region Newton from every start; see :mod:`moetheory.estimators.trust_region`."""
-    settings = (box.lower, box.upper, float(tolerance), int(max_steps))
+    settings = (box.lower, box.upper, float(tolerance), int(max_steps), int(parts_from))
     return LaneResults(*_run(compiled(newton_program, layout, side_by_side()), buffer, sample_of_lane, starts, settings))
 
 
@@ -144,10 +146,11 @@ def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> list[np.n
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-def newton_program(layout, together, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps):
-    """Trust-region Newton on every lane, first on a share of the rows where there are many; see :mod:`newton`."""
+def newton_program(layout, together, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps, parts_from):
+    """Trust-region Newton on every lane, first on a share of the rows from ``parts_from`` rows on; see :mod:`newton`."""
     objective = (squares if layout.family.regression else likelihood).objective(layout)
-    roundoff, stages = FIBRE_ROUNDOFF if layout.family.regression else 0.0, newton.stages_of(count, tolerance, max_steps)
+    roundoff = FIBRE_ROUNDOFF if layout.family.regression else 0.0
+    stages = newton.stages_of(count, tolerance, max_steps, parts_from)
     run = newton.side_by_side if together else newton.one_after_another
     end = run(layout, objective, x, y, first, starts, lanes, Box(lower, upper), stages, roundoff)
     share = _shares(layout, together, x, y, first, count, end.point, lanes)

@@ -7,14 +7,13 @@ from typing import ClassVar, final
 
 import numpy as np
 
-from moetheory.estimators import lanes
-from moetheory.estimators._base import AbstractEstimator, check_stop
+from moetheory.estimators._newton import AbstractNewton
 from moetheory.estimators.lanes import LaneResults
 
 
 @final
 @dataclass(frozen=True)
-class LeastSquares(AbstractEstimator):
+class LeastSquares(AbstractNewton):
     r"""Least squares by safeguarded Newton steps with the exact Hessian, best of several starts, in a box.
 
     Minimises :math:`\frac{1}{2n} \sum_n (y_n - f_\theta(x_n))^2` over the box; the gradient of the certificate is that of
@@ -32,6 +31,9 @@ class LeastSquares(AbstractEstimator):
         Projected relative gradient at which a start stops; small, because functions of split experts are nearly flat.
     max_steps : int
         Newton steps per start.
+    parts_from : int, optional
+        Sample size from which a start runs on parts of the rows first, and starts that meet there go on as one; 16,384 by
+        default. Some samples have a higher maximum that only all rows at once find, or only parts.
 
     Notes
     -----
@@ -56,17 +58,11 @@ class LeastSquares(AbstractEstimator):
     """
 
     tolerance: float = 1e-13
-    max_steps: int = 300
 
-    stops_at_kinks: ClassVar[bool] = True
     fits_regressions: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_stop(self.tolerance, self.max_steps)
-
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
-        ends = lanes.newton_lanes(layout, buffer, sample_of_lane, points, box, self.tolerance, self.max_steps)
+        ends = super().run_lanes(layout, buffer, sample_of_lane, points, em_first, box)
         return with_normal_likelihood(ends, buffer.count)
 
 

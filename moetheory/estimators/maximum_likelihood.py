@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 
 from moetheory.estimators import lanes
-from moetheory.estimators._base import AbstractEstimator, check_stop
+from moetheory.estimators._newton import AbstractNewton
 
 WARM_UP_TOLERANCE = 1e-7
 WARM_UP_UPDATES = 50
@@ -16,7 +16,7 @@ WARM_UP_UPDATES = 50
 
 @final
 @dataclass(frozen=True)
-class MaximumLikelihood(AbstractEstimator):
+class MaximumLikelihood(AbstractNewton):
     r"""Maximum likelihood by safeguarded Newton steps with the exact Hessian, best of several starts, in a box.
 
     Maximises :math:`\ell(\theta) = \sum_n \log p_\theta(y_n \mid x_n)` over the box. Half of the starts from the data
@@ -32,6 +32,9 @@ class MaximumLikelihood(AbstractEstimator):
         Projected relative gradient at which a start stops.
     max_steps : int
         Newton steps per start.
+    parts_from : int, optional
+        Sample size from which a start runs on parts of the rows first, and starts that meet there go on as one; 16,384 by
+        default. Some samples have a higher maximum that only all rows at once find, or only parts.
 
     Notes
     -----
@@ -54,19 +57,10 @@ class MaximumLikelihood(AbstractEstimator):
     ('converged', True)
     """
 
-    tolerance: float = 1e-9
-    max_steps: int = 300
-
-    stops_at_kinks: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_stop(self.tolerance, self.max_steps)
-
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
         if em_first.any():
             part = buffer._replace(count=int(lanes.even_part(buffer.count)))
             of_lane, cold = sample_of_lane[em_first], points[em_first]
             points = np.array(points)
             points[em_first] = lanes.em_points(layout, part, of_lane, cold, box, WARM_UP_TOLERANCE, WARM_UP_UPDATES)
-        return lanes.newton_lanes(layout, buffer, sample_of_lane, points, box, self.tolerance, self.max_steps)
+        return super().run_lanes(layout, buffer, sample_of_lane, points, em_first, box)

@@ -24,7 +24,7 @@ from moetheory.estimators.trust_region import FIRST_RADIUS, Box, State
 SHARES = (16, 4, 1)
 """Newton looks at every sixteenth row, then at every fourth, then at all."""
 PILOT = 2**14
-"""From this sample size on; below, at all rows at once."""
+"""From this sample size on by default; below, at all rows at once."""
 PILOT_TOLERANCE = 1e-5
 EASY = 10
 """Steps on one part up to which a lane goes on to all rows at once."""
@@ -42,11 +42,11 @@ class Stages(NamedTuple):
     radius: Float[Array, " stages"]
 
 
-def stages_of(count, tolerance, max_steps) -> Stages:
-    """The stages of a sample of ``count`` rows."""
+def stages_of(count, tolerance, max_steps, parts_from) -> Stages:
+    """The stages of a sample of ``count`` rows; those before the last only from ``parts_from`` rows on."""
     shares = jnp.array(SHARES)
     last = jnp.arange(len(SHARES)) == len(SHARES) - 1
-    many = count >= PILOT
+    many = count >= parts_from
     return Stages(
         rows=count // shares,
         tolerance=jnp.where(last, tolerance, PILOT_TOLERANCE),

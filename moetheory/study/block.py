@@ -17,6 +17,8 @@ from moetheory.models import Family
 from moetheory.sampling import InputLaw, Model, Sample, draw, log_likelihood
 from moetheory.study import quantities
 from moetheory.study.identity import Stream, content_id, fit_id, generator
+from moetheory.study.nesting import holds
+from moetheory.study.ties import below
 
 TARGET_COST = 2e6
 """Rows times starts times experts of one block: a few seconds of work."""
@@ -50,6 +52,11 @@ class Cell:
     def layout(self) -> Layout:
         """The packed coordinates of the fits."""
         return Layout(self.num_experts, self.truth.dimension, self.fitted)
+
+    @cached_property
+    def holds_truth(self) -> bool:
+        """Whether the fitted model surely contains the truth."""
+        return holds(self.fitted, self.num_experts, self.estimator.box, self.truth)
 
     @property
     def program(self) -> tuple[Layout, type]:
@@ -126,12 +133,26 @@ def sample_of(cell: Cell, replicate: int) -> Sample:
     return draw(cell.truth, cell.inputs, cell.size, generator(cell.seed, cell.data_id, replicate, Stream.DATA))
 
 
-def fits_of(cell: Cell, samples: Sequence[Sample], replicates: Sequence[int]) -> list[Fit]:
-    """Fits of replicates whose samples are at hand."""
+def fits_of(cell: Cell, samples: Sequence[Sample], replicates: Sequence[int], of_truth: Sequence[float]) -> list[Fit]:
+    """Fits of replicates whose samples, and the log-likelihoods of the truth on them, are at hand.
+
+    A fit that looked at parts of the rows first and ends below a truth that the model contains is no maximum: the starts run
+    again, on all rows, and the better end counts.
+    """
+    fits = _fits_by(cell.estimator, cell, samples, replicates)
+    on_all_rows = cell.estimator.on_all_rows(cell.size)
+    if on_all_rows and cell.holds_truth:
+        low = [index for index, fit in enumerate(fits) if below(fit.log_likelihood, of_truth[index])]
+        chosen = [samples[index] for index in low], [replicates[index] for index in low]
+        for index, again in zip(low, _fits_by(on_all_rows, cell, *chosen) if low else (), strict=True):
+            fits[index] = again if below(fits[index].log_likelihood, again.log_likelihood) else fits[index]
+    return fits
+
+
+def _fits_by(estimator: AbstractEstimator, cell: Cell, samples: Sequence[Sample], replicates: Sequence[int]) -> list[Fit]:
     starts = [generator(cell.seed, cell.data_id, replicate, Stream.START) for replicate in replicates]
-    needs_truth = any(rule.needs_truth for rule in cell.estimator.starts)
-    truth = cell.truth if needs_truth else None
-    return cell.estimator.fit_batch(samples, cell.num_experts, starts, truth, cell.fitted)
+    needs_truth = any(rule.needs_truth for rule in estimator.starts)
+    return estimator.fit_batch(samples, cell.num_experts, starts, cell.truth if needs_truth else None, cell.fitted)
 
 
 def run_block(block: Block) -> BlockRows:
@@ -145,22 +166,23 @@ def run_block(block: Block) -> BlockRows:
         return BlockRows(block, [], _measure_rows(block, models, samples))
     begin = time.perf_counter()
     samples = [sample_of(cell, replicate) for replicate in block.replicates]
-    fits = fits_of(cell, samples, block.replicates)
+    of_truth = [log_likelihood(cell.truth, sample) for sample in samples]
+    fits = fits_of(cell, samples, block.replicates, of_truth)
     seconds = (time.perf_counter() - begin) / len(fits)
     rows = [
-        cell.keys(replicate) | fit_columns(cell, sample, fit) | {"seconds": seconds}
-        for replicate, sample, fit in zip(block.replicates, samples, fits, strict=True)
+        cell.keys(replicate) | fit_columns(cell, value, fit) | {"seconds": seconds}
+        for replicate, value, fit in zip(block.replicates, of_truth, fits, strict=True)
     ]
     return BlockRows(block, rows, _measure_rows(block, [fit.model for fit in fits], samples))
 
 
-def fit_columns(cell: Cell, sample: Sample, fit: Fit) -> dict[str, Any]:
-    """Columns of the table of fits that describe one fit."""
+def fit_columns(cell: Cell, of_truth: float, fit: Fit) -> dict[str, Any]:
+    """Columns of the table of fits that describe one fit, with the log-likelihood of the truth on its sample."""
     certificate = fit.certificate
     return {
         "status": fit.status.value,
         "log_likelihood": fit.log_likelihood,
-        "log_likelihood_truth": log_likelihood(cell.truth, sample),
+        "log_likelihood_truth": of_truth,
         "gradient_norm": certificate.gradient_norm,
         "smallest_eigenvalue": certificate.smallest_eigenvalue,
         "steps": fit.steps,

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from moetheory.identifiability.fisher import layout_of
 from moetheory.study.checks import Check, Evidence, Gap, Recovery
 from moetheory.study.identity import content_id, fit_id
+from moetheory.study.nesting import holds
 
 PRESETS = ("quick", "standard", "paper")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,59}")
@@ -127,21 +127,9 @@ class Claim:
         return fit_id(self.num_experts, self.estimator, self.family)
 
     def holds_truth(self) -> bool:
-        """Whether the fitted model, in its box, surely contains the truth, so that its maximum is at least as likely.
-
-        With more atoms than the truth it does where a split atom leaves the density as it is: where masses multiply the
-        weights and all atoms are active.
-        """
-        truth, family = self.truth.family, self.family or self.truth.family
-        gate = self.truth.gate
-        splits = "intercept" in gate.invariant_shifts and "intercept" in gate.present() and gate.top_k is None
-        kinds = (family.gate, family.expert, family.shared) == (truth.gate, truth.expert, truth.shared)
-        kinds = kinds and family.constraint is None and self.moving is None
-        nested = kinds and family.num_shared >= truth.num_shared
-        atoms = self.num_experts == self.truth.num_experts or (splits and self.num_experts > self.truth.num_experts)
-        layout = layout_of(self.truth)
-        box, point = self.estimator.box.bounds(layout), layout.pack(self.truth)
-        return bool(nested and atoms and np.all((box.lower <= point) & (point <= box.upper)))
+        """Whether the fitted model surely contains the truth at every sample size; see :func:`moetheory.study.nesting.holds`."""
+        family = self.family or self.truth.family
+        return self.moving is None and holds(family, self.num_experts, self.estimator.box, self.truth)
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,10 @@ from moetheory.study.documents import label_of, simulation_document
 from moetheory.study.results import CheckResult, ClaimResult
 from moetheory.study.selection_rates import recovered
 from moetheory.study.store import Store, StoreError
+from moetheory.study.ties import below
 
 CERTIFIED = "converged"
 BELOW_TRUTH = "below_truth"
-TIE = 1e-9
-"""Log-likelihoods closer than this, relative to their size, are equal."""
 LOCATIONS = ("mean", "median", "trimmed_mean")
 
 
@@ -86,7 +85,7 @@ def _below_truth(document: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFram
     """Mark certified maxima that are no maximum likelihood estimates: the truth, inside the model, is more likely."""
     if not document.get("holds_truth"):
         return rows
-    short = rows["log_likelihood_truth"] - rows["log_likelihood"] > TIE * (1 + rows["log_likelihood"].abs())
+    short = below(rows["log_likelihood"], rows["log_likelihood_truth"])
     return rows.assign(status=rows["status"].mask(short & (rows["status"] == CERTIFIED), BELOW_TRUTH))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from moetheory.sampling import log_likelihood
 from moetheory.study.block import Cell, fit_columns, fits_of, sample_of
 from moetheory.study.claims import Claim, Simulation
 from moetheory.study.quantities import FROM_LIKELIHOODS, measure, measure_on_sample
@@ -44,8 +45,9 @@ def replay(store: Store, claim: Claim, cell: Cell, replicate: int) -> pd.DataFra
     Numbers agree to a relative 1e-9; a missing stored row leaves the column empty.
     """
     sample = sample_of(cell, replicate)
-    fit = fits_of(cell, [sample], [replicate])[0]
-    columns = fit_columns(cell, sample, fit)
+    of_truth = log_likelihood(cell.truth, sample)
+    fit = fits_of(cell, [sample], [replicate], [of_truth])[0]
+    columns = fit_columns(cell, of_truth, fit)
     replayed = {name: value for name, value in columns.items() if name != "parameters"}
     names = {name for check in claim.checks for name in check.measured(claim.truth)} - set(FROM_LIKELIHOODS)
     if fit.model:
