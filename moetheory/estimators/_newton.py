@@ -25,7 +25,8 @@ class AbstractNewton(AbstractEstimator):
         super().__post_init__()
         check_stop(self.tolerance, self.max_steps)
         if self.parts_from is not None and not (isinstance(self.parts_from, Integral) and self.parts_from >= 1):
-            raise ValueError(f"parts_from={self.parts_from!r}; need a number of rows of at least 1, or None for {newton.PILOT:,}.")
+            problem = f"parts_from={self.parts_from!r}; need a number of rows of at least 1, or None for {newton.PILOT:,}."
+            raise ValueError(problem)
 
     def on_all_rows(self, count):
         return replace(self, parts_from=count + 1) if count >= self._parts_from else None
