@@ -38,8 +38,8 @@ class MaximumLikelihood(AbstractNewton):
 
     Notes
     -----
-    Statuses: ``converged`` is a certified local maximum; every other outcome carries its advice. From n = 16,384 on a
-    start runs on parts of the rows first; starts that meet there go on as one.
+    Statuses: ``converged`` is a certified local maximum; every other outcome carries its advice. A study, which knows the
+    truth, runs the starts of a fit that ends below it again with ``parts_from`` above n, and keeps the better end.
 
     References
     ----------
