@@ -83,8 +83,8 @@ def _blocks(blocks: dict[str, np.ndarray]) -> list[str]:
 
 
 def _options(estimator: Any) -> list[str]:
-    names = [field.name for field in fields(estimator) if field.name not in ("starts", "box")]
-    return [f"{name.replace('_', ' ')} {getattr(estimator, name)}" for name in names]
+    values = {field.name: getattr(estimator, field.name) for field in fields(estimator) if field.name not in ("starts", "box")}
+    return [f"{name.replace('_', ' ')} {value}" for name, value in values.items() if value is not None]
 
 
 def _numbers(block: np.ndarray) -> str:
