@@ -141,12 +141,12 @@ def fits_of(cell: Cell, samples: Sequence[Sample], replicates: Sequence[int], of
     """
     fits = _fits_by(cell.estimator, cell, samples, replicates)
     on_all_rows = cell.estimator.on_all_rows(cell.size)
-    if on_all_rows and cell.holds_truth:
-        low = [index for index, fit in enumerate(fits) if below(fit.log_likelihood, of_truth[index])]
-        chosen = [samples[index] for index in low], [replicates[index] for index in low]
-        for index, again in zip(low, _fits_by(on_all_rows, cell, *chosen) if low else (), strict=True):
-            fits[index] = again if below(fits[index].log_likelihood, again.log_likelihood) else fits[index]
-    return fits
+    if on_all_rows is None or not cell.holds_truth:
+        return fits
+    low = [index for index, fit in enumerate(fits) if below(fit.log_likelihood, of_truth[index])]
+    again = _fits_by(on_all_rows, cell, [samples[index] for index in low], [replicates[index] for index in low]) if low else []
+    better = {index: fit for index, fit in zip(low, again, strict=True) if below(fits[index].log_likelihood, fit.log_likelihood)}
+    return [better.get(index, fit) for index, fit in enumerate(fits)]
 
 
 def _fits_by(estimator: AbstractEstimator, cell: Cell, samples: Sequence[Sample], replicates: Sequence[int]) -> list[Fit]:
