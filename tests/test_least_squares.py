@@ -1,5 +1,6 @@
 """Least squares for regression functions: derivatives, agreement with SciPy, certificates, and the printed protocol."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -220,6 +221,16 @@ def test_stochastic_gradient_is_the_written_out_loop():
     np.testing.assert_allclose(fit.parameters, point, rtol=1e-10)
     assert fit.status is Status.NOT_STATIONARY
     assert fit.steps == 2
+
+
+def test_a_batch_longer_than_the_sample_is_the_sample_wherever_it_lies(monkeypatch):
+    monkeypatch.setattr(lanes, "CAPACITIES", (8192,))
+    samples = [draw(TRUTH, BOX, 1440, np.random.default_rng(seed)) for seed in range(4)]
+    protocol = StochasticGradient((NearTruth(0.05),), epochs=3, learning_rate=0.1, batch=5000)
+    together = protocol.fit_batch(samples, 2, [np.random.default_rng(seed) for seed in range(4)], TRUTH)
+    for seed, (fit, sample) in enumerate(zip(together, samples, strict=True)):
+        alone = replace(protocol, batch=1440).fit(sample, 2, np.random.default_rng(seed), TRUTH)
+        np.testing.assert_allclose(fit.parameters, alone.parameters, rtol=1e-12)
 
 
 SAMPLE = draw(TRUTH, BOX, 50, np.random.default_rng(0))

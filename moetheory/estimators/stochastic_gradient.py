@@ -62,5 +62,5 @@ class StochasticGradient(AbstractEstimator):
         return cls(starts=(NearTruth(radius),), box=box or ParameterBox())
 
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
-        settings = self.epochs, self.learning_rate, self.batch
+        settings = self.epochs, self.learning_rate, min(self.batch, buffer.count)
         return with_normal_likelihood(lanes.gradient_lanes(layout, buffer, sample_of_lane, points, box, *settings), buffer.count)
