@@ -1,4 +1,4 @@
-"""When the fitted model of a claim surely contains the truth."""
+"""When the fitted model of a claim surely contains the truth, and how its estimator is printed."""
 
 from dataclasses import replace
 
@@ -16,7 +16,8 @@ from moetheory import (
     SoftmaxGate,
     Uniform,
 )
-from moetheory.study import Claim, Evidence, Rate
+from moetheory.study import Claim, Evidence, Rate, Settings, Simulation
+from moetheory.study.describe import describe
 
 LINES = LinearExpert([[1.0], [-1.0]], [0.5, 1.0])
 SHARED = SharedExperts(LinearExpert([[0.5]], [4.0]), [0.2], [1.0])
@@ -61,3 +62,11 @@ def claim(gate, num_experts, shared=None, limit=20.0, fitted_shared=None):
 )
 def test_which_fitted_models_hold_the_truth(one, holds):
     assert one.holds_truth() is holds
+
+
+def test_settings_of_an_estimator_are_printed_where_they_are_set():
+    one = claim(SOFTMAX, 2)
+    parts = replace(one, name="parts", estimator=replace(one.estimator, parts_from=500))
+    simulation = Simulation("Two", "0000.00000", (one, parts), name="two")
+    printed = [describe(simulation, each, 0, Settings("quick"))["setting"]["estimator"] for each in (one, parts)]
+    assert printed == ["MaximumLikelihood, tolerance 1e-09, max steps 300" + words for words in ("", ", parts from 500")]

@@ -353,15 +353,6 @@ def test_the_store_must_hold_what_is_asked_for(tmp_path):
         evaluate_claims(store, "quick", ["hand", "nope"])
 
 
-def test_settings_of_an_estimator_are_printed_where_they_are_set(tmp_path):
-    one = claim(D1)
-    assert one.estimator.parts_from is None
-    words = f"MaximumLikelihood, tolerance {one.estimator.tolerance}, max steps {one.estimator.max_steps}"
-    assert Case(tmp_path / "default", one).results()[0].setting["estimator"] == words
-    parts = replace(one, estimator=replace(one.estimator, parts_from=500))
-    assert Case(tmp_path / "set", parts).results()[0].setting["estimator"] == f"{words}, parts from 500"
-
-
 def test_settings_of_one_preset_are_kept_apart(tmp_path):
     plain = Case(tmp_path, claim(D1), sizes=None, replicates=None)
     overridden = Case(tmp_path, claim(D1), sizes=(100, 150), replicates=4, seed=1)

@@ -43,12 +43,16 @@ def test_fits_below_the_truth_run_again_on_all_rows_and_the_better_end_counts(sa
     np.testing.assert_array_equal(values(CELL, samples, of_truth), np.where(low, np.maximum(parts, whole), parts))
 
 
-def test_no_fit_runs_again_where_the_model_may_not_hold_the_truth(samples):
-    lines = replace(CELL, family=MixtureOfExperts(SigmoidGate([0.0, 0.0], [[1.0], [0.0]]), CELL.truth.expert, [1, 1]).family)
-    lines = replace(lines, estimator=MaximumLikelihood((RandomStarts(2),)))
-    assert CELL.holds_truth and not lines.holds_truth
-    unreachable = [np.inf] * len(REPLICATES)
-    np.testing.assert_array_equal(values(lines, samples, unreachable), values(lines, samples, NO_TRUTH))
+def test_no_fit_runs_again_where_the_model_may_not_hold_the_truth(samples, monkeypatch):
+    used, fit_batch = [], MaximumLikelihood.fit_batch
+    monkeypatch.setattr(MaximumLikelihood, "fit_batch", lambda self, *data: used.append(self) or fit_batch(self, *data))
+    sigmoid = replace(CELL, family=MixtureOfExperts(SigmoidGate([0.0, 0.0], [[1.0], [0.0]]), CELL.truth.expert, [1, 1]).family)
+    sigmoid = replace(sigmoid, estimator=MaximumLikelihood((RandomStarts(2),)))
+    assert CELL.holds_truth and not sigmoid.holds_truth
+    fits_of(sigmoid, samples[:1], REPLICATES[:1], [np.inf])
+    assert used == [sigmoid.estimator]
+    fits_of(CELL, samples[:1], REPLICATES[:1], [np.inf])
+    assert used[1:] == [CELL.estimator, CELL.estimator.on_all_rows(CELL.size)]
 
 
 @pytest.mark.parametrize("rows", [1, 100, newton.PILOT])
