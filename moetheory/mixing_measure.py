@@ -62,7 +62,7 @@ class MixingMeasure:
             if block.ndim != 2 or block.shape[0] != log_mass.size:
                 raise ValueError(f"block {name!r} has shape {block.shape}; pass ({log_mass.size}, size), one row per atom.")
         for name in VARIANCES:
-            if name in atoms and not np.all(atoms[name] > 0):
+            if name in atoms and not (atoms[name] > 0).all():
                 raise ValueError(f"{name} has the value {atoms[name].min()}; variances must be positive.")
         _check_translations(self.translations, atoms)
         object.__setattr__(self, "log_mass", log_mass)
@@ -188,7 +188,7 @@ class MixingMeasure:
 
 def _read_only(values: ArrayLike, name: str) -> np.ndarray:
     array = np.array(values, dtype=np.float64)
-    if not np.all(np.isfinite(array)):
+    if not np.isfinite(array).all():
         raise ValueError(f"{name} is {array.tolist()}; pass finite values only.")
     array.setflags(write=False)
     return array

@@ -78,11 +78,9 @@ def optimal_slope_shift(deltas: ArrayLike, offsets: ArrayLike, weights: ArrayLik
     if not len(deltas):
         return np.zeros(deltas.shape[1])
     problem = _SlopeProblem(deltas, np.asarray(offsets), np.asarray(weights), np.asarray(powers))
-    candidates = np.vstack([np.zeros(deltas.shape[1]), deltas])
-    start = candidates[np.argmin([problem.value(t) for t in candidates])]
-    smooth = problem.root() if deltas.shape[1] == 1 else problem.descend(start)
-    candidates = np.vstack([candidates, smooth])
-    return candidates[np.argmin([problem.value(t) for t in candidates])]
+    kinks = np.vstack([np.zeros(deltas.shape[1]), deltas])
+    smooth = problem.root() if deltas.shape[1] == 1 else problem.descend(problem.best_of(kinks))
+    return problem.best_of(np.vstack([kinks, smooth]))
 
 
 @dataclass(frozen=True)
@@ -95,6 +93,11 @@ class _SlopeProblem:
     def value(self, t: np.ndarray) -> float:
         squares = np.sum((self.deltas - t) ** 2, axis=1) + self.offsets**2
         return float(self.weights @ squares ** (self.powers / 2))
+
+    def best_of(self, points: np.ndarray) -> np.ndarray:
+        """The first of the points (m, d) with the smallest value."""
+        squares = np.sum((self.deltas - points[:, None]) ** 2, axis=2) + self.offsets**2
+        return points[np.argmin(squares ** (self.powers / 2) @ self.weights)]
 
     def gradient(self, t: np.ndarray) -> np.ndarray:
         steps, _, slopes = self._parts(t)
@@ -116,8 +119,15 @@ class _SlopeProblem:
         low, high = self.deltas.min(), self.deltas.max()
         if low == high:
             return np.array([low])
-        precision = {"xtol": 1e-300, "rtol": 4 * np.finfo(float).eps, "maxiter": 2000}
-        return np.array([brentq(lambda t: self.gradient(np.array([t]))[0], low, high, **precision)])
+        deltas, squared_offsets, exponents = self.deltas[:, 0], self.offsets**2, self.powers / 2 - 1
+        factors, nothing = self.weights * self.powers, np.zeros_like(deltas)
+
+        def derivative(t: float) -> float:
+            steps = t - deltas
+            squares = steps * steps + squared_offsets
+            return (factors * steps) @ np.power(squares, exponents, out=nothing.copy(), where=squares > 0)
+
+        return np.array([brentq(derivative, low, high, xtol=1e-300, rtol=4 * np.finfo(float).eps, maxiter=2000)])
 
     def descend(self, start: np.ndarray) -> np.ndarray:
         """Trust-region Newton with kinks rounded off less and less."""

@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -142,13 +143,18 @@ def _loss_values(truth: Model, target: MixingMeasure, raw: MixingMeasure, wanted
         if name not in losses.names():
             continue
         loss = losses.by_name(name)
-        known = inspect.signature(loss).parameters
-        options = {"active": truth.gate.top_k} if "active" in known else {}
+        options = {"active": truth.gate.top_k} if _counts_active(loss) else {}
         if quantity.endswith(PINNED):
             options["translate"] = False
         as_fitted = quantity.endswith(PINNED) or "published" in name
         values[quantity] = loss(raw if as_fitted else estimate, target, **options)
     return values
+
+
+@lru_cache
+def _counts_active(loss: Callable) -> bool:
+    """Whether a loss depends on the number of active experts."""
+    return "active" in inspect.signature(loss).parameters
 
 
 def _parameter_errors(
