@@ -285,12 +285,11 @@ def log_likelihood(model: Model, sample: Sample) -> float:
 
 def by_rows(program, model: Model, rows: np.ndarray) -> tuple[np.ndarray, ...]:
     """Apply a compiled program to a table of rows, in parts of fixed size."""
-    size = len(rows)
-    parts = -(-size // EVALUATION_ROWS)
-    table = np.zeros((parts * EVALUATION_ROWS, rows.shape[1]))
-    table[:size] = rows
+    size, width = rows.shape
+    parts = np.zeros((-(-size // EVALUATION_ROWS), EVALUATION_ROWS, width))
+    parts.reshape(-1, width)[:size] = rows
     with jax.default_device(jax.local_devices(backend="cpu")[0]):
-        results = [program(model, part) for part in np.split(table, parts)]
+        results = [program(model, part) for part in parts]
     return tuple(np.concatenate([np.asarray(part) for part in column])[:size] for column in zip(*results, strict=True))
 
 
