@@ -1,7 +1,8 @@
 """The only file that touches ``jax.config`` and environment variables.
 
-Importing it switches JAX to float64 and gives it a persistent compilation cache in the user's own cache folder, in
-worker processes too (a parent's ``jax.config.update`` is not inherited by its children).
+Importing it switches JAX to float64, makes the CPU compute in the thread that asks (handing over to another takes longer
+than a small sample) and gives JAX a persistent compilation cache in the user's own cache folder, in worker processes too
+(a parent's ``jax.config.update`` is not inherited by its children).
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def _configure_jax() -> None:
     import jax
 
     jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
