@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -90,14 +91,14 @@ class _SlopeProblem:
     weights: np.ndarray
     powers: np.ndarray
 
-    def value(self, t: np.ndarray) -> float:
-        squares = np.sum((self.deltas - t) ** 2, axis=1) + self.offsets**2
-        return float(self.weights @ squares ** (self.powers / 2))
+    def value(self, t: np.ndarray) -> Any:
+        """Value at one shift (d,), or values at many (m, d)."""
+        squares = np.sum((self.deltas - t[..., None, :]) ** 2, axis=-1) + self.offsets**2
+        return squares ** (self.powers / 2) @ self.weights
 
-    def best_of(self, points: np.ndarray) -> np.ndarray:
-        """The first of the points (m, d) with the smallest value."""
-        squares = np.sum((self.deltas - points[:, None]) ** 2, axis=2) + self.offsets**2
-        return points[np.argmin(squares ** (self.powers / 2) @ self.weights)]
+    def best_of(self, shifts: np.ndarray) -> np.ndarray:
+        """The first of the shifts (m, d) with the smallest value."""
+        return shifts[np.argmin(self.value(shifts))]
 
     def gradient(self, t: np.ndarray) -> np.ndarray:
         steps, _, slopes = self._parts(t)
@@ -110,7 +111,7 @@ class _SlopeProblem:
 
     def _parts(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         steps = t - self.deltas
-        squares = np.sum(steps**2, axis=1) + self.offsets**2
+        squares = (steps * steps).sum(axis=1) + self.offsets**2
         powered = np.power(squares, self.powers / 2 - 1, out=np.zeros_like(squares), where=squares > 0)
         return steps, squares, self.weights * self.powers * powered
 
@@ -119,15 +120,8 @@ class _SlopeProblem:
         low, high = self.deltas.min(), self.deltas.max()
         if low == high:
             return np.array([low])
-        deltas, squared_offsets, exponents = self.deltas[:, 0], self.offsets**2, self.powers / 2 - 1
-        factors, nothing = self.weights * self.powers, np.zeros_like(deltas)
-
-        def derivative(t: float) -> float:
-            steps = t - deltas
-            squares = steps * steps + squared_offsets
-            return (factors * steps) @ np.power(squares, exponents, out=nothing.copy(), where=squares > 0)
-
-        return np.array([brentq(derivative, low, high, xtol=1e-300, rtol=4 * np.finfo(float).eps, maxiter=2000)])
+        precision = {"xtol": 1e-300, "rtol": 4 * np.finfo(float).eps, "maxiter": 2000}
+        return np.array([brentq(lambda t: self.gradient(np.array([t]))[0], low, high, **precision)])
 
     def descend(self, start: np.ndarray) -> np.ndarray:
         """Trust-region Newton with kinks rounded off less and less."""
@@ -175,7 +169,8 @@ class TranslatedSum:
     def value(self, tau: float, t2: ArrayLike) -> float:
         """The sum at one translation."""
         mass = np.sum(np.abs(self.fitted_mass - tau * self.true_mass))
-        slopes = _SlopeProblem(self.deltas, self.offsets, self.weights, self.powers).value(np.asarray(t2))
+        problem = _SlopeProblem(self.deltas, self.offsets, self.weights, self.powers)
+        slopes = problem.value(np.broadcast_to(t2, self.deltas.shape[1:]))
         return float(mass + slopes + self.weights @ self.rest)
 
     def loss(self, translate: bool) -> float:
