@@ -176,7 +176,7 @@ class Kind:
         return columns
 
     def build(self, coefficients: Any) -> AbstractPart:
-        """The part with these parameters, one row per atom; traced arrays are allowed."""
+        """The part with these parameters, one row per atom; traced arrays are allowed, and values are not checked."""
         wide = sum(name in PER_INPUT for name in self.fields)
         dimension = (coefficients.shape[1] - len(self.fields) + wide) // max(wide, 1)
         values, start = {}, 0
@@ -184,7 +184,14 @@ class Kind:
             stop = start + (dimension if name in PER_INPUT else 1)
             values[name] = coefficients[:, start:stop] if name in PER_INPUT else coefficients[:, start]
             start = stop
-        return self.part(**values, **dict(self.options))
+        names, structure = self._leaves
+        return jax.tree.unflatten(structure, [values[name] for name in names])
+
+    @cached_property
+    def _leaves(self) -> tuple[tuple[str, ...], Any]:
+        """Array fields in the order of the class, and how JAX puts a part of them together."""
+        names = tuple(field.name for field in fields(self.part) if field.name in self.fields)
+        return names, jax.tree.structure(self.prototype)
 
     def example(self, num_experts: int, dimension: int) -> AbstractPart:
         """The example of this kind."""

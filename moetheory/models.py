@@ -16,7 +16,7 @@ from moetheory._arrays import as_floats
 from moetheory._parts import PER_INPUT, Kind, Module
 from moetheory.constraints import GateConstraint
 from moetheory.experts import AbstractExpert, ConstantExpert, LinearExpert
-from moetheory.gating import AbstractGate, SoftmaxGate, selected
+from moetheory.gating import AbstractGate, InputFreeGate, SoftmaxGate, selected
 from moetheory.mixing_measure import MixingMeasure
 
 SHARED_SYMBOLS = "kappa"
@@ -89,9 +89,14 @@ class Family:
 
     @property
     def kinked(self) -> bool:
-        """Whether the likelihood has kinks or jumps in the parameters."""
+        """Whether the density has kinks or jumps in the parameters."""
         parts = [self.gate, self.expert, *([self.shared] if self.shared else [])]
         return any(part.prototype.kinked for part in parts) or bool(self.constraint and self.constraint.kinked)
+
+    @property
+    def kinked_at_rows(self) -> bool:
+        """Whether the likelihood of a sample has kinks, jumps or cusps in the parameters."""
+        return self.kinked or getattr(self.gate.part, "cusped", False)
 
     def has_parameters_of(self, other: Family) -> bool:
         """Whether both families have the same parameters, whatever the number of shared atoms and of active ones."""
@@ -99,6 +104,14 @@ class Family:
         return self.regression == other.regression and all(
             _without_top_k(one) == _without_top_k(another) for one, another in pairs
         )
+
+    def of_atoms(self, number: int) -> Family:
+        """The family of so many routed atoms: over a single one a gate that divides by its sum has no say, and no parameters."""
+        gate = self.gate.part
+        says_nothing = number == 1 and gate.normalised and not gate.joint
+        if not says_nothing or (set(self.gate.fields) <= set(gate.invariant_shifts) and not gate.responsive):
+            return self
+        return replace(self, gate=InputFreeGate.kind(), constraint=None)
 
     @property
     def _kinds(self) -> tuple[Kind | None, ...]:

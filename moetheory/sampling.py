@@ -73,6 +73,10 @@ class InputLaw(abc.ABC):
     def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
         """Inputs of a sample, (size, d)."""
 
+    def reweighted(self, points: np.ndarray, probability: np.ndarray) -> np.ndarray:
+        """Probabilities under this law of points whose probabilities under the uniform law on the box are given."""
+        return probability
+
 
 @final
 @dataclass(frozen=True)
@@ -178,6 +182,10 @@ class GaussianMixtureInputs(InputLaw):
         logs = -0.5 * np.sum((x[:, None] - centre) ** 2 / spread + np.log(2 * np.pi * spread), axis=2)
         return np.exp(logs) @ np.asarray(self.weight)
 
+    def reweighted(self, points: np.ndarray, probability: np.ndarray) -> np.ndarray:
+        weighted = probability * self.density(points)
+        return weighted / weighted.sum()
+
     def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
         uniform, x = generator.random(out=empty((size,))), generator.standard_normal(out=empty((size, len(self.centre[0]))))
         centre, deviation = np.asarray(self.centre), np.sqrt(np.asarray(self.spread))
@@ -251,7 +259,8 @@ def respond(model: Model, x: np.ndarray, generator: np.random.Generator) -> np.n
         for column in weights.T[:-1]:
             reached += column
             atom += uniform[rows] > reached
-        y[rows] = means[np.arange(len(atom)), atom] + deviation[atom] * y[rows]
+        mean = means.ravel().take(atom + np.arange(0, means.size, means.shape[1]))
+        y[rows] = mean + deviation.take(atom) * y[rows]
     return y
 
 

@@ -72,7 +72,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         Random starts; the best end is kept.
     box : ParameterBox or None
         Parameter space in standardised units; None is ``STANDARDISED_BOX``: gates and experts up to 40,
-        variances from 1e-4 to 100 times the response's.
+        variances from 1e-4 to 100 times the response's. Where the family keeps a unit of the data, it widens with that.
     max_iter : int or None, positive
         Steps per start; None is the estimator's own default (``max_steps``).
     tol : float or None, non-negative
@@ -101,9 +101,9 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
     n_experts_ : int
         Number of (routed) atoms of ``model_``.
     selection_ : pandas.DataFrame
-        Criterion by number of experts, if it was chosen.
+        Log-likelihood and criterion by number of experts, in standardised units, if the number was chosen.
     model_ : MixtureOfExperts
-        The fitted model, in the units of the data.
+        The fitted model, in the units of the data; the gate of a single expert is input-free, since it has no say.
     log_likelihood_ : float
         Total log-likelihood of ``model_`` on the data, in nats and in the units of the data; that of inputs and responses
         for ``gate="gaussian"``.
@@ -213,12 +213,15 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         """
         self._check_settings()
         family = self._family()
+        if self.n_experts != AUTO:
+            family = family.of_atoms(self.n_experts)
         X, y = self._rows(X, y, reset=True)
         units = Standardisation.of(family, X, y)
         sample = units.sample(X, y)
-        fit = self._fit_or_select(sample, family)
+        fit = self._fit_or_select(sample, family, units.box(self.box or STANDARDISED_BOX, sample))
         if fit.model is None:
             raise ValueError(f"the log-likelihood is not finite at any start: {fit.status.advice}")
+        self._units, self._standardised_model = units, fit.model
         self.model_ = units.in_data_units(fit.model)
         self.n_experts_ = self.model_.num_experts
         self.log_likelihood_ = fit.log_likelihood - sample.size * units.log_unit(family)
@@ -230,11 +233,13 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
             warnings.warn(advice, ConvergenceWarning, stacklevel=2)
         return self
 
-    def _fit_or_select(self, sample: Sample, family: Family) -> Fit:
+    def _fit_or_select(self, sample: Sample, family: Family, box: ParameterBox) -> Fit:
+        estimator, generator = self._make_estimator(box), _generator(self.random_state)
         if self.n_experts != AUTO:
-            return self._make_estimator().fit(sample, self.n_experts, _generator(self.random_state), family=family)
-        seed = int(_generator(self.random_state).integers(2**32))
-        chosen = select_number(self._make_estimator(), sample, self.max_experts, self.criterion, seed, family)
+            vars(self).pop("selection_", None)
+            return estimator.fit(sample, self.n_experts, generator, family=family)
+        seed = int(generator.integers(2**32))
+        chosen = select_number(estimator, sample, self.max_experts, self.criterion, seed, family)
         self.selection_ = chosen.table
         return chosen.fit
 
@@ -312,10 +317,13 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         if self.status_ is not Status.CONVERGED:
             advice = f"the status is {self.status_.value!r}: {self.status_.advice}"
             raise ValueError(f"standard errors need an interior maximum; {advice}")
-        bound = cramer_rao_at(self.model_, rows[:: max(1, len(rows) // INFORMATION_ROWS)][:INFORMATION_ROWS])
+        some = np.linspace(0, len(rows) - 1, min(len(rows), INFORMATION_ROWS)).round().astype(int)
+        bound = cramer_rao_at(self._standardised_model, self._units.inputs.transform(rows[some]))
         if bound.singular:
             raise ValueError(f"standard errors do not exist: {bound.reason}")
-        return dict(zip(bound.names, np.sqrt(np.diag(bound.covariance) / len(rows)).tolist(), strict=True))
+        changes = self._units.changes(self._standardised_model)
+        variance = np.diag(changes @ bound.covariance @ changes.T) / len(rows)
+        return dict(zip(bound.names, np.sqrt(variance).tolist(), strict=True))
 
     def __sklearn_tags__(self) -> Tags:
         """Tags of a density estimator; see the notes of the class."""
@@ -362,11 +370,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         shared = kind_by_name("shared_expert", self.shared_expert or self.expert, self.shared_options)
         return Family(gate, expert, shared, int(self.n_shared))
 
-    def _make_estimator(self) -> MaximumLikelihood | ExpectationMaximisation:
+    def _make_estimator(self, box: ParameterBox) -> MaximumLikelihood | ExpectationMaximisation:
         given = {"max_steps": self.max_iter, "tolerance": self.tol}
         settings = {name: value for name, value in given.items() if value is not None}
-        starts, box = (RandomStarts(self.n_starts),), self.box or STANDARDISED_BOX
-        return ESTIMATORS[self.estimator](starts=starts, box=box, **settings)
+        return ESTIMATORS[self.estimator](starts=(RandomStarts(self.n_starts),), box=box, **settings)
 
 
 def _generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:

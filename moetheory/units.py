@@ -10,6 +10,8 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from moetheory._parts import CENTRE, SLOPE, SPREAD, AbstractPart
+from moetheory.estimators import ParameterBox
+from moetheory.identifiability.fisher import layout_of, natural_coordinates
 from moetheory.models import Family, MixtureOfExperts, SharedExperts
 from moetheory.sampling import Sample
 
@@ -71,6 +73,35 @@ class Standardisation:
         if shared:
             shared = SharedExperts(expert_back(shared.expert), self.unit**2 * shared.variance, shared.weight)
         return MixtureOfExperts(self._inputs_back(model.gate), expert_back(model.expert), self.unit**2 * model.variance, shared)
+
+    def box(self, box: ParameterBox, sample: Sample) -> ParameterBox:
+        """A box in standardised units as one for a sample in these units: wider where the family keeps a unit of the data."""
+        inside, outside = 1.0, 1.0
+        if not self.inputs.with_std:
+            spread, size = sample.x.std(axis=0), np.sqrt(np.mean(sample.x**2, axis=0))
+            inside = max(1.0, 1 / np.min(spread, where=spread > 0, initial=1.0))
+            outside = max(1.0, size.max())
+        least, largest = 1.0, 1.0
+        if not self.response.with_std:
+            least, largest = sample.y.std() or 1.0, np.sqrt(np.mean(sample.y**2)) or 1.0
+        return ParameterBox(
+            gate=box.gate * outside,
+            expert=box.expert * inside * max(1.0, largest),
+            variance=(box.variance[0] * least**2, box.variance[1] * largest**2),
+            gate_intercept=box.gate if box.gate_intercept is None else box.gate_intercept,
+        )
+
+    def changes(self, model: MixtureOfExperts) -> np.ndarray:
+        """Derivatives of the natural coordinates of a model in data units in those of the standardised one; the map is affine."""
+        layout, origin = layout_of(model), natural_coordinates(model)
+
+        def image(coordinates: np.ndarray) -> np.ndarray:
+            vector = coordinates.copy()
+            for *_, variance in layout.sections:
+                vector[variance] = np.log(vector[variance])
+            return natural_coordinates(self.in_data_units(layout.unpack(vector)))
+
+        return np.column_stack([image(origin + step) - image(origin) for step in np.eye(layout.size)])
 
     def _inputs_back(self, part: Part) -> Part:
         origin = self.inputs.mean_ if self.inputs.with_mean else 0.0

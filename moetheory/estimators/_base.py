@@ -130,7 +130,7 @@ class AbstractEstimator(abc.ABC):
         sample_of_lane = np.repeat(np.arange(len(samples)), count)
         ends = self.run_lanes(layout, lanes.fill(samples), sample_of_lane, points, em_first, box)
         blocks = [LaneResults(*(part[i : i + count] for part in ends)) for i in range(0, len(points), count)]
-        kinked = self.stops_at_kinks and family.kinked
+        kinked = self.stops_at_kinks and family.kinked_at_rows
         return [best_fit(layout, sample, block, box, kinked) for sample, block in zip(samples, blocks, strict=True)]
 
 

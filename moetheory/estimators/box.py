@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from moetheory.estimators.trust_region import Box
 
 LOG_WEIGHT_BOUND = float(np.log(1000.0))
 """Bound on the logarithm of the ratio of two shared weights."""
+LOG_GATE_BOUND = 12.0
+"""Bound on logarithms in gates (temperatures, variances of Gaussian gates): beyond it affinities lose the digits that tell atoms
+apart, and inputs with ties give a Gaussian gate any likelihood."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +24,13 @@ class ParameterBox:
 
     The theory assumes a compact space, and the Gaussian likelihood is unbounded without a variance floor. The bounds of
     gates with an invariance hold for differences from the last atom, which the optimiser pins at zero. Weights of shared
-    experts stay within a factor 1000 of that of the last.
+    experts stay within a factor 1000 of that of the last; logarithms of temperatures and of variances inside gates stay within
+    12, or ``gate`` if that is less.
 
     Parameters
     ----------
     gate : float, positive
-        Bound on every gate intercept and slope.
+        Bound on every gate intercept and slope, and on logarithms in gates.
     expert : float, positive
         Bound on every coefficient of routed and shared experts.
     variance : (float, float), positive
@@ -45,14 +50,15 @@ class ParameterBox:
     gate_intercept: float | None = None
 
     def __post_init__(self) -> None:
-        low, high = self.variance
-        gates = self.gate > 0 and (self.gate_intercept is None or self.gate_intercept > 0)
-        if not (gates and self.expert > 0 and 0 < low < high):
+        gates = (self.gate, *([] if self.gate_intercept is None else [self.gate_intercept]))
+        numbers = (*gates, self.expert, *np.ravel(self.variance))
+        real = all(isinstance(number, Real) for number in numbers) and np.size(self.variance) == 2
+        if not (real and all(number > 0 for number in numbers) and self.variance[0] < self.variance[1]):
             raise ValueError(f"{self}: need gate > 0, expert > 0 and 0 < smallest variance < largest variance.")
 
     def bounds(self, layout: Layout) -> Box:
         """Lower and upper bounds of the packed vector."""
-        upper = np.full(layout.size, self.expert)
+        upper = np.full(layout.size, float(self.expert))
         lower = -upper
         for index, (group, free, (gate, _, variance)) in enumerate(
             zip(layout.groups, layout.free_gate, layout.sections, strict=True)
@@ -67,4 +73,6 @@ class ParameterBox:
     def _gate_bound(self, field: str, group: int) -> float:
         if group > 0:
             return LOG_WEIGHT_BOUND
+        if field.startswith("log_"):
+            return min(self.gate, LOG_GATE_BOUND)
         return self.gate if field == SLOPE or self.gate_intercept is None else self.gate_intercept

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moetheory.mixing_measure import VARIANCES
 from moetheory.models import MixtureOfExperts
 
 GRADIENT_TOLERANCE = 1e-8
@@ -68,8 +69,8 @@ _ADVICE = {
         " attained: read the active bounds; the density may still be well determined."
     ),
     Status.AT_KINK: (
-        "The fit stopped at a kink or jump of the likelihood (ReLU, absolute value, top-K), where no derivative certifies a"
-        " maximum; the gradient left is no more than a few observations can cause."
+        "The fit stopped at a kink or jump of the likelihood (ReLU, absolute value, top-K, a Laplace centre at an observation),"
+        " where no derivative certifies a maximum; the gradient left is no more than a few observations can cause."
     ),
     Status.DEAD_ATOM: "An expert has almost no mass: its parameters mean little; consider fewer experts.",
     Status.FLAT: (
@@ -166,7 +167,7 @@ def judge(certificate: Certificate, finite: bool, finished: bool, kinked_size: i
     at_kink = finished and kinked_size and GRADIENT_TOLERANCE < certificate.gradient_norm <= KINK_ROWS / kinked_size
     outcomes = [
         (not finite, Status.NONFINITE),
-        (any(name.startswith("nu") and "lower" in name for name in certificate.active_bounds), Status.DEGENERATE_VARIANCE),
+        (any(name.startswith(VARIANCES) and "lower" in name for name in certificate.active_bounds), Status.DEGENERATE_VARIANCE),
         (bool(at_kink), Status.AT_KINK),
         (not finished and certificate.gradient_norm > GRADIENT_TOLERANCE, Status.STEP_LIMIT),
         (certificate.gradient_norm > GRADIENT_TOLERANCE, Status.NOT_STATIONARY),

@@ -208,8 +208,9 @@ class RandomStarts(StartRule):
 
     Seeds are rows drawn with probability proportional to their squared distance from the seeds before them. Odd starts
     part the inputs and responses jointly, even ones the responses' residuals from one line, so that experts may cross.
-    Gates start at zero; with shared experts the parts are dealt to routed and shared atoms at random. Of every four starts,
-    maximum likelihood takes the first two through some EM before Newton: from far away the two find different maxima.
+    Gates start at zero (plain cosines in random directions); with shared experts the parts are dealt to routed and shared
+    atoms at random. Of every four starts, maximum likelihood takes the first two through some EM before Newton: from far away
+    the two find different maxima.
 
     Parameters
     ----------
@@ -286,10 +287,13 @@ def _partition_start(layout: Layout, x, y, generator, joint: bool) -> np.ndarray
     if len(counts) > 1:
         part = generator.permutation(sum(counts))[part]
     overall, first, vector = np.mean(residual**2), 0, np.zeros(layout.size)
-    for group, sections in zip(layout.groups, layout.sections, strict=True):
+    for index, (group, sections) in enumerate(zip(layout.groups, layout.sections, strict=True)):
         rows = [np.flatnonzero(part == atom) for atom in range(first, first + group.atoms)]
         first += group.atoms
         expert, variance = zip(*(_atom_start(group.expert, x, y, line, atom, overall, generator) for atom in rows), strict=True)
+        gate = group.gate.prototype.start(group.atoms, x.shape[1], generator)
+        if gate.any():
+            vector[sections[0]] = layout._gate_section(index, gate)
         vector[sections[1]] = np.concatenate(expert)
         vector[sections[2]] = np.log(variance[: group.variances])
     return vector

@@ -66,6 +66,8 @@ class AbstractGate(AbstractAffinity):
 
     tied: ClassVar[tuple[str, ...]] = ()
     """Fields of one value for all atoms, such as a temperature."""
+    cusped: ClassVar[bool] = False
+    """Whether the affinity has a cusp where an input meets a parameter, so that a maximum can sit at an observation."""
 
     @abc.abstractmethod
     def blocks(self) -> dict[str, Float[Array, "k size"]]:
@@ -79,6 +81,10 @@ class AbstractGate(AbstractAffinity):
     @abc.abstractmethod
     def example(cls, num_experts: int, dimension: int, **options: Any) -> Self:
         """A small instance of the kind with these options, for tests."""
+
+    def start(self, num_atoms: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
+        """Coefficients (atoms, width) where a start from data alone begins: zero, unless the gate is singular there."""
+        return np.zeros((num_atoms, self.own_kind().width(dimension)))
 
     def acting(self) -> AbstractAffinity:
         """The same affinities as a link of linear predictors, where the gate's own parameters do not act linearly."""

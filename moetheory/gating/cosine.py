@@ -80,6 +80,15 @@ class CosineGate(AbstractGate):
     def score(self, x, response=None):
         return jnp.dot(_scaled(self.slope, self.slope_norm), x) * _inverse_norm(x, self.input_norm)
 
+    def start(self, num_atoms, dimension, generator):
+        """Without perturbation a slope of zero has no direction, so directions are random."""
+        zero = super().start(num_atoms, dimension, generator)
+        if self.slope_norm > 0:
+            return zero
+        slope = generator.standard_normal((num_atoms, dimension))
+        zero[:, 1:] = slope / np.linalg.norm(slope, axis=1, keepdims=True)
+        return zero
+
     def acting(self):
         return _ScaledProduct(_scaled(self.slope, self.slope_norm), self.intercept, self.input_norm, self.top_k)
 

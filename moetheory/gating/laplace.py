@@ -51,6 +51,7 @@ class LaplaceGate(AbstractGate):
     predictors: ClassVar = (("intercept",), ("centre",))
     symbols: ClassVar = {"intercept": "beta_0", "centre": "beta_1"}
     invariant_shifts: ClassVar = ("intercept",)
+    cusped: ClassVar = True
 
     def __check_init__(self) -> None:
         if self.top_k is not None:

@@ -108,6 +108,8 @@ def fisher_information(model: Model, inputs: InputLaw, nodes: int = 64) -> np.nd
     x, probability = gauss_legendre_nodes(inputs.low, inputs.high, count, _pieces(model, inputs))
     if model.gate.joint:
         probability = probability * np.prod(np.subtract(inputs.high, inputs.low))
+    else:
+        probability = inputs.reweighted(x, probability)
     return information_at(model, x, probability)
 
 

@@ -259,7 +259,8 @@ def input_nodes(models: Sequence[MixtureOfExperts], inputs: InputLaw, refinement
     low, high = inputs.low[0], inputs.high[0]
     even = np.linspace(low, high, (KINKED_PIECES if kinked else PIECES) * refinement + 1)[1:-1]
     splits = np.unique(np.concatenate([even, *(kinks(model, low, high) for model in models)]))
-    return gauss_legendre_nodes([low], [high], KINKED_INPUT_ORDER if kinked else INPUT_ORDER, splits)
+    x, probability = gauss_legendre_nodes([low], [high], KINKED_INPUT_ORDER if kinked else INPUT_ORDER, splits)
+    return x, inputs.reweighted(x, probability)
 
 
 def divergence(truth: MixtureOfExperts, model: MixtureOfExperts, inputs: InputLaw, name: str) -> float:

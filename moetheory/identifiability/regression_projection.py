@@ -113,6 +113,7 @@ def project_regression(
     layout = Layout(num_experts, truth.dimension, truth.family)
     bounds = (box or ParameterBox()).bounds(layout)
     x, probability = gauss_legendre_nodes(inputs.low, inputs.high, NODES.get(truth.dimension, SOBOL_POINTS))
+    probability = inputs.reweighted(x, probability)
     target = np.sqrt(probability) * regression_values(truth, x)
     points = _points(replace(truth, noise_variance=truth.noise_variance or 1e-4), inputs, layout, starts, seed)
 

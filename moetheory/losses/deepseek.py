@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from moetheory.losses.exponents import Power, power
 from moetheory.losses.translation import TranslatedSum
-from moetheory.losses.voronoi import cell_mass, cell_sizes, cells, differences, expert_blocks
+from moetheory.losses.voronoi import all_differences, cell_mass, cell_sizes, cells, differences, expert_blocks
 from moetheory.mixing_measure import VARIANCES, MixingMeasure
 
 
@@ -68,16 +68,28 @@ def routed_sum(exponents: Mapping[str, Power]) -> Callable[[MixingMeasure, Mixin
     return translated_sum
 
 
-def best_over_cells(estimate: MixingMeasure, truth: MixingMeasure, translated_sum, translate: bool) -> float:
-    """Value of a routed part: raw, or the infimum over translations.
+def cells_under_translation(
+    estimate: MixingMeasure, truth: MixingMeasure, translated_sum: Callable
+) -> Iterator[tuple[np.ndarray, TranslatedSum]]:
+    """Cells of the routed atoms under translations of the truth, each with its sum, those of the untranslated truth first.
 
-    Cells use the gate slope and so depend on the translation: the infimum is taken for the cells of the untranslated
-    measures and for those after its best translation, and the smaller value counts.
+    Cells use the gate slope and so depend on the translation. Those without one are tried, those of every translation that
+    takes a true slope to a fitted one, and of the best translation for any cells found; equal cells count once.
     """
-    assignment = routed_cells(estimate, truth)
-    first = translated_sum(estimate, truth, assignment)
+    slopes = all_differences(estimate, truth, ("beta_1",))
+    experts = np.sum(all_differences(estimate, truth, expert_blocks(truth)) ** 2, axis=2)
+    waiting, seen = [np.zeros(slopes.shape[2]), *slopes.reshape(-1, slopes.shape[2])], set()
+    for shift in waiting:
+        assignment = np.argmin(experts + np.sum((slopes - shift) ** 2, axis=2), axis=1)
+        if assignment.tobytes() not in seen:
+            seen.add(assignment.tobytes())
+            total = translated_sum(estimate, truth, assignment)
+            waiting.append(total.best()[1])
+            yield assignment, total
+
+
+def best_over_cells(estimate: MixingMeasure, truth: MixingMeasure, translated_sum: Callable, translate: bool) -> float:
+    """Value of a routed part: raw, or the infimum over translations, for whichever of the cells under them is smallest."""
     if not translate:
-        return first.loss(False)
-    shift = first.best()[1]
-    moved = routed_cells(estimate, truth.translate(0.0, shift))
-    return min(first.loss(True), translated_sum(estimate, truth, moved).loss(True))
+        return translated_sum(estimate, truth, routed_cells(estimate, truth)).loss(False)
+    return min(total.loss(True) for _, total in cells_under_translation(estimate, truth, translated_sum))

@@ -22,7 +22,7 @@ def loss(estimate: MixingMeasure, truth: MixingMeasure, *, translate: bool = Tru
     estimate, truth : MixingMeasure
         Of softmax gates with linear experts, with or without shared experts.
     translate : bool
-        False gives the published form, without the infimum.
+        False gives the published form, without the infimum; the infimum is over the cells under translations, too.
 
     Returns
     -------

@@ -6,9 +6,10 @@ from itertools import combinations
 
 import numpy as np
 
-from moetheory.losses.deepseek import routed_cells, shared_part
+from moetheory.losses.deepseek import cells_under_translation, routed_cells, shared_part
 from moetheory.losses.deepseek_d1 import translated_sum
 from moetheory.losses.exponents import STRONG
+from moetheory.losses.translation import TranslatedSum
 from moetheory.mixing_measure import MixingMeasure
 
 
@@ -51,15 +52,15 @@ def loss(estimate: MixingMeasure, truth: MixingMeasure, *, translate: bool = Tru
     if not 1 <= active <= truth.num_atoms:
         raise ValueError(f"active={active}; need an integer from 1 to the number of true atoms, {truth.num_atoms}.")
     subsets = list(combinations(range(truth.num_atoms), active))
-    assignment = routed_cells(estimate, truth)
-    value = _largest(estimate, truth, assignment, subsets, translate)
     if translate:
-        shift = translated_sum(estimate, truth, assignment).best()[1]
-        moved = routed_cells(estimate, truth.translate(0.0, shift))
-        value = min(value, _largest(estimate, truth, moved, subsets, translate))
+        found = cells_under_translation(estimate, truth, translated_sum)
+        value = min(_largest(total, assignment, subsets, True) for assignment, total in found)
+    else:
+        assignment = routed_cells(estimate, truth)
+        value = _largest(translated_sum(estimate, truth, assignment), assignment, subsets, False)
     return shared_part(estimate, truth, STRONG) + value
 
 
-def _largest(estimate, truth, assignment: np.ndarray, subsets, translate: bool) -> float:
-    whole = translated_sum(estimate, truth, assignment)
-    return max(whole.restricted(np.isin(np.arange(truth.num_atoms), subset), assignment).loss(translate) for subset in subsets)
+def _largest(total: TranslatedSum, assignment: np.ndarray, subsets: list[tuple[int, ...]], translate: bool) -> float:
+    atoms = np.arange(len(total.true_mass))
+    return max(total.restricted(np.isin(atoms, subset), assignment).loss(translate) for subset in subsets)

@@ -221,7 +221,10 @@ def _squared_hellinger(probability: np.ndarray, weights: np.ndarray, p: np.ndarr
 
 
 def _total_variation(mixture: _Difference, probability: np.ndarray, y: np.ndarray, difference: np.ndarray) -> float:
-    """V = E_X sum of (P - Q)(root), plus where p - q falls through zero and minus where it rises."""
+    """V = E_X sum of (P - Q)(root), plus where p - q falls through zero and minus where it rises.
+
+    A joint model may end above the other: what it has more at a node counts there.
+    """
     positive = difference > 0
     node, left = np.nonzero(positive[:, 1:] != positive[:, :-1])
     low, high = y[node, left], y[node, left + 1]
@@ -234,7 +237,9 @@ def _total_variation(mixture: _Difference, probability: np.ndarray, y: np.ndarra
         low, high = np.where(before, roots, low), np.where(before, high, roots)
         newton = roots - np.divide(value, slope, out=np.zeros_like(value), where=slope != 0)
         roots = np.where((low <= newton) & (newton <= high), newton, (low + high) / 2)
-    return float(np.sum(probability[node] * falling * at_roots.cumulative_and_slope(roots)[0]))
+    surplus = np.sum(mixture.weights[:, : mixture.split], axis=1) - np.sum(mixture.weights[:, mixture.split :], axis=1)
+    crossed = np.sum(probability[node] * falling * at_roots.cumulative_and_slope(roots)[0])
+    return float(crossed + np.sum(probability * surplus, where=positive[:, -1]))
 
 
 def _column(values: np.ndarray, like: np.ndarray) -> np.ndarray:

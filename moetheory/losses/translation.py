@@ -125,14 +125,14 @@ class _SlopeProblem:
 
     def descend(self, start: np.ndarray) -> np.ndarray:
         """Trust-region Newton with kinks rounded off less and less."""
-        spread = np.ptp(self.deltas, axis=0).max()
-        if spread < NEGLIGIBLE_SPREAD:
+        spread, size = np.ptp(self.deltas, axis=0).max(), self.value(start)
+        if spread < NEGLIGIBLE_SPREAD or size == 0:
             return start
         t = start / spread
         for smoothing in SMOOTHING:
             offsets = np.hypot(self.offsets / spread, smoothing)
             weights = self.weights * spread**self.powers
-            smooth = _SlopeProblem(self.deltas / spread, offsets, weights / weights.sum(), self.powers)
+            smooth = _SlopeProblem(self.deltas / spread, offsets, weights / size, self.powers)
             calculus = {"jac": smooth.gradient, "hess": smooth.hessian}
             t = minimize(smooth.value, t, method="trust-exact", options={"gtol": 1e-13}, **calculus).x
         return t * spread

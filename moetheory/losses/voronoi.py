@@ -48,7 +48,9 @@ def cells(estimate: MixingMeasure, truth: MixingMeasure, blocks: Sequence[str]) 
 
 
 def expert_blocks(measure: MixingMeasure) -> tuple[str, ...]:
-    """Blocks of the experts and of the variance, which comes last; those of the gate are left out.
+    """Blocks of the experts and of the variance, which comes last; those of the gate called beta are left out.
+
+    What a Gaussian gate or a temperature adds (c, Gamma, log_T) stays: the cells of their losses use it.
 
     >>> expert_blocks(MixingMeasure([0.0], {"beta_1": [[1.0]], "eta_0": [[1.0]], "nu": [[1.0]]}))
     ('eta_0', 'nu')

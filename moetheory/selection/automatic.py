@@ -53,6 +53,7 @@ def select_number(
     seed : int
         Of the starts; the same for every number.
     family : Family
+        A single expert is fitted without its gate, which has no say then.
 
     Returns
     -------
@@ -83,7 +84,7 @@ def select_number(
         raise ValueError(f"the largest number of experts is {largest}; {criterion} needs at least {least}.")
 
     def fit_of(number: int) -> Fit:
-        return estimator.fit(sample, number, np.random.default_rng(seed), family=family)
+        return estimator.fit(sample, number, np.random.default_rng(seed), family=family.of_atoms(number))
 
     if criterion == "dendrogram":
         return _by_dendrogram(fit_of, sample, largest)

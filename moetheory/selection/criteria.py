@@ -7,6 +7,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from moetheory.estimators import Fit
+from moetheory.estimators.layout import Layout
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import Sample, by_rows, slabs
 
@@ -17,7 +18,7 @@ def bic(fit: Fit, sample: Sample) -> float:
     Parameters
     ----------
     fit : Fit
-        Of p free parameters.
+        Of p free parameters; those of the gate of a single expert do not count, since it has no say.
     sample : Sample
         The n observations that were fitted.
 
@@ -41,7 +42,14 @@ def bic(fit: Fit, sample: Sample) -> float:
     """
     if fit.model is None:
         return np.inf
-    return float(-2 * fit.log_likelihood + len(fit.parameters) * np.log(sample.size))
+    return float(-2 * fit.log_likelihood + _free_parameters(fit) * np.log(sample.size))
+
+
+def _free_parameters(fit: Fit) -> int:
+    model = fit.model
+    if model.num_experts > 1:
+        return len(fit.parameters)
+    return Layout(1, model.dimension, model.family.of_atoms(1)).size
 
 
 def icl(fit: Fit, sample: Sample) -> float:

@@ -12,7 +12,7 @@ from moetheory.losses.distances import DISTANCES as DENSITIES
 from moetheory.losses.distances import ORDERS, Tabulated, refined_distances
 from moetheory.losses.quadrature import function_error, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import GaussianMixtureInputs, InputLaw, Model, input_density, regression_values, weights_and_means
+from moetheory.sampling import InputLaw, Model, input_density, regression_values, weights_and_means
 
 NODES = {1: (32, 64, 128, 256, 512, 1024), 2: (32, 64, 128)}
 """Gauss-Legendre nodes per axis, by the dimension of the input: each level checks the one before."""
@@ -59,10 +59,7 @@ def nodes(inputs: InputLaw, count: int, splits: tuple[float, ...] = ()) -> tuple
 def first_nodes(inputs: InputLaw) -> tuple[np.ndarray, np.ndarray]:
     """Nodes for averages of weights and experts, with probabilities under the law."""
     points, probability = nodes(inputs, AVERAGING.get(len(inputs.low), SOBOL_POINTS))
-    if isinstance(inputs, GaussianMixtureInputs):
-        probability = probability * inputs.density(points)
-        return points, probability / probability.sum()
-    return points, probability
+    return points, inputs.reweighted(points, probability)
 
 
 def means_at_nodes(inputs: InputLaw, fitted: MixtureOfExperts, truth: MixtureOfExperts):
@@ -89,6 +86,8 @@ def _distances_on(
 ) -> tuple[np.ndarray, int]:
     """Distances by the integrals in y of the first of the orders that does, and that order."""
     points, probability = nodes_and_probability
+    if not truth.gate.joint:
+        probability = inputs.reweighted(points, probability)
     tables = [_tabulated(model, points, inputs) for model in (truth, fitted)]
     values, _, order = refined_distances(*tables, probability, names, IN_Y, orders)
     return values, order
