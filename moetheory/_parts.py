@@ -79,6 +79,10 @@ class AbstractPart(Module):
         """The listed atoms, in that order; an atom may be listed several times."""
         return jax.tree.map(lambda field: field[np.asarray(atoms)], self)
 
+    def redundant(self, num_atoms: int, dimension: int) -> int:
+        """Number of coordinates of so many atoms that change nothing, besides those that declared shifts leave free."""
+        return 0
+
     @classmethod
     def num_features(cls, dimension: int) -> int:
         """Number of features of ``dimension`` inputs that the slope meets."""
@@ -184,14 +188,8 @@ class Kind:
             stop = start + (dimension if name in PER_INPUT else 1)
             values[name] = coefficients[:, start:stop] if name in PER_INPUT else coefficients[:, start]
             start = stop
-        names, structure = self._leaves
+        names, structure = _leaves(self)
         return jax.tree.unflatten(structure, [values[name] for name in names])
-
-    @cached_property
-    def _leaves(self) -> tuple[tuple[str, ...], Any]:
-        """Array fields in the order of the class, and how JAX puts a part of them together."""
-        names = tuple(field.name for field in fields(self.part) if field.name in self.fields)
-        return names, jax.tree.structure(self.prototype)
 
     def example(self, num_experts: int, dimension: int) -> AbstractPart:
         """The example of this kind."""
@@ -210,6 +208,13 @@ class Kind:
 def _prototype(kind: Kind) -> AbstractPart:
     empty = {name: np.zeros((0, 1) if name in PER_INPUT else 0) for name in kind.fields}
     return kind.part(**empty, **dict(kind.options))
+
+
+@lru_cache
+def _leaves(kind: Kind) -> tuple[tuple[str, ...], Any]:
+    """Array fields in the order of the class, and how JAX puts a part of them together."""
+    names = tuple(field.name for field in fields(kind.part) if field.name in kind.fields)
+    return names, jax.tree.structure(kind.prototype)
 
 
 def _field(part: type, name: str) -> Field:

@@ -89,6 +89,10 @@ class FeedForwardExpert(AbstractExpert):
         best = np.argmin(np.sum((y - scale[:, None] * functions) ** 2, axis=1))
         return np.concatenate([bias[best][:has_bias], slope[best], scale[best : best + 1][:has_scale]])
 
+    def redundant(self, num_atoms, dimension):
+        """The factor that a ReLU hands from its inner weights to its scale."""
+        return num_atoms if self.activation == "relu" and self.scale is not None else 0
+
     @property
     def scalable(self) -> bool:
         return self.scale is not None

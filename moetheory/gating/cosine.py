@@ -80,6 +80,10 @@ class CosineGate(AbstractGate):
     def score(self, x, response=None):
         return jnp.dot(_scaled(self.slope, self.slope_norm), x) * _inverse_norm(x, self.input_norm)
 
+    def redundant(self, num_atoms, dimension):
+        """Lengths of plain cosines; with perturbation the vector that all of them can be moved by."""
+        return dimension if self.slope_norm > 0 else num_atoms
+
     def start(self, num_atoms, dimension, generator):
         """Without perturbation a slope of zero has no direction, so directions are random."""
         zero = super().start(num_atoms, dimension, generator)

@@ -69,6 +69,9 @@ class TemperatureGate(AbstractGate):
         inverse = array_module(self.log_temperature).exp(-self.log_temperature)
         return SoftmaxGate(self.intercept * inverse, self.slope * inverse[:, None])
 
+    def redundant(self, num_atoms, dimension):
+        return 1
+
     def blocks(self):
         log_mass = self.intercept * array_module(self.log_temperature).exp(-self.log_temperature)
         return {"log_mass": log_mass, "beta_1": self.slope, "log_T": self.log_temperature[:, None]}

@@ -15,7 +15,6 @@ from moetheory.plotting.style import BLACK, BLUE, GREY, LABEL_WIDTH, VERMILION, 
 from moetheory.plotting.summary import finite_values, largest_size, size_table
 from moetheory.study.results import CheckResult, ClaimResult
 
-KS_LEVEL = 0.001
 FIBRE_UNIT = 100
 WIDE = 10
 """Positive intervals whose ends are this many times apart have a logarithmic axis."""
@@ -124,7 +123,7 @@ def _predicted_band(axes: Axes, predicted: tuple[float, float]) -> None:
 def distribution_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     """Distribution of a statistic at the largest sample size against its limiting law, with its quantiles.
 
-    The band is ``F(t) -+ d``, d the critical value of the two-sided Kolmogorov-Smirnov test at level 0.001:
+    The band is ``F(t) -+ d``, d the critical value of the two-sided Kolmogorov-Smirnov test at the level of the check:
     the empirical distribution leaves it exactly if the test rejects.
 
     Parameters
@@ -166,17 +165,17 @@ def distribution_figure(claim: ClaimResult, check: CheckResult) -> Figure:
 
 
 def _law(axes: Axes, values: NDArray[np.float64], check: CheckResult) -> None:
-    law, half = chi2(check.degrees), kstwo.ppf(1 - KS_LEVEL, values.size)
+    law, half = chi2(check.degrees), kstwo.ppf(1 - check.significance, values.size)
     points = np.linspace(min(0.0, values[0]), max(law.ppf(0.999), values[-1]), 300)
     height = law.cdf(points)
     lower, upper = np.maximum(height - half, 0), np.minimum(height + half, 1)
-    label = f"Kolmogorov-Smirnov band, level {KS_LEVEL:g}"
+    label = f"Kolmogorov-Smirnov band, level {check.significance:g}"
     axes.fill_between(points, lower, upper, color=GREY, alpha=0.3, linewidth=0, label=label)
     axes.plot(points, height, "--", color=BLACK, linewidth=1.2, zorder=4, label=check.reference)
 
 
 def _quantiles(axes: Axes, values: NDArray[np.float64], check: CheckResult) -> None:
-    law, half = chi2(check.degrees), kstwo.ppf(1 - KS_LEVEL, values.size)
+    law, half = chi2(check.degrees), kstwo.ppf(1 - check.significance, values.size)
     heights = (np.arange(values.size) + 0.5) / values.size
     expected = law.ppf(heights)
     axes.set(xlabel="predicted quantile", ylabel="observed quantile")

@@ -94,6 +94,17 @@ class Slope:
         return float(self._estimate(self._slope_weights)[1])
 
     @property
+    def error(self) -> float:
+        """What a verdict takes for the error of `slope`: 2 SE, or with few replicates the t quantile times SE.
+
+        Degrees of freedom by Welch and Satterthwaite, ``(sum v_j)^2 / sum (v_j^2 / (R_j - 1))``, v_j the parts of the variance.
+        """
+        parts = (self._slope_weights * self.centre_se / self.centre) ** 2
+        uncertain = np.sum(parts**2 / np.maximum(self.replicates - 1, 1))
+        freedom = parts.sum() ** 2 / uncertain if uncertain > 0 else np.inf
+        return two_sided_quantile(freedom) * self.se
+
+    @property
     def intercept(self) -> float:
         """Log of the constant in front of n^slope (log n)^log_power."""
         return float(self._estimate(least_squares_weights(self._log_sizes, 1)[1])[0])
@@ -189,6 +200,11 @@ class Slope:
         return np.exp(value), np.exp(value - half), np.exp(value + half)
 
 
+def two_sided_quantile(freedom: float) -> float:
+    """2, or the 97.5% quantile of the t law where that is larger: below 61 degrees of freedom."""
+    return max(2.0, float(stdtrit(max(freedom, 1.0), 0.975))) if np.isfinite(freedom) else 2.0
+
+
 def estimate_slope(
     sizes: ArrayLike,
     losses: Sequence[ArrayLike],
@@ -207,7 +223,7 @@ def estimate_slope(
     sizes : (J,) distinct sample sizes, each above 1, in any order; J at least 2.
     losses : J arrays of replicate losses, one per size; NaN marks a failed fit and is left out.
     location : what is regressed. Median and 10% trimmed mean (10% cut from each tail) take the standard error
-        of their log from 1,000 bootstrap resamples.
+        of their log from 1,000 bootstrap resamples, times sqrt(R / (R - 1)).
     log_power : fixed power q of log n, divided out first.
     seed : of the bootstrap; the resamples at a size depend on this seed and that size alone.
 
@@ -261,15 +277,21 @@ def _checked_losses(values: ArrayLike, n: float) -> Floats:
     return losses
 
 
+def locate(location: str, losses: Floats) -> float:
+    """Mean, median or trimmed mean of some losses."""
+    return float(LOCATIONS[location](losses))
+
+
 def _locate(losses: Floats, n: float, location: str, seed: int) -> tuple[float, float]:
     """Location of the losses at one size and its standard error."""
     locate = partial(LOCATIONS[location], axis=-1)
     centre = _positive(locate(losses), n, f"the {location} of the losses")
     if location == "mean":
-        return float(centre), float(losses.std(ddof=1) / np.sqrt(losses.size))
+        return float(centre), float(centre * (losses / centre).std(ddof=1) / np.sqrt(losses.size))
     resamples = np.random.default_rng((seed, int(n))).choice(losses, (RESAMPLES, losses.size))
     resampled = _positive(locate(resamples), n, f"the {location} of a bootstrap resample")
-    return float(centre), float(centre * np.log(resampled).std(ddof=1))
+    without_bias = np.sqrt(losses.size / (losses.size - 1))
+    return float(centre), float(without_bias * centre * np.log(resampled).std(ddof=1))
 
 
 def _positive(centre: Floats, n: float, what: str) -> Floats:

@@ -9,12 +9,16 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import kstest
+from scipy.stats import binomtest, kstest
 
 from moetheory.rates.checks import without_nan
-from moetheory.rates.slope import Slope
+from moetheory.rates.planning import plan_replicates
+from moetheory.rates.slope import Slope, two_sided_quantile
 
 FEWEST_FOR_DISTRIBUTION = 100
+ROUNDING = 1e-12
+"""Misses up to this are rounding."""
+CONFIDENCE = 0.95
 
 
 class Verdict(StrEnum):
@@ -45,7 +49,8 @@ def judge_slope(
     """Verdict on a rate; whether the study has power is decided from the error before the slope is looked at.
 
     Underpowered if ``2 SE > delta / 2``, delta the distance from the predicted interval to the nearest rival
-    slope; otherwise consistent if ``[b - 2 SE, b + 2 SE]`` meets the predicted interval, inconsistent if not.
+    slope; otherwise consistent if ``[b - 2 SE, b + 2 SE]`` meets the predicted interval, inconsistent if not. With few
+    replicates the t quantile takes the place of 2 (see `Slope.error`).
 
     Parameters
     ----------
@@ -78,12 +83,16 @@ def judge_slope(
     if low > 0:
         raise ValueError(f"predicted is {predicted!r}: a rate is a negative slope; give (-0.5, -0.435).")
     limit, origin = _largest_error(low, high, rivals, half_width)
-    error = 2 * slope.se
-    if error > limit:
-        reason = f"2 SE = {error:.3f} exceeds {limit:.3f}, {origin}; the slope was not looked at."
+    error = slope.error
+    if not (math.isfinite(error) and math.isfinite(slope.slope)):
+        return Judgement(Verdict.UNDERPOWERED, f"The slope {slope.slope:.3f} has the standard error {slope.se:.3g}.")
+    named = _named_error(error, slope.se, ".3f")
+    if limit == 0 or error > limit:
+        reason = f"{named} exceeds {limit:.3f}, {origin}; the slope was not looked at."
         return Judgement(Verdict.UNDERPOWERED, reason, _replicates_needed(slope, limit))
-    found = f"The slope {slope.slope:.3f} with 2 SE = {error:.3f}"
+    found = f"The slope {slope.slope:.3f} with {named}"
     target = f"the predicted interval [{low:.3f}, {high:.3f}]"
+    error += ROUNDING
     if slope.slope + error < low and upper_bound:
         reason = f"{found} is steeper than {target}: faster, which contradicts no upper bound."
         return Judgement(Verdict.CONSISTENT, reason)
@@ -93,10 +102,13 @@ def judge_slope(
 
 
 def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
-    """Verdict on a mean that the theory places in an interval, by its Monte Carlo standard error.
+    """Verdict on a mean that the theory places in an interval; whether there is power is decided from the error first.
 
-    Inconsistent if ``[m - 2 SE, m + 2 SE]`` misses the interval, else underpowered if ``4 SE > high - low`` or the
-    mean itself lies outside, else consistent; fewer than two values are underpowered.
+    Underpowered if ``4 SE > high - low``, unless the mean misses the interval by more than 4 SE, which is inconsistent;
+    otherwise inconsistent if ``[m - 2 SE, m + 2 SE]`` misses the interval, underpowered if the mean lies outside by less than
+    that, else consistent. With few values the t quantile takes the place of 2; fewer than two are underpowered. Of values
+    none of which is negative, a mean below the interval gets the relative error of the values at the end of the interval:
+    where such a mean is small by chance, so is its standard error.
 
     Parameters
     ----------
@@ -117,27 +129,81 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
 
     Examples
     --------
-    >>> judge_level([0.4, 0.5, 0.6, 0.5], (0.3, 0.7)).reason
-    'The mean 0.5 of 4 values with 2 SE = 0.08165 lies in the predicted interval [0.3, 0.7].'
+    >>> judge_level([0.49, 0.5, 0.51, 0.5], (0.3, 0.7)).reason
+    'The mean 0.5 of 4 values with 3.18 SE = 0.01299 lies in the predicted interval [0.3, 0.7].'
     """
     low, high = _checked_interval(predicted)
     sample = without_nan(values, "values")
     if sample.size < 2:
         reason = f"{sample.size} values that are not NaN have no standard error."
         return Judgement(Verdict.UNDERPOWERED, reason, "At least 2 values.")
-    mean, error = sample.mean(), 2 * sample.std(ddof=1) / math.sqrt(sample.size)
+    mean, deviation = sample.mean(), sample.std(ddof=1) / math.sqrt(sample.size)
+    error = two_sided_quantile(sample.size - 1) * deviation
     left_out = np.size(values) - sample.size
     counted = f"{sample.size} values" + (f" ({left_out} more are not defined)" if left_out else "")
-    found = f"The mean {mean:.4g} of {counted} with 2 SE = {error:.4g}"
+    found = f"The mean {mean:.4g} of {counted} with {_named_error(error, deviation, '.4g')}"
     target = f"the predicted interval [{low:.4g}, {high:.4g}]"
-    if mean + error < low or mean - error > high:
-        return Judgement(Verdict.INCONSISTENT, f"{found} does not meet {target}.")
-    if 2 * error > high - low:
+    if not math.isfinite(error):
+        return Judgement(Verdict.UNDERPOWERED, f"{found} has no finite error.")
+    rounding = ROUNDING * max(1.0, abs(low), abs(high))
+    outside = max(low - mean, mean - high)
+    at_end = error * low / mean if 0 < mean < low and sample.min() >= 0 else error
+    far = outside > 2 * at_end + rounding
+    if 2 * error > high - low + rounding and not far:
         needed = _values_needed(sample.size, error, high - low)
         return Judgement(Verdict.UNDERPOWERED, f"{found} is too uncertain for {target}.", needed)
-    if not low <= mean <= high:
-        needed = _values_needed(sample.size, error, max(low - mean, mean - high))
+    if outside > at_end + rounding:
+        return Judgement(Verdict.INCONSISTENT, f"{found} does not meet {target}.")
+    if outside > rounding:
+        needed = _values_needed(sample.size, error, 2 * outside)
         return Judgement(Verdict.UNDERPOWERED, f"{found} is outside {target} by less than its error.", needed)
+    return Judgement(Verdict.CONSISTENT, f"{found} lies in {target}.")
+
+
+def judge_frequency(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
+    """Verdict on a probability that the theory places in an interval, by the exact binomial interval.
+
+    Inconsistent if the 95% interval of Clopper and Pearson misses the predicted one; else underpowered if it is wider, or
+    the frequency lies outside; else consistent.
+
+    Parameters
+    ----------
+    values : (R,) zeros and ones; NaN marks a failed fit and is left out.
+    predicted : (low, high) interval for the probability.
+
+    Returns
+    -------
+    Judgement
+
+    Raises
+    ------
+    ValueError : values other than 0, 1 and NaN, or an interval out of order.
+
+    References
+    ----------
+    C. J. Clopper and E. S. Pearson (1934), The use of confidence or fiducial limits illustrated in the case of the binomial.
+
+    Examples
+    --------
+    >>> judge_frequency([1, 1, 1, 1], (0.9, 1.0)).reason
+    'The frequency 1.000 of 4 values with the 95% interval [0.398, 1.000] is too uncertain for the predicted interval [0.9, 1].'
+    """
+    low, high = _checked_interval(predicted)
+    sample = without_nan(values, "values")
+    if not np.isin(sample, (0, 1)).all():
+        raise ValueError(f"values are {np.unique(sample)}: a frequency is that of zeros and ones.")
+    if not sample.size:
+        return Judgement(Verdict.UNDERPOWERED, "No value is there.", "At least 1 value.")
+    successes, frequency = int(sample.sum()), sample.mean()
+    lowest, highest = binomtest(successes, sample.size).proportion_ci(CONFIDENCE)
+    found = f"The frequency {frequency:.3f} of {sample.size} values with the 95% interval [{lowest:.3f}, {highest:.3f}]"
+    target = f"the predicted interval [{low:.4g}, {high:.4g}]"
+    if highest < low or lowest > high:
+        return Judgement(Verdict.INCONSISTENT, f"{found} does not meet {target}.")
+    if highest - lowest > high - low:
+        return Judgement(Verdict.UNDERPOWERED, f"{found} is too uncertain for {target}.", "More values.")
+    if not low <= frequency <= high:
+        return Judgement(Verdict.UNDERPOWERED, f"{found} is outside {target} by less than its error.", "More values.")
     return Judgement(Verdict.CONSISTENT, f"{found} lies in {target}.")
 
 
@@ -160,7 +226,7 @@ def judge_distribution(values: ArrayLike, cdf: Callable[[np.ndarray], np.ndarray
     Raises
     ------
     TypeError : `cdf` is not callable.
-    ValueError : infinite values or a level outside (0, 1).
+    ValueError : infinite values, a level outside (0, 1), or a distribution function that is NaN at a value.
 
     References
     ----------
@@ -180,6 +246,8 @@ def judge_distribution(values: ArrayLike, cdf: Callable[[np.ndarray], np.ndarray
         reason = f"{sample.size} values are fewer than the {FEWEST_FOR_DISTRIBUTION} that the test asks for."
         return Judgement(Verdict.UNDERPOWERED, reason, f"At least {FEWEST_FOR_DISTRIBUTION} values.")
     test = kstest(sample, cdf)
+    if not math.isfinite(test.pvalue):
+        raise ValueError("cdf is NaN at some of the values: a predicted distribution needs a value at every number.")
     found = f"D = {test.statistic:.4f} on {sample.size} values has p = {test.pvalue:.3g}"
     if test.pvalue < level:
         return Judgement(Verdict.INCONSISTENT, f"{found}, below the level {level:g}.")
@@ -242,15 +310,24 @@ def _replicates_needed(slope: Slope, limit: float) -> str:
     if limit == 0:
         return "No number of replicates will do: a rival lies in the predicted interval; fix log_power."
     sizes = f"n = {slope.sizes.min():,.0f} to {slope.sizes.max():,.0f}"
-    return _scaled(f"replicates per size ({sizes})", int(slope.replicates.max()), 2 * slope.se / limit)
+    variation = np.sqrt(slope.replicates) * slope.centre_se / slope.centre
+    planned = plan_replicates(slope.sizes, np.maximum(variation, np.finfo(float).tiny), limit / 2)
+    number = max(planned, int(slope.replicates.min()) + 1)
+    return f"About {number} replicates per size ({sizes}) instead of {_counted(slope.replicates)}."
+
+
+def _counted(replicates: np.ndarray) -> str:
+    least, most = int(replicates.min()), int(replicates.max())
+    return f"{most}" if least == most else f"{least} to {most}"
+
+
+def _named_error(error: float, deviation: float, form: str) -> str:
+    """Such as ``2 SE = 0.025``."""
+    quantile = error / deviation if deviation > 0 else 2.0
+    return f"{quantile:.3g} SE = {error:{form}}"
 
 
 def _values_needed(count: int, error: float, width: float) -> str:
     if width == 0:
         return "No number of values will do: the predicted interval is a point; widen it."
-    return _scaled("values", count, 2 * error / width)
-
-
-def _scaled(unit: str, count: int, ratio: float) -> str:
-    """Counts grow with the square of the ratio of the present error to the largest one accepted."""
-    return f"About {math.ceil(count * ratio**2)} {unit} instead of {count}."
+    return f"About {math.ceil(count * (2 * error / width) ** 2)} values instead of {count}."

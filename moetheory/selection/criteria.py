@@ -18,7 +18,8 @@ def bic(fit: Fit, sample: Sample) -> float:
     Parameters
     ----------
     fit : Fit
-        Of p free parameters; those of the gate of a single expert do not count, since it has no say.
+        Of p free parameters. What changes nothing does not count: the gate of a single expert, a temperature that slopes and
+        intercepts make up for, lengths of plain cosines, the scale that a ReLU can hand to its inner weights.
     sample : Sample
         The n observations that were fitted.
 
@@ -46,10 +47,12 @@ def bic(fit: Fit, sample: Sample) -> float:
 
 
 def _free_parameters(fit: Fit) -> int:
-    model = fit.model
-    if model.num_experts > 1:
-        return len(fit.parameters)
-    return Layout(1, model.dimension, model.family.of_atoms(1)).size
+    """Number of parameters that the density depends on: what the optimiser has, without what changes nothing."""
+    model, family = fit.model, fit.model.family.of_atoms(fit.model.num_experts)
+    size = len(fit.parameters) if family == model.family else Layout(1, model.dimension, family).size
+    groups = [(family.gate, model.num_experts), (family.expert, model.num_experts)]
+    groups += [(family.shared, model.num_shared)] if family.shared else []
+    return size - sum(kind.prototype.redundant(atoms, model.dimension) for kind, atoms in groups)
 
 
 def icl(fit: Fit, sample: Sample) -> float:

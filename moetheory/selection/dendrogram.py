@@ -50,7 +50,8 @@ def dendrogram(model: MixtureOfExperts) -> Dendrogram:
 
     squares of the blocks that are slow in over-specified fits, first powers of those that make up for them. The merged atom
     has the sum of the masses and the mean of every block, to which the expert slope adds the covariance of gate slope
-    and intercept within the pair and the variance the variance of the intercepts: then the density changes at third order only.
+    and intercept within the pair and the variance the variance of the intercepts: then the density changes at third
+    order where the gate slopes agree, and else at second order through the spread of the gate slopes.
 
     Parameters
     ----------

@@ -73,7 +73,7 @@ class Rate(Check):
     location : str
         ``mean``, ``median`` or ``trimmed_mean``.
     half_width : float, optional
-        Largest half-width of the 95% interval of the slope for a verdict.
+        Largest error (2 standard errors of the slope) for a verdict.
     """
 
     exponents: tuple[float, float]
@@ -86,11 +86,13 @@ class Rate(Check):
 
     def __post_init__(self) -> None:
         low, high = self.exponents
-        if not 0 <= low <= high or min(self.rivals, default=0) < 0:
+        if not (0 <= low <= high and all(rival >= 0 for rival in self.rivals)):
             given = f"exponents={self.exponents}, rivals={self.rivals}"
             raise ValueError(f"{given}; need 0 <= smallest <= largest: 0.5 stands for n^(-1/2).")
         if not self.rivals and self.half_width is None:
             raise ValueError(f"rate of {self.quantity}: name a rival exponent or give half_width; power needs one of them.")
+        if self.half_width is not None and not self.half_width > 0:
+            raise ValueError(f"rate of {self.quantity}: half_width={self.half_width}; need a positive number, or None.")
         if self.location not in LOCATIONS:
             raise ValueError(f"location={self.location!r}; choose one of {', '.join(LOCATIONS)}.")
 
@@ -148,6 +150,11 @@ class ChiSquared(Check):
     significance: float = 0.001
     kind: ClassVar[str] = "distribution"
 
+    def __post_init__(self) -> None:
+        if not (self.degrees >= 1 and 0 < self.significance < 1):
+            given = f"degrees={self.degrees}, significance={self.significance}"
+            raise ValueError(f"law of {self.quantity}: {given}; need degrees >= 1 and a significance between 0 and 1.")
+
 
 @final
 @dataclass(frozen=True)
@@ -166,6 +173,10 @@ class Gap(Check):
     low: float
     high: float
     kind: ClassVar[str] = "gap"
+
+    def __post_init__(self) -> None:
+        if not -np.inf < self.low <= self.high < np.inf:
+            raise ValueError(f"gap to {self.against}: low={self.low}, high={self.high}; need finite low <= high.")
 
     def measured(self, truth: Any) -> tuple[str, ...]:
         return ()

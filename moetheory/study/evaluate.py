@@ -12,14 +12,23 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2
 
-from moetheory.rates import Judgement, Slope, Verdict, estimate_slope, judge_distribution, judge_level, judge_slope
+from moetheory.rates import (
+    Judgement,
+    Slope,
+    Verdict,
+    estimate_slope,
+    judge_distribution,
+    judge_frequency,
+    judge_level,
+    judge_slope,
+)
+from moetheory.rates.slope import locate
 from moetheory.study.documents import label_of, simulation_document
 from moetheory.study.results import CheckResult, ClaimResult
-from moetheory.study.selection_rates import recovered
+from moetheory.study.selection_rates import CERTIFIED, recovered
 from moetheory.study.store import Store, StoreError
 from moetheory.study.ties import below
 
-CERTIFIED = "converged"
 BELOW_TRUTH = "below_truth"
 LOCATIONS = ("mean", "median", "trimmed_mean")
 
@@ -106,7 +115,7 @@ def _provenance(document: Mapping[str, Any], rows: pd.DataFrame, runs: Sequence[
 
 def _check(check, document, fits, measures, status, everything) -> CheckResult:
     values = _values(check, document, fits, measures, *everything)
-    if check["kind"] != "fibre":
+    if "status" not in values:
         values = values.merge(status, on=["n", "replicate"], how="left")
     low, high = (np.nan if end is None else end for end in check["predicted"])
     slopes = _slopes(check, values) if check["kind"] == "slope" else {}
@@ -125,6 +134,7 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
         values=values,
         reference=f"chi-squared, {check['degrees']} degrees of freedom" if "degrees" in check else "",
         degrees=check.get("degrees", 0),
+        significance=check.get("significance", 0.001),
         published=check.get("published", ""),
         path=check.get("path", ""),
     )
@@ -140,7 +150,8 @@ def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fit
     if check["kind"] == "gap":
         other = _rows_of(document, all_fits, check["against_fit_id"])
         pairs = fits.merge(other, on=["data_id", "seed", "replicate", "n"], suffixes=("", "_other"))
-        return pairs[["n", "replicate"]].assign(value=pairs["log_likelihood_other"] - pairs["log_likelihood"])
+        both = pairs["status"].where(pairs["status"] != CERTIFIED, pairs["status_other"])
+        return pairs[["n", "replicate"]].assign(value=pairs["log_likelihood_other"] - pairs["log_likelihood"], status=both)
     if check["quantity"] in ("log_likelihood", "smallest_eigenvalue"):
         return fits[["n", "replicate"]].assign(value=fits[check["quantity"]])
     if check["quantity"] == "likelihood_ratio":
@@ -154,20 +165,21 @@ def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fit
 
 def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
     """Slopes by location, the claim's own first; empty if too few sizes have usable values, or it cannot be located."""
-    order = [check["location"], *(location for location in LOCATIONS if location != check["location"])]
+    own = check["location"]
+    order = [own, *(location for location in LOCATIONS if location != own)]
     usable = {n: group["value"].dropna().to_numpy() for n, group in values.groupby("n")}
-    usable = {n: group for n, group in usable.items() if len(group) > 1 and np.median(group) > 0}
-    if len(usable) < 2:
+    usable = {n: group for n, group in usable.items() if len(group) > 1 and locate(own, group) > 0}
+    if len(usable) < 2 or np.isinf(np.concatenate(list(usable.values()))).any():
         return {}
     slopes = {}
     for place in order:
         with suppress(ValueError):  # a location of zero has no logarithm
             slopes[place] = estimate_slope(list(usable), list(usable.values()), location=place)
-    return slopes if order[0] in slopes else {}
+    return slopes if own in slopes else {}
 
 
 def _reconciled(judgement: Judgement, on_certified: Judgement | None) -> Judgement:
-    """The verdict, or ``underpowered`` if it hangs on fits that are not certified maxima."""
+    """The verdict, or ``underpowered`` if certified maxima alone give another; where no fit is one, it is about such fits."""
     if on_certified is None:
         return replace(judgement, reason=f"{judgement.reason} No fit among them is a certified maximum.")
     if on_certified.verdict == judgement.verdict or judgement.verdict == Verdict.UNDERPOWERED:
@@ -179,20 +191,34 @@ def _reconciled(judgement: Judgement, on_certified: Judgement | None) -> Judgeme
 def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, largest: int) -> Judgement | None:
     if check["kind"] == "fibre":
         return _judge_fibre(values["value"].to_numpy(), predicted)
+    infinite = int(np.isinf(values["value"].to_numpy(dtype=float)).sum())
+    if infinite:
+        return Judgement(Verdict.UNDERPOWERED, f"{infinite} values are infinite, so there is no mean: look at those fits.")
     if check["kind"] == "slope":
-        if not slopes:
-            return Judgement(Verdict.UNDERPOWERED, "Fewer than two sample sizes have at least two usable positive values.")
-        slope = slopes[check["location"]]
-        options = {"upper_bound": check["upper_bound"], "half_width": check["half_width"]}
-        return judge_slope(slope, predicted, check["rivals"], **options)
+        return _judge_rate(check, values, slopes, predicted)
     if check["kind"] == "levels":
         return _judge_levels(values[values["n"] == largest], predicted)
     at_largest = values.loc[values["n"] == largest, "value"].dropna().to_numpy()
     if len(at_largest) < 2:
         return Judgement(Verdict.UNDERPOWERED, f"Only {len(at_largest)} usable values at the largest sample size.")
-    if check["kind"] in ("level", "gap", "recovery"):
+    if check["kind"] == "recovery":
+        return judge_frequency(at_largest, predicted)
+    if check["kind"] in ("level", "gap"):
         return judge_level(at_largest, predicted)
     return judge_distribution(at_largest, chi2(check["degrees"]).cdf, check["significance"])
+
+
+def _judge_rate(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted) -> Judgement:
+    if not slopes:
+        return Judgement(Verdict.UNDERPOWERED, "Fewer than two sample sizes have at least two usable positive values.")
+    slope = slopes[check["location"]]
+    options = {"upper_bound": check["upper_bound"], "half_width": check["half_width"]}
+    judgement = judge_slope(slope, predicted, check["rivals"], **options)
+    left_out = sorted(set(values.loc[values["value"].notna(), "n"]) - set(slope.sizes))
+    if not left_out:
+        return judgement
+    sizes = ", ".join(f"{n:,}" for n in left_out)
+    return replace(judgement, reason=f"{judgement.reason} Left out for want of two values with a positive location: n = {sizes}.")
 
 
 def _judge_levels(values: pd.DataFrame, predicted) -> Judgement:
@@ -202,12 +228,18 @@ def _judge_levels(values: pd.DataFrame, predicted) -> Judgement:
         worst = {name: one for name, one in found.items() if one.verdict == verdict}
         if worst:
             reasons = " ".join(f"{name}: {one.reason}" for name, one in worst.items())
-            return Judgement(verdict, reasons, next(iter(worst.values())).needed)
+            return Judgement(verdict, reasons, max((one.needed or "" for one in worst.values()), key=_number_in) or None)
     if not found:
         return Judgement(Verdict.UNDERPOWERED, "No usable values at the largest sample size.")
     means = values.groupby("coordinate")["value"].mean()
     reason = f"The means of all {len(found)} coordinates, {means.min():.3f} to {means.max():.3f}, lie in the predicted interval."
     return Judgement(Verdict.CONSISTENT, reason)
+
+
+def _number_in(needed: str) -> float:
+    """The number of values that a judgement asks for; infinite where none will do."""
+    digits = "".join(filter(str.isdigit, needed.partition(" instead")[0]))
+    return float(digits) if digits else np.inf if needed else 0.0
 
 
 def _judge_fibre(values: np.ndarray, predicted) -> Judgement:

@@ -39,6 +39,8 @@ class CheckResult:
         For ``distribution``: the law in words, such as ``chi-squared, 8 degrees of freedom``.
     degrees : int
         Its degrees of freedom, 0 if there are none.
+    significance : float
+        Level of its test.
     published : str
         What the source prints for it, in words.
     path : str
@@ -56,6 +58,7 @@ class CheckResult:
     values: pd.DataFrame
     reference: str = ""
     degrees: int = 0
+    significance: float = 0.001
     published: str = ""
     path: str = ""
 

@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 KEYS = ["data_id", "seed", "n", "replicate"]
+CERTIFIED = "converged"
 ENTROPY, CHOICE = "classification_entropy", "dendrogram_choice"
 
 
 def recovered(check: Mapping[str, Any], own: pd.DataFrame, fits: pd.DataFrame, measures: pd.DataFrame) -> pd.DataFrame:
-    """Per replicate, 1 if the criterion chooses the true number of experts and 0 if another; (n, replicate, value).
+    """Per replicate, 1 if the criterion chooses the true number of experts and 0 if another; (n, replicate, value, status).
 
-    Replicates that lack one of the compared fits are left out.
+    Replicates that lack one of the compared fits are left out; the status is the first of theirs that is no certified maximum.
     """
     if check["quantity"] == "dendrogram":
         (fit_id, _) = next(iter(check["compared"].items()))
@@ -26,8 +27,14 @@ def recovered(check: Mapping[str, Any], own: pd.DataFrame, fits: pd.DataFrame, m
         chosen = table.idxmin(axis=1) if len(table) else pd.Series(dtype=float)
     rows = own.set_index(KEYS).index
     chosen = chosen[chosen.index.isin(rows)]
-    value = (chosen == check["true_number"]).astype(float).rename("value")
-    return value.reset_index()[["n", "replicate", "value"]] if len(value) else pd.DataFrame(columns=["n", "replicate", "value"])
+    if not len(chosen):
+        return pd.DataFrame(columns=["n", "replicate", "value", "status"])
+    status = own.set_index(KEYS)["status"].reindex(chosen.index)
+    for fit_id in check["compared"]:
+        compared = fits[fits["fit_id"] == fit_id].set_index(KEYS)["status"].reindex(chosen.index)
+        status = status.where(status != CERTIFIED, compared)
+    value = (chosen == check["true_number"]).astype(float)
+    return pd.DataFrame({"value": value, "status": status}).reset_index()[["n", "replicate", "value", "status"]]
 
 
 def _scores(criterion: str, fit_id: str, fits: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:
