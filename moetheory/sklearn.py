@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, Self
 
 import jax
@@ -345,7 +345,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         return X, y.astype(np.float64)
 
     def _check_settings(self) -> None:
-        if self.estimator not in ESTIMATORS:
+        if not isinstance(self.estimator, str) or self.estimator not in ESTIMATORS:
             raise ValueError(f"estimator={self.estimator!r}; choose one of {list(ESTIMATORS)}.")
         if isinstance(self.n_shared, bool) or not isinstance(self.n_shared, Integral) or self.n_shared < 0:
             raise ValueError(f"n_shared={self.n_shared!r}; need an integer of at least 0.")
@@ -355,7 +355,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
             if not optional and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
                 words = ', or "auto"' if name == "n_experts" else ""
                 raise ValueError(f"{name}={value!r}; need an integer of at least 1{words}.")
-        if self.tol is not None and not self.tol >= 0:
+        if self.tol is not None and not (isinstance(self.tol, Real) and self.tol >= 0):
             raise ValueError(f"tol={self.tol!r}; need a number of at least 0, or None for the default.")
         if self.box is not None and not isinstance(self.box, ParameterBox):
             raise TypeError(f"box={self.box!r}; need a ParameterBox in standardised units, or None.")

@@ -1,15 +1,32 @@
 """Kinks and jumps in the input are found, and quadrature respects them."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moetheory import CompetitionGate, FeedForwardExpert, LinearExpert, MixtureOfExperts, SharedExperts, SoftmaxGate, Uniform
+from moetheory import (
+    CompetitionGate,
+    FeedForwardExpert,
+    LaplaceGate,
+    LinearExpert,
+    MaximumLikelihood,
+    MixtureOfExperts,
+    NearTruth,
+    ParameterBox,
+    SharedExperts,
+    SoftmaxGate,
+    Status,
+    Uniform,
+    draw,
+)
+from moetheory.estimators.layout import Layout
 from moetheory.kinks import kinks
 from moetheory.losses.distances import Tabulated, density_distances
 from moetheory.losses.quadrature import gauss_legendre_nodes
-from moetheory.sampling import weights_and_means
+from moetheory.sampling import log_likelihood, weights_and_means
 from moetheory.study.density import distances
 
 LINES = LinearExpert([[1.5], [1.0], [-1.0]], [1.5, -0.5, 0.3])
@@ -55,3 +72,23 @@ def test_distances_with_jumps_agree_with_fine_panels(top_k):
     found = distances(truth, Uniform((-2.0,), (2.0,)), other)
     for name, allowed in (("hellinger", 1e-4), ("total_variation", 1e-3)):
         assert found[name] == pytest.approx(getattr(exact, name), rel=allowed), name
+
+
+def test_a_laplace_centre_at_an_observation_is_a_kink_of_the_likelihood():
+    """With one input a maximum often sits where a centre meets a row; its one-sided slopes both lead down."""
+    truth = MixtureOfExperts(LaplaceGate([0.3, 0.0], [[-0.8], [1.0]]), LinearExpert([[3.0], [-2.0]], [1.0, -1.0]), [0.09, 0.16])
+    box, ends = ParameterBox(gate=40.0, expert=40.0), []
+    for seed in range(8):
+        sample = draw(truth, Uniform((-3.0,), (3.0,)), 1000, np.random.default_rng(seed))
+        fit = MaximumLikelihood((NearTruth(0.05),), box).fit(sample, 2, np.random.default_rng(seed), truth)
+        ends.append(fit.status)
+        if fit.status is not Status.AT_KINK:
+            continue
+        layout = Layout(2, 1, truth.family)
+        centres = [index for index, name in enumerate(layout.names()) if name.startswith("beta_1")]
+        at_row = [index for index in centres if np.abs(sample.x[:, 0] - fit.parameters[index]).min() < 1e-6]
+        assert at_row
+        for index, step in itertools.product(at_row, (-1e-4, 1e-4)):
+            moved = fit.parameters + step * np.eye(layout.size)[index]
+            assert log_likelihood(layout.unpack(moved), sample) < fit.log_likelihood
+    assert set(ends) == {Status.AT_KINK, Status.CONVERGED}

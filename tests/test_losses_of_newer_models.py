@@ -1,4 +1,4 @@
-"""Losses of sigmoid regressions against a projection, and of Gaussian-gated joint models: worked numbers and laws."""
+"""Losses of sigmoid regressions against a projection, of Gaussian-gated joint models, and DS losses under far translations."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import log_expit
 
-from moetheory.losses import gaussian_d_bar, gaussian_d_tilde, sigmoid_d3
+from moetheory.losses import deepseek_d1, deepseek_d2, deepseek_d5, gaussian_d_bar, gaussian_d_tilde, sigmoid_d3
+from moetheory.losses.translation import optimal_slope_shift
 from moetheory.mixing_measure import MixingMeasure
 
 LN3 = np.log(3)
@@ -65,3 +66,27 @@ def test_blocks_must_be_there(loss, truth, block):
     lacking = MixingMeasure(truth.log_mass, {name: value for name, value in truth.atoms.items() if name != block})
     with pytest.raises(ValueError, match=f"block '{block}' has sizes"):
         loss(lacking, truth)
+
+
+SOFTMAX = MixingMeasure(
+    [0.5, 0.0, -0.3],
+    columns(((-2, 0, 0.3, 0.5), (1, -1, 0, 0.5), (0.5, 0.8, 1, 0.3)), ("beta_1", "eta_1", "eta_0", "nu")),
+    ("log_mass", "beta_1"),
+)
+
+
+@pytest.mark.parametrize("loss", [deepseek_d1.loss, deepseek_d2.loss, deepseek_d5.loss])
+@given(shift=st.floats(-30, 30), order=st.permutations(range(3)))
+def test_deepseek_losses_see_through_far_translations_of_the_slopes(loss, shift, order):
+    """Cells use the slopes: those of the untranslated measures are wrong, and so is where they lead."""
+    assert loss(SOFTMAX.translate(0.0, shift).permute(order), SOFTMAX) == exact(0.0, abs=1e-9)
+    assert loss(SOFTMAX.translate(0.0, 5.0).permute(order), SOFTMAX, translate=False) > 1
+
+
+def test_a_zero_coordinate_changes_no_best_shift():
+    """High powers and one far slope: the small terms decide where the best shift is."""
+    deltas, powers = np.array([[1.0], [-1.0], [1.0], [-1.0], [1.0], [40.0]]), np.array([10] * 5 + [1])
+    (alone,) = optimal_slope_shift(deltas, np.zeros(6), np.ones(6), powers)
+    wide = optimal_slope_shift(np.hstack([deltas, np.zeros((6, 1))]), np.zeros(6), np.ones(6), powers)
+    assert alone > 0.02
+    np.testing.assert_allclose(wide, [alone, 0.0], atol=1e-6)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.special import erf
 
-from moetheory import LinearExpert, MixtureOfExperts, SoftmaxGate, Uniform
+from moetheory import GaussianGate, GaussianMixtureInputs, LinearExpert, MixtureOfExperts, SoftmaxGate, Uniform
+from moetheory.identifiability import cramer_rao
 from moetheory.losses.distances import Tabulated, density_distances
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.sampling import weights_and_means
@@ -62,3 +64,29 @@ def test_lightest_share_of_a_split_cell():
     inputs = Uniform((0.0,), (1.0,))
     assert measure(truth, inputs, 10, fitted, ["lightest_share"])["lightest_share"] == pytest.approx(0.25)
     assert np.isnan(measure(truth, inputs, 10, truth, ["lightest_share"])["lightest_share"])
+
+
+@pytest.mark.parametrize(("shift", "variance"), [(0.5, 0.1), (0.05, 0.1), (1.0, 2.0)])
+def test_joint_models_that_differ_in_their_inputs_alone(shift, variance):
+    """Two normal laws of x with the same law of y: closed forms."""
+
+    def joint(centre):
+        return MixtureOfExperts(GaussianGate([0.0], [[centre]], [[np.log(variance)]]), LinearExpert([[0.0]], [0.0]), [1.0])
+
+    deviation = np.sqrt(variance)
+    values = measured(joint(0.0), joint(shift), (-8 * deviation,), (shift + 8 * deviation,))
+    apart = shift / deviation
+    assert values["total_variation"] == pytest.approx(erf(apart / 2 / np.sqrt(2)), rel=1e-3)
+    assert values["hellinger"] == pytest.approx(np.sqrt(-np.expm1(-(apart**2) / 8)), rel=1e-4)
+
+
+def test_conditional_models_under_normal_inputs():
+    """Lines with slopes 1 and 1.5, noise of variance 1 and x normal: E exp(-x^2 / 32) = (1 + 1 / 16)^(-1/2)."""
+    law = GaussianMixtureInputs((1.0,), ((0.0,),), ((1.0,),))
+
+    def line(slope):
+        return MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), LinearExpert([[slope]], [0.0]), [1.0])
+
+    values = measure(line(1.0), law, 0, line(1.5), ["hellinger"])
+    assert values["hellinger"] == pytest.approx(np.sqrt(1 - (1 + 1 / 16) ** -0.5), rel=1e-4)
+    np.testing.assert_allclose(np.diag(cramer_rao(line(1.0), law).covariance), [1.0, 1.0, 2.0], rtol=1e-6)

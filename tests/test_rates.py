@@ -343,3 +343,21 @@ def test_wrong_input_is_named(call, error, message):
 def test_importing_rates_does_not_import_jax():
     code = "import sys, moetheory.rates; raise SystemExit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("replicates", [2, 5])
+def test_bootstrap_errors_are_as_large_as_those_of_the_mean(replicates):
+    """Of two values mean, median and trimmed mean are one number, and so should be their errors; of five, the trimmed mean."""
+    ratios = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        losses = [rng.lognormal(-0.5 * np.log(n), 0.2, replicates) for n in GRID]
+        mean, trimmed = (estimate_slope(GRID, losses, location=location).se for location in ("mean", "trimmed_mean"))
+        ratios.append(trimmed / mean)
+    assert np.mean(ratios) == pytest.approx(1.0, abs=0.03)
+
+
+def test_tiny_losses_keep_their_error():
+    small, tiny = ([[scale * value for value in row] for row in ([1, 3, 1.2], [2, 5, 1])] for scale in (1.0, 1e-300))
+    lines = [estimate_slope([100, 1000], losses) for losses in (small, tiny)]
+    assert lines[1].se == pytest.approx(lines[0].se, rel=1e-9)

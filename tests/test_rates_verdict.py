@@ -8,16 +8,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import norm
+from scipy.stats import beta, norm, t
 
 from moetheory.rates import (
     Slope,
     Verdict,
     estimate_slope,
     judge_distribution,
+    judge_frequency,
     judge_level,
     judge_slope,
     mean_median_disagree,
+    plan_replicates,
     predicted_interval,
 )
 
@@ -150,6 +152,85 @@ def test_level_has_three_verdicts():
     assert "(1 more are not defined)" in judge_level([*values, np.nan], (0.4, 0.6)).reason
 
 
+@pytest.mark.parametrize("count", [3, 10, 40])
+@pytest.mark.parametrize("interval", [(0.85, 1.15), (0.9, 1.1)])
+def test_a_skewed_mean_that_is_right_is_not_called_wrong(count, interval):
+    """Squared normal values have mean one; where their mean is small by chance, so is its standard error."""
+    drawn = np.random.default_rng(0).chisquare(1, (1000, count))
+    wrong = np.mean([judge_level(values, interval).verdict is Verdict.INCONSISTENT for values in drawn])
+    assert wrong <= 0.015
+    error = 2 * drawn.std(axis=1, ddof=1) / np.sqrt(count)
+    by_two_errors = (drawn.mean(axis=1) + error < interval[0]) | (drawn.mean(axis=1) - error > interval[1])
+    assert by_two_errors.mean() > 0.01, "two standard errors alone would have been wrong often"
+
+
+def test_a_mean_far_outside_is_inconsistent_whatever_its_error():
+    values = np.random.default_rng(0).chisquare(1, 4000)
+    assert judge_level(20 * values, (0.9, 1.1)).verdict is Verdict.INCONSISTENT
+    assert judge_level(0.3 * values, (0.9, 1.1)).verdict is Verdict.INCONSISTENT
+
+
+@pytest.mark.parametrize(
+    ("successes", "count", "interval", "verdict"),
+    [
+        (4, 4, (0.9, 1.0), Verdict.UNDERPOWERED),
+        (40, 40, (0.9, 1.0), Verdict.CONSISTENT),
+        (20, 40, (0.9, 1.0), Verdict.INCONSISTENT),
+        (0, 40, (0.9, 1.0), Verdict.INCONSISTENT),
+        (34, 40, (0.9, 1.0), Verdict.UNDERPOWERED),
+        (355, 400, (0.9, 1.0), Verdict.UNDERPOWERED),
+        (0, 0, (0.0, 1.0), Verdict.UNDERPOWERED),
+    ],
+)
+def test_frequencies_have_exact_intervals(successes, count, interval, verdict):
+    values = np.repeat([1.0, 0.0, np.nan], [successes, count - successes, 3])
+    assert judge_frequency(values, interval).verdict is verdict
+
+
+def test_the_exact_interval_is_that_of_the_beta_law():
+    """Seven of ten: the quantiles of Beta(7, 4) and Beta(8, 3)."""
+    low, high = beta(7, 4).ppf(0.025), beta(8, 3).ppf(0.975)
+    assert f"[{low:.3f}, {high:.3f}]" in judge_frequency([1.0] * 7 + [0.0] * 3, (0.0, 1.0)).reason
+
+
+def test_few_replicates_have_the_t_quantile():
+    """Two sizes of three replicates with equal relative errors: four degrees of freedom."""
+    line = Slope(np.array([1e2, 1e4]), "mean", np.ones(2), 0.01 * np.ones(2), np.array([3, 3]))
+    assert line.error == pytest.approx(t(4).ppf(0.975) * line.se, rel=1e-12)
+    many = Slope(np.array([1e2, 1e4]), "mean", np.ones(2), 0.01 * np.ones(2), np.array([400, 400]))
+    assert many.error == 2 * many.se
+
+
+@pytest.mark.parametrize("centre_se", [np.nan, np.inf])
+def test_an_error_that_is_no_number_is_underpowered(centre_se):
+    line = Slope(np.array([1e2, 1e4]), "mean", np.array([0.1, 0.01]), np.full(2, centre_se), np.array([40, 40]))
+    assert judge_slope(line, ROOT_N, [0.25]).verdict is Verdict.UNDERPOWERED
+
+
+def test_a_slope_without_error_is_compared_up_to_rounding():
+    losses = [[n**-0.5] * 5 for n in (100, 1000, 10_000)]
+    line = estimate_slope([100, 1000, 10_000], losses)
+    assert judge_slope(line, (-0.5, -0.5), [0.25], upper_bound=False).verdict is Verdict.CONSISTENT
+    assert judge_level([0.1] * 3, (0.1, 0.1)).verdict is Verdict.CONSISTENT
+    assert judge_slope(line, (-0.5, -0.4), [0.45]).verdict is Verdict.UNDERPOWERED, "a rival inside the prediction"
+
+
+def test_needed_replicates_do_not_depend_on_how_many_the_largest_cell_has():
+    rng = np.random.default_rng(0)
+    losses = [rng.lognormal(-0.5 * np.log(n), 1, count) for n, count in zip(GRID, [4000] * 7 + [6], strict=True)]
+    line = estimate_slope(GRID, losses)
+    variation = np.array([values.std(ddof=1) / values.mean() for values in losses])
+    needed = plan_replicates(GRID, variation, 0.0125)
+    assert judge_slope(line, ROOT_N, [], half_width=0.025).needed.startswith(f"About {needed} replicates per size")
+
+
+def test_values_needed_are_those_that_settle_which_side():
+    values = 1.015 + 0.1 * np.array([1.0, -1.0] * 50)
+    needed = int(judge_level(values, (0.9, 1.0)).needed.split()[1])
+    assert judge_level(np.resize(values, 2 * (needed // 2 + 5)), (0.9, 1.0)).verdict is Verdict.INCONSISTENT
+    assert judge_level(np.resize(values, 2 * (needed // 2 - 5)), (0.9, 1.0)).verdict is Verdict.UNDERPOWERED
+
+
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, np.nan]])
 def test_level_of_fewer_than_two_values_is_underpowered(values):
     assert judge_level(values, (0, 2)).verdict is Verdict.UNDERPOWERED
@@ -182,6 +263,8 @@ def test_distribution_distance_is_exact():
         (lambda: judge_slope(exact_slope(), ROOT_N, []), ValueError, "rivals is empty"),
         (lambda: judge_slope(exact_slope(), ROOT_N, [], half_width=0), ValueError, "half_width is 0"),
         (lambda: judge_level([1, np.inf], (0, 1)), ValueError, "infinite"),
+        (lambda: judge_frequency([1, 0.5], (0, 1)), ValueError, "zeros and ones"),
+        (lambda: judge_distribution(np.arange(200.0), lambda t: t * np.nan), ValueError, "cdf is NaN"),
         (lambda: judge_level([1, 2], (np.nan, 1)), ValueError, "finite with low <= high"),
         (lambda: judge_distribution([1, 2], "norm"), TypeError, "'norm'"),
         (lambda: judge_distribution([1, 2], norm.cdf, level=1), ValueError, "level is 1"),

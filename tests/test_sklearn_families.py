@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LinearRegression
 
 from moetheory import (
     CompetitionGate,
@@ -11,6 +12,7 @@ from moetheory import (
     FeedForwardExpert,
     LinearExpert,
     MixtureOfExperts,
+    Sample,
     SharedExperts,
     SigmoidGate,
     SoftmaxGate,
@@ -20,6 +22,7 @@ from moetheory import (
 )
 from moetheory.estimators import ParameterBox
 from moetheory.identifiability import cramer_rao
+from moetheory.identifiability.fisher import cramer_rao_at
 from moetheory.sampling import log_likelihood
 from moetheory.sklearn import MixtureOfExpertsRegressor
 from moetheory.units import Standardisation
@@ -155,3 +158,61 @@ def test_a_bad_fit_still_warns():
     sample = sample_of(size=30)
     with pytest.warns(ConvergenceWarning, match="The fit ended with status"):
         MixtureOfExpertsRegressor(n_experts=3, gate="sigmoid", n_starts=2, random_state=0).fit(sample.x, sample.y)
+
+
+def ordinary_score(X, y):
+    return LinearRegression().fit(X, y).score(X, y)
+
+
+@quiet
+@pytest.mark.parametrize("gate", ["sigmoid", "laplace", "cosine", "competition", "temperature", "activated_temperature"])
+def test_a_single_expert_is_least_squares_whatever_the_gate_and_the_units(gate):
+    sample = sample_of(size=120)
+    X, y = 1e-3 * sample.x, 200.0 + 50.0 * sample.y
+    model = MixtureOfExpertsRegressor(1, gate=gate, n_starts=2, random_state=0).fit(X, y)
+    assert model.status_ is Status.CONVERGED
+    assert model.score(X, y) == pytest.approx(ordinary_score(X, y), abs=1e-10)
+    assert len(model.standard_errors(X)) == 3
+
+
+@quiet
+@pytest.mark.parametrize("settings", [{"gate": "competition"}, {"gate": "laplace"}, {"gate": "cosine"}], ids=str)
+def test_families_that_keep_units_get_a_box_in_those_units(settings):
+    sample = sample_of(size=200)
+    X, y = 1e-3 * sample.x, 200.0 + 50.0 * sample.y
+    line = MixtureOfExpertsRegressor(1, random_state=0).fit(X, y)
+    model = MixtureOfExpertsRegressor(2, n_starts=4, random_state=0, **settings).fit(X, y)
+    assert model.log_likelihood_ > line.log_likelihood_, "two equal lines are among the models"
+
+
+@quiet
+@pytest.mark.parametrize("gate", ["temperature", "activated_temperature", "gaussian"])
+@pytest.mark.parametrize("estimator", ["mle", "em"])
+def test_the_reported_likelihood_holds_at_the_edge_of_the_box(gate, estimator):
+    """Rounded inputs tempt temperatures and variances inside gates to zero, where affinities lose all their digits."""
+    generator = np.random.default_rng(0)
+    X, y = generator.integers(0, 6, (150, 1)).astype(float), generator.standard_normal(150)
+    settings = {"max_iter": 300} if estimator == "em" else {}
+    model = MixtureOfExpertsRegressor(2, gate=gate, estimator=estimator, n_starts=8, random_state=0, **settings).fit(X, y)
+    assert model.log_likelihood_ == pytest.approx(log_likelihood(model.model_, Sample(X, y)), abs=1e-5)
+
+
+def test_standard_errors_depend_neither_on_the_order_of_rows_nor_on_the_origin_of_inputs():
+    sample = sample_of(size=4095)
+    order = np.argsort(sample.x[:, 0])
+    X, y = sample.x[order], sample.y[order]
+    model = MixtureOfExpertsRegressor(n_starts=3, random_state=0).fit(X, y)
+    errors = model.standard_errors(X)
+    exact = np.sqrt(np.diag(cramer_rao_at(model.model_, X).covariance) / len(X))
+    np.testing.assert_allclose(list(errors.values()), exact, rtol=0.002)
+    far = MixtureOfExpertsRegressor(n_starts=3, random_state=0).fit(X + 2.46e6, y).standard_errors(X + 2.46e6)
+    for name in ("beta_1[1]", "eta_1[1]", "eta_1[2]", "nu[1]", "nu[2]"):
+        assert far[name] == pytest.approx(errors[name], rel=1e-4), name
+
+
+@quiet
+def test_a_chosen_number_leaves_no_table_behind_when_the_number_is_given():
+    sample = sample_of(size=100)
+    model = MixtureOfExpertsRegressor("auto", max_experts=2, n_starts=2, random_state=0).fit(sample.x, sample.y)
+    assert len(model.selection_) == 2
+    assert not hasattr(model.set_params(n_experts=2).fit(sample.x, sample.y), "selection_")

@@ -6,9 +6,11 @@ import pytest
 
 from moetheory import (
     CompetitionGate,
+    CosineGate,
     Family,
     FeedForwardExpert,
     LinearExpert,
+    MaximumLikelihood,
     MixtureOfExperts,
     NearTruth,
     ParameterBox,
@@ -19,6 +21,7 @@ from moetheory import (
     SigmoidGate,
     SoftmaxGate,
     Splits,
+    Status,
     Uniform,
     draw,
 )
@@ -138,3 +141,18 @@ def test_random_starts_of_nonlinear_experts_compile_nothing_for_new_sizes(name, 
             RandomStarts(2).points(layout, Sample(sample.x[:size], sample.y[:size]), None, np.random.default_rng(seed))
         compiled = [message for message in caplog.messages if message.startswith("Finished XLA compilation")]
         assert seed == 0 or not compiled
+
+
+def test_random_starts_give_plain_cosines_a_direction():
+    """A slope of zero has none: fits from there never ended."""
+    truth = MixtureOfExperts(
+        CosineGate([0.2, 0.0], [[2.0, 1.0], [-1.0, 1.0]]), LinearExpert([[1.0, 0.0], [-1.0, 0.5]], [1.0, -1.0]), [0.1, 0.1]
+    )
+    sample = draw(truth, Uniform((-1.0, -1.0), (1.0, 1.0)), 400, np.random.default_rng(0))
+    layout = Layout(2, 2, truth.family)
+    (start,) = RandomStarts(1).points(layout, sample, None, np.random.default_rng(1))
+    np.testing.assert_allclose(np.linalg.norm(layout.unpack(start).gate.slope, axis=1), 1.0)
+    fit = MaximumLikelihood((RandomStarts(6),)).fit(sample, 2, np.random.default_rng(2), family=truth.family)
+    near = MaximumLikelihood((NearTruth(0.01),)).fit(sample, 2, np.random.default_rng(3), truth)
+    assert fit.status is not Status.STEP_LIMIT
+    assert fit.log_likelihood == pytest.approx(near.log_likelihood, abs=1e-6)

@@ -6,7 +6,7 @@ import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from numbers import Integral
+from numbers import Integral, Real
 from typing import ClassVar
 
 import numpy as np
@@ -55,6 +55,8 @@ class AbstractEstimator(abc.ABC):
         rules = self.starts if isinstance(self.starts, tuple | list) else ()
         if not rules or not all(isinstance(rule, StartRule) for rule in rules):
             raise ValueError(f"starts={self.starts!r}; need a tuple of start rules, such as (RandomStarts(20),).")
+        if not isinstance(self.box, ParameterBox):
+            raise TypeError(f"box={self.box!r}; need a ParameterBox, such as ParameterBox(gate=8.0).")
 
     def _check_family(self, family: Family) -> None:
         if bool(family.regression) != self.fits_regressions:
@@ -136,8 +138,8 @@ class AbstractEstimator(abc.ABC):
 
 def check_stop(tolerance: float, max_steps: int) -> None:
     """Raise for a stopping rule that makes no sense."""
-    if not (tolerance >= 0 and max_steps >= 0):
-        raise ValueError(f"tolerance={tolerance}, max_steps={max_steps}; need tolerance >= 0, max_steps >= 0.")
+    if not (isinstance(tolerance, Real) and isinstance(max_steps, Integral) and tolerance >= 0 and max_steps >= 0):
+        raise ValueError(f"tolerance={tolerance!r}, max_steps={max_steps!r}; need tolerance >= 0 and a whole number >= 0.")
 
 
 def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box, kinked: bool) -> Fit:
@@ -207,10 +209,13 @@ def _atoms(layout: Layout, point: np.ndarray) -> np.ndarray:
 
 
 def _check(samples: Sequence[Sample], num_experts: int, generators, starts, truth, family: Family) -> None:
-    if not isinstance(num_experts, Integral) or num_experts < 1:
+    if isinstance(num_experts, bool) or not isinstance(num_experts, Integral) or num_experts < 1:
         raise ValueError(f"num_experts={num_experts!r}; need an integer of at least one expert.")
     if not samples or len(generators) != len(samples):
         raise ValueError(f"got {len(samples)} samples and {len(generators)} generators; need one generator per sample.")
+    strange = [one for one in (*samples, *generators) if not isinstance(one, Sample | np.random.Generator)]
+    if strange:
+        raise TypeError(f"got {type(strange[0]).__name__}; need samples such as Sample(x, y) and numpy.random.default_rng(0).")
     shapes = {sample.x.shape for sample in samples}
     if len(shapes) != 1:
         raise ValueError(f"samples have shapes {sorted(shapes)}; one batch needs samples of one shape: fit them in groups.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
+from numbers import Integral
 
 from moetheory.estimators import lanes
 from moetheory.estimators._base import AbstractEstimator, check_stop
@@ -25,6 +26,8 @@ class AbstractEM(AbstractEstimator):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_stop(self.tolerance, self.max_steps)
+        if not (isinstance(self.gate_steps, Integral) and self.gate_steps >= 1):
+            raise ValueError(f"gate_steps={self.gate_steps!r}; need an integer of at least 1.")
 
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
         stop = (self.tolerance, self.max_steps, self.gate_steps)

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from numbers import Integral, Real
 from typing import ClassVar, final
 
 import equinox as eqx
@@ -34,6 +35,13 @@ class StartRule(abc.ABC):
 
     count: int
     needs_truth: ClassVar[bool]
+
+    def __post_init__(self) -> None:
+        count, distances = getattr(self, "count", 1), [getattr(self, name, 0.0) for name in ("radius", "distance")]
+        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+            raise ValueError(f"{self}: count={count!r}; need an integer of at least one start.")
+        if not all(isinstance(distance, Real) and 0 <= distance < np.inf for distance in distances):
+            raise ValueError(f"{self}: need a finite radius or distance that is not negative.")
 
     def em_first(self, number: int) -> np.ndarray:
         """Which of so many points maximum likelihood takes through some EM before Newton."""

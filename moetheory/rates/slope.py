@@ -99,10 +99,10 @@ class Slope:
 
         Degrees of freedom by Welch and Satterthwaite, ``(sum v_j)^2 / sum (v_j^2 / (R_j - 1))``, v_j the parts of the variance.
         """
-        parts = (self._slope_weights * self.centre_se / self.centre) ** 2
-        uncertain = np.sum(parts**2 / np.maximum(self.replicates - 1, 1))
-        freedom = parts.sum() ** 2 / uncertain if uncertain > 0 else np.inf
-        return two_sided_quantile(freedom) * self.se
+        if not 0 < self.se < np.inf:
+            return self.se
+        shares = (self._slope_weights * self.centre_se / self.centre / self.se) ** 2
+        return two_sided_quantile(1 / np.sum(shares**2 / np.maximum(self.replicates - 1, 1))) * self.se
 
     @property
     def intercept(self) -> float:
@@ -202,7 +202,7 @@ class Slope:
 
 def two_sided_quantile(freedom: float) -> float:
     """2, or the 97.5% quantile of the t law where that is larger: below 61 degrees of freedom."""
-    return max(2.0, float(stdtrit(max(freedom, 1.0), 0.975))) if np.isfinite(freedom) else 2.0
+    return max(2.0, float(stdtrit(freedom, 0.975)))
 
 
 def estimate_slope(

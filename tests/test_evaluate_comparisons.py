@@ -1,0 +1,82 @@
+"""Verdicts from rows made by hand, where fits are compared, values are unusable, or few."""
+
+import numpy as np
+import pytest
+from test_evaluate import D1, LEVEL, OTHER, SIZES, Case, claim, measured, powers
+
+from moetheory.study import ChiSquared, Gap, Levels, Rate, Recovery
+
+GAP = Gap("log_likelihood", "gap", against="best", low=-0.5, high=0.5)
+
+
+@pytest.mark.parametrize("uncertified", ["ours", "best"])
+def test_a_gap_is_certified_where_both_fits_are(tmp_path, uncertified):
+    ours, best = claim(GAP, name="ours"), claim(D1, name="best", estimator=OTHER)
+    case = Case(tmp_path, ours, best, replicates=20, sizes=(100,))
+    gains = 0.1 * np.random.default_rng(0).normal(size=20)
+    case.fits(100, 20, log_likelihood=np.ones(20), **({"status": "step_limit"} if uncertified == "ours" else {}))
+    case.fits(100, 20, one=best, log_likelihood=1 + gains, **({"status": "step_limit"} if uncertified == "best" else {}))
+    (check,) = case.results()[0].checks
+    assert check.converged is None and set(check.values["status"]) == {"step_limit"}
+    assert check.judgement.verdict == "consistent" and "No fit among them is a certified maximum" in check.judgement.reason
+
+
+@pytest.mark.parametrize(("count", "verdict"), [(4, "underpowered"), (40, "consistent")])
+@pytest.mark.parametrize("certified", [True, False])
+def test_recovery_needs_enough_replicates_and_certified_rivals(tmp_path, count, verdict, certified):
+    own = claim(Recovery("bic", "BIC", against=("three",), low=0.9, high=1.0), name="own")
+    three = claim(D1, name="three", num_experts=3)
+    case = Case(tmp_path, own, three, replicates=count, sizes=(100,))
+    case.fits(100, count, log_likelihood=np.zeros(count), parameters=[[0.0] * 8] * count)
+    status = {} if certified else {"status": "at_bound"}
+    case.fits(100, count, one=three, log_likelihood=np.ones(count), parameters=[[0.0] * 13] * count, **status)
+    (check,) = case.results()[0].checks
+    assert check.values["value"].tolist() == [1.0] * count
+    assert check.judgement.verdict == verdict
+    assert (check.converged is None) == (not certified)
+
+
+def test_one_infinite_value_is_named_and_stops_nothing(tmp_path):
+    values = powers(0.5)
+    values[1000][3] = np.inf
+    check = measured(tmp_path / "slope", D1, values)
+    assert check.judgement.verdict == "underpowered" and check.judgement.reason.startswith("1 values are infinite")
+    level = measured(tmp_path / "level", LEVEL, {n: [1.0, 1.01, np.inf] * 20 for n in SIZES}, 60)
+    assert level.judgement.verdict == "underpowered" and level.judgement.reason.startswith("60 values are infinite")
+
+
+def test_a_mean_needs_no_positive_median(tmp_path):
+    values = powers(0.25)
+    values[10_000] = np.concatenate([np.zeros(21), np.full(19, 1e-8)])
+    mean = measured(tmp_path / "mean", D1, values)
+    assert list(mean.slopes["mean"].sizes) == list(SIZES)
+    median = measured(tmp_path / "median", Rate("softmax_d1", "D1", (0.5, 0.5), (0.25,), location="median"), values)
+    assert "Left out for want of two values with a positive location: n = 10,000." in median.judgement.reason
+
+
+def test_levels_ask_for_what_their_worst_coordinate_needs(tmp_path):
+    check = Levels("efficiency", "efficiency", low=0.9, high=1.1)
+    case = Case(tmp_path, claim(check), replicates=100, sizes=(1000,)).fits(1000, 100)
+    steps = np.array([1.0, -1.0] * 50)
+    names = ("beta_0[1]", "beta_1[1]", "eta_0[1]", "eta_1[1]", "eta_0[2]", "eta_1[2]", "nu[1]", "nu[2]")
+    for name in names:
+        case.measures(f"efficiency.{name}", {1000: 1 + (2.0 if name == "eta_1[1]" else 0.6) * steps})
+    judgement = case.check().judgement
+    assert judgement.verdict == "underpowered"
+    error = 2 * np.std(2.0 * steps, ddof=1) / 10
+    assert judgement.needed == f"About {int(np.ceil(100 * (2 * error / 0.2) ** 2))} values instead of 100."
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Gap("log_likelihood", "gap", against="best", low=1.0, high=-1.0), "need finite low <= high"),
+        (lambda: Rate("softmax_d1", "D1", (0.5, 0.5), (), half_width=-1.0), "half_width=-1.0"),
+        (lambda: Rate("softmax_d1", "D1", (0.5, 0.5), (np.nan,)), "rivals="),
+        (lambda: ChiSquared("likelihood_ratio", "ratio", degrees=0), "degrees=0"),
+        (lambda: ChiSquared("likelihood_ratio", "ratio", degrees=8, significance=2.0), "significance=2.0"),
+    ],
+)
+def test_senseless_checks_are_refused_before_anything_runs(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
