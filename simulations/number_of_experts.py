@@ -7,7 +7,7 @@ from moetheory.study import Claim, Evidence, Level, Rate, Recovery, Simulation
 
 PAPER = "2510.12744"
 SIZES = {"quick": (200, 600), "standard": (200, 1000, 5000), "paper": (200, 1000, 5000, 25_000)}
-REPLICATES = {"quick": 4, "standard": 40, "paper": 200}
+REPLICATES = {"quick": 4, "standard": 100, "paper": 200}
 TRUTHS = {"two": (TWO, "two experts far apart"), "three": (THREE, "three experts close to each other")}
 SETTING = {
     "source": f"arXiv {PAPER}, abstract",

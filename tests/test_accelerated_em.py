@@ -74,5 +74,5 @@ def test_it_stays_in_the_box_and_serves_other_gates():
 
 @pytest.mark.parametrize("options", [{"tolerance": -1.0}, {"max_steps": -1}])
 def test_a_stop_that_makes_no_sense_is_refused(options):
-    with pytest.raises(ValueError, match="need tolerance >= 0, max_steps >= 0"):
+    with pytest.raises(ValueError, match="need tolerance >= 0 and a whole number >= 0"):
         AcceleratedEM(NEAR, **options)

@@ -156,7 +156,7 @@ def test_frequencies_count_the_true_number_over_the_replicates_that_have_all_fit
     def fits(fit_id, log_likelihoods, parameters):
         rows = [("cell", 0, 100, replicate, value, [0.0] * parameters) for replicate, value in enumerate(log_likelihoods)]
         table = pd.DataFrame(rows, columns=["data_id", "seed", "n", "replicate", "log_likelihood", "parameters"])
-        return table.assign(fit_id=fit_id)
+        return table.assign(fit_id=fit_id, status="converged")
 
     one, two = fits("one", [-50.0, -50.0, -50.0, -50.0], 3), fits("two", [-40.0, -45.0, -30.0], 8)
     check = {"quantity": "bic", "compared": {"two": 2, "one": 1}, "true_number": 2}

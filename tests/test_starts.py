@@ -119,7 +119,7 @@ def test_rules_without_a_point_are_refused():
 
 @pytest.mark.parametrize("settings", [{"tolerance": -1.0}, {"max_steps": -1}])
 def test_settings_are_checked(settings):
-    with pytest.raises(ValueError, match="need tolerance >= 0, max_steps >= 0"):
+    with pytest.raises(ValueError, match="need tolerance >= 0 and a whole number >= 0"):
         MaximumLikelihood((NearTruth(0.1),), **settings)
 
 
