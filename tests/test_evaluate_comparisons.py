@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from test_evaluate import D1, LEVEL, OTHER, SIZES, Case, claim, measured, powers
 
+from moetheory.plotting.levels import level_figure
+from moetheory.report.verdicts import measured as report_measured
 from moetheory.study import ChiSquared, Gap, Levels, Rate, Recovery
 
 GAP = Gap("log_likelihood", "gap", against="best", low=-0.5, high=0.5)
@@ -19,6 +21,19 @@ def test_a_gap_is_certified_where_both_fits_are(tmp_path, uncertified):
     (check,) = case.results()[0].checks
     assert check.converged is None and set(check.values["status"]) == {"step_limit"}
     assert check.judgement.verdict == "consistent" and "No fit among them is a certified maximum" in check.judgement.reason
+
+
+def test_frequencies_are_told_and_drawn_with_their_exact_interval(tmp_path):
+    """Four of four: at least 0.025^(1/4); the standard error of four ones is zero."""
+    own = claim(Recovery("dendrogram", "choice", against=(), low=0.9, high=1.0), name="own")
+    case = Case(tmp_path, own, replicates=4, sizes=(100,)).fits(100, 4)
+    case.measures("dendrogram_choice", {100: [2.0] * 4})
+    (result,) = case.results()
+    (check,) = result.checks
+    lowest = 0.025**0.25
+    assert report_measured(check) == f"1.000 (95%: {lowest:.3f} to 1.000)"
+    bars = level_figure(result, check).axes[0].containers[0].lines[2][0].get_segments()[0]
+    np.testing.assert_allclose(bars[:, 1], [lowest, 1.0])
 
 
 @pytest.mark.parametrize(("count", "verdict"), [(4, "underpowered"), (40, "consistent")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from scipy.stats import chi2, kstwo
 from moetheory.plotting.numerals import interval
 from moetheory.plotting.style import BLACK, BLUE, GREY, LABEL_WIDTH, VERMILION, label_axes, legend_below, panels, styled
 from moetheory.plotting.summary import finite_values, largest_size, size_table
+from moetheory.rates import binomial_interval
 from moetheory.study.results import CheckResult, ClaimResult
 
 FIBRE_UNIT = 100
@@ -24,14 +26,15 @@ WIDE = 10
 def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     """Mean of a quantity at each sample size, with bars of 2 standard errors, against its predicted interval.
 
-    Bars are ``mean -+ 2 s / sqrt(R)``.
+    Bars are ``mean -+ 2 s / sqrt(R)``; of frequencies, the exact 95% binomial intervals.
 
     Parameters
     ----------
     claim : ClaimResult
         The claim, for the title.
     check : CheckResult
-        Of kind ``level`` or ``gap``; predicted ends that are not finite are not drawn, wide intervals on a logarithmic axis.
+        Of kind ``level``, ``gap`` or ``recovery``; predicted ends that are not finite are not drawn, wide intervals on a
+        logarithmic axis.
 
     Returns
     -------
@@ -59,15 +62,23 @@ def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
         axes.errorbar(
             shown["n"],
             shown["mean"],
-            yerr=2 * shown["mean_se"].fillna(0),
+            yerr=_bars(check, shown),
             marker="o",
             markersize=5,
             color=BLUE,
             linewidth=1,
-            label=f"mean of {count} replicates ± 2 SE",
+            label=f"mean of {count} replicates " + ("with 95% interval" if check.kind == "recovery" else "± 2 SE"),
         )
     legend_below(figure, axes)
     return figure
+
+
+def _bars(check: CheckResult, shown: pd.DataFrame) -> np.ndarray:
+    """Lengths of the bars below and above the means, (2, sizes)."""
+    if check.kind != "recovery":
+        return np.tile(2 * shown["mean_se"].fillna(0), (2, 1))
+    ends = np.array([binomial_interval(finite_values(check, n)) for n in shown["n"]]).T
+    return np.abs(ends - shown["mean"].to_numpy())
 
 
 @styled

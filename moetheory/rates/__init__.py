@@ -5,6 +5,7 @@ from moetheory.rates.slope import Slope, estimate_slope
 from moetheory.rates.verdict import (
     Judgement,
     Verdict,
+    binomial_interval,
     judge_distribution,
     judge_frequency,
     judge_level,
@@ -16,6 +17,7 @@ __all__ = [
     "Judgement",
     "Slope",
     "Verdict",
+    "binomial_interval",
     "estimate_slope",
     "judge_distribution",
     "judge_frequency",

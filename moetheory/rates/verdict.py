@@ -194,8 +194,7 @@ def judge_frequency(values: ArrayLike, predicted: tuple[float, float]) -> Judgem
         raise ValueError(f"values are {np.unique(sample)}: a frequency is that of zeros and ones.")
     if not sample.size:
         return Judgement(Verdict.UNDERPOWERED, "No value is there.", "At least 1 value.")
-    successes, frequency = int(sample.sum()), sample.mean()
-    lowest, highest = binomtest(successes, sample.size).proportion_ci(CONFIDENCE)
+    frequency, (lowest, highest) = sample.mean(), binomial_interval(sample)
     found = f"The frequency {frequency:.3f} of {sample.size} values with the 95% interval [{lowest:.3f}, {highest:.3f}]"
     target = f"the predicted interval [{low:.4g}, {high:.4g}]"
     if highest < low or lowest > high:
@@ -205,6 +204,17 @@ def judge_frequency(values: ArrayLike, predicted: tuple[float, float]) -> Judgem
     if not low <= frequency <= high:
         return Judgement(Verdict.UNDERPOWERED, f"{found} is outside {target} by less than its error.", "More values.")
     return Judgement(Verdict.CONSISTENT, f"{found} lies in {target}.")
+
+
+def binomial_interval(values: ArrayLike) -> tuple[float, float]:
+    """The 95% interval of Clopper and Pearson for the probability behind zeros and ones.
+
+    >>> [round(end, 3) for end in binomial_interval([1, 1, 1, 1])]
+    [0.398, 1.0]
+    """
+    sample = np.asarray(values)
+    low, high = binomtest(int(sample.sum()), sample.size).proportion_ci(CONFIDENCE)
+    return float(low), float(high)
 
 
 def judge_distribution(values: ArrayLike, cdf: Callable[[np.ndarray], np.ndarray], level: float = 0.001) -> Judgement:

@@ -11,7 +11,7 @@ from scipy.stats import chi2, kstest
 
 from moetheory.plotting.numerals import MISSING, interval, plus_minus, signed
 from moetheory.plotting.summary import finite_values, largest_size
-from moetheory.rates import Judgement
+from moetheory.rates import Judgement, binomial_interval
 from moetheory.study.results import CheckResult, ClaimResult
 
 COLUMNS = ("simulation", "claim", "quantity", "predicted", "measured", "verdict")
@@ -76,6 +76,8 @@ def measured(check: CheckResult) -> str:
     if check.degrees:
         test = kstest(values, chi2(check.degrees).cdf)
         return f"D = {signed(test.statistic)}, p = {test.pvalue:.2g}"
+    if check.kind == "recovery":
+        return f"{signed(values.mean())} (95%: {interval(*binomial_interval(values))})"
     return plus_minus(values.mean(), values.std(ddof=1) / values.size**0.5)
 
 
