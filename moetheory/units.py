@@ -17,6 +17,9 @@ from moetheory.sampling import Sample
 
 Part = TypeVar("Part", bound=AbstractPart)
 
+CONSTANT = 1e-10
+"""A column whose standard deviation is less than this share of its size is constant."""
+
 
 @dataclass(frozen=True)
 class Standardisation:
@@ -78,12 +81,11 @@ class Standardisation:
         """A box in standardised units as one for a sample in these units: wider where the family keeps a unit of the data."""
         inside, outside = 1.0, 1.0
         if not self.inputs.with_std:
-            spread, size = sample.x.std(axis=0), np.sqrt(np.mean(sample.x**2, axis=0))
-            inside = max(1.0, 1 / np.min(spread, where=spread > 0, initial=1.0))
-            outside = max(1.0, size.max())
+            spread, size = _spread_and_size(sample.x)
+            inside, outside = max(1.0, 1 / spread.min()), max(1.0, size.max())
         least, largest = 1.0, 1.0
         if not self.response.with_std:
-            least, largest = sample.y.std() or 1.0, np.sqrt(np.mean(sample.y**2)) or 1.0
+            (least,), (largest,) = _spread_and_size(sample.y[:, None])
         return ParameterBox(
             gate=box.gate * outside,
             expert=box.expert * inside * max(1.0, largest),
@@ -121,3 +123,12 @@ class Standardisation:
             names = list(changed)
             part = eqx.tree_at(lambda p, names=names: [getattr(p, name) for name in names], part, list(changed.values()))
         return part
+
+
+def _spread_and_size(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Standard deviation and root mean square of every column; of one that is constant up to rounding the latter, or 1 for zeros."""
+    top = np.abs(columns).max(axis=0)
+    unit = np.where(top > 0, top, 1.0)
+    spread, size = (columns / unit).std(axis=0) * unit, np.sqrt(np.mean((columns / unit) ** 2, axis=0)) * unit
+    size = np.where(top > 0, size, 1.0)
+    return np.where(spread > CONSTANT * size, spread, size), size

@@ -273,3 +273,11 @@ def test_distribution_distance_is_exact():
 def test_wrong_input_is_named(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_a_mean_outside_by_less_than_its_error_there_asks_for_more_values():
+    """One of ten values is one: a mean of 0.1 with little error, which at 0.5 would be five times as large."""
+    judged = judge_level([0.0] * 9 + [1.0], (0.5, 1.8))
+    assert judged.verdict is Verdict.UNDERPOWERED
+    assert "by less than its error at its end, 1.131" in judged.reason
+    assert judged.needed == "About 80 values instead of 10."

@@ -216,3 +216,16 @@ def test_a_chosen_number_leaves_no_table_behind_when_the_number_is_given():
     model = MixtureOfExpertsRegressor("auto", max_experts=2, n_starts=2, random_state=0).fit(sample.x, sample.y)
     assert len(model.selection_) == 2
     assert not hasattr(model.set_params(n_experts=2).fit(sample.x, sample.y), "selection_")
+
+
+@pytest.mark.parametrize(
+    ("response", "variances"),
+    [(np.full(1000, 0.1), (1e-6, 1.0)), (np.zeros(1000), (1e-4, 100.0)), (5.0 * np.array([1.0, -1.0] * 500), (25e-4, 2500.0))],
+    ids=["constant up to rounding", "zero", "size five"],
+)
+def test_the_box_of_a_response_that_keeps_its_unit(response, variances):
+    family = Family(CompetitionGate.kind(), LinearExpert.kind())
+    X = np.random.default_rng(0).normal(size=(1000, 1))
+    units = Standardisation.of(family, X, response)
+    box = units.box(ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0)), units.sample(X, response))
+    np.testing.assert_allclose(box.variance, variances, rtol=1e-9)

@@ -81,8 +81,8 @@ class CosineGate(AbstractGate):
         return jnp.dot(_scaled(self.slope, self.slope_norm), x) * _inverse_norm(x, self.input_norm)
 
     def redundant(self, num_atoms, dimension):
-        """Lengths of plain cosines; with perturbation the vector that all of them can be moved by."""
-        return dimension if self.slope_norm > 0 else num_atoms
+        """With perturbation the vector that all slopes can be moved by; else lengths, and moves that keep them if d > k."""
+        return dimension if self.slope_norm > 0 else max(num_atoms, dimension)
 
     def start(self, num_atoms, dimension, generator):
         """Without perturbation a slope of zero has no direction, so directions are random."""

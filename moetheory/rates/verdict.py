@@ -155,8 +155,9 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
     if outside > at_end + rounding:
         return Judgement(Verdict.INCONSISTENT, f"{found} does not meet {target}.")
     if outside > rounding:
-        needed = _values_needed(sample.size, error, 2 * outside)
-        return Judgement(Verdict.UNDERPOWERED, f"{found} is outside {target} by less than its error.", needed)
+        needed = _values_needed(sample.size, at_end, 2 * outside)
+        there = f" at its end, {at_end:.4g}" if at_end > error else ""
+        return Judgement(Verdict.UNDERPOWERED, f"{found} is outside {target} by less than its error{there}.", needed)
     return Judgement(Verdict.CONSISTENT, f"{found} lies in {target}.")
 
 

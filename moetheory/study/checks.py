@@ -191,7 +191,8 @@ class Recovery(Check):
     """How often a criterion chooses the true number of experts, at the largest sample size.
 
     ``Recovery("bic", ...)`` and ``Recovery("icl", ...)`` compare the claim's fit with those of other claims on the same
-    samples, ``Recovery("dendrogram", ...)`` cuts the tree of the claim's own fit.
+    samples, ``Recovery("dendrogram", ...)`` cuts the tree of the claim's own fit. Stored fits have all their coordinates
+    counted: it is for families in which every one matters, such as softmax gates with linear experts.
 
     Parameters
     ----------

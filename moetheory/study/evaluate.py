@@ -191,7 +191,8 @@ def _reconciled(judgement: Judgement, on_certified: Judgement | None) -> Judgeme
 def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, largest: int) -> Judgement | None:
     if check["kind"] == "fibre":
         return _judge_fibre(values["value"].to_numpy(), predicted)
-    infinite = int(np.isinf(values["value"].to_numpy(dtype=float)).sum())
+    looked_at = values if check["kind"] == "slope" else values[values["n"] == largest]
+    infinite = int(np.isinf(looked_at["value"].to_numpy(dtype=float)).sum())
     if infinite:
         return Judgement(Verdict.UNDERPOWERED, f"{infinite} values are infinite, so there is no mean: look at those fits.")
     if check["kind"] == "slope":
