@@ -126,7 +126,7 @@ class Standardisation:
 
 
 def _spread_and_size(columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standard deviation and root mean square of every column; of one that is constant up to rounding the latter, or 1 for zeros."""
+    """Standard deviation and root mean square of every column: the latter twice where it is constant, 1 where it is zero."""
     top = np.abs(columns).max(axis=0)
     unit = np.where(top > 0, top, 1.0)
     spread, size = (columns / unit).std(axis=0) * unit, np.sqrt(np.mean((columns / unit) ** 2, axis=0)) * unit
