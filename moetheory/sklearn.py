@@ -321,8 +321,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         bound = cramer_rao_at(self._standardised_model, self._units.inputs.transform(rows[some]))
         if bound.singular:
             raise ValueError(f"standard errors do not exist: {bound.reason}")
-        changes = self._units.changes(self._standardised_model)
-        variance = np.diag(changes @ bound.covariance @ changes.T) / len(rows)
+        jacobian = self._units.jacobian(self._standardised_model)
+        variance = np.diag(jacobian @ bound.covariance @ jacobian.T) / len(rows)
         return dict(zip(bound.names, np.sqrt(variance).tolist(), strict=True))
 
     def __sklearn_tags__(self) -> Tags:

@@ -79,21 +79,21 @@ class Standardisation:
 
     def box(self, box: ParameterBox, sample: Sample) -> ParameterBox:
         """A box in standardised units as one for a sample in these units: wider where the family keeps a unit of the data."""
-        inside, outside = 1.0, 1.0
+        for_centres, for_slopes = 1.0, 1.0
         if not self.inputs.with_std:
             spread, size = _spread_and_size(sample.x)
-            inside, outside = max(1.0, 1 / spread.min()), max(1.0, size.max())
-        least, largest = 1.0, 1.0
+            for_centres, for_slopes = max(1.0, size.max()), max(1.0, 1 / spread.min())
+        deviation, size = 1.0, 1.0
         if not self.response.with_std:
-            (least,), (largest,) = _spread_and_size(sample.y[:, None])
+            (deviation,), (size,) = _spread_and_size(sample.y[:, None])
         return ParameterBox(
-            gate=box.gate * outside,
-            expert=box.expert * inside * max(1.0, largest),
-            variance=(box.variance[0] * least**2, box.variance[1] * largest**2),
+            gate=box.gate * for_centres,
+            expert=box.expert * for_slopes * max(1.0, size),
+            variance=(box.variance[0] * deviation**2, box.variance[1] * size**2),
             gate_intercept=box.gate if box.gate_intercept is None else box.gate_intercept,
         )
 
-    def changes(self, model: MixtureOfExperts) -> np.ndarray:
+    def jacobian(self, model: MixtureOfExperts) -> np.ndarray:
         """Derivatives of the natural coordinates of a model in data units in those of the standardised one; the map is affine."""
         layout, origin = layout_of(model), natural_coordinates(model)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_evaluate import D1, LEVEL, OTHER, SIZES, Case, claim, measured, powers
+from rows_by_hand import D1, LEVEL, OTHER, SIZES, Case, claim, measured, powers
 
 from moetheory.plotting.levels import level_figure
 from moetheory.report.verdicts import measured as report_measured

@@ -213,9 +213,12 @@ def _check(samples: Sequence[Sample], num_experts: int, generators, starts, trut
         raise ValueError(f"num_experts={num_experts!r}; need an integer of at least one expert.")
     if not samples or len(generators) != len(samples):
         raise ValueError(f"got {len(samples)} samples and {len(generators)} generators; need one generator per sample.")
-    strange = [one for one in (*samples, *generators) if not isinstance(one, Sample | np.random.Generator)]
-    if strange:
-        raise TypeError(f"got {type(strange[0]).__name__}; need samples such as Sample(x, y) and numpy.random.default_rng(0).")
+    for wanted, given in ((Sample, samples), (np.random.Generator, generators)):
+        strange = [type(one).__name__ for one in given if not isinstance(one, wanted)]
+        if strange:
+            raise TypeError(
+                f"got {strange[0]}; need Sample(x, y) objects and generators from numpy.random.default_rng(0)."
+            )
     shapes = {sample.x.shape for sample in samples}
     if len(shapes) != 1:
         raise ValueError(f"samples have shapes {sorted(shapes)}; one batch needs samples of one shape: fit them in groups.")

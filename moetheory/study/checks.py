@@ -111,8 +111,7 @@ class Level(Check):
     kind: ClassVar[str] = "level"
 
     def __post_init__(self) -> None:
-        if not -np.inf < self.low <= self.high < np.inf:
-            raise ValueError(f"level of {self.quantity}: low={self.low}, high={self.high}; need finite low <= high.")
+        _check_interval(f"level of {self.quantity}", self.low, self.high)
 
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
         return (self.low, self.high)
@@ -131,8 +130,7 @@ class Levels(Check):
     kind: ClassVar[str] = "levels"
 
     def __post_init__(self) -> None:
-        if not -np.inf < self.low <= self.high < np.inf:
-            raise ValueError(f"levels of {self.quantity}: low={self.low}, high={self.high}; need finite low <= high.")
+        _check_interval(f"levels of {self.quantity}", self.low, self.high)
 
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
         return (self.low, self.high)
@@ -175,8 +173,7 @@ class Gap(Check):
     kind: ClassVar[str] = "gap"
 
     def __post_init__(self) -> None:
-        if not -np.inf < self.low <= self.high < np.inf:
-            raise ValueError(f"gap to {self.against}: low={self.low}, high={self.high}; need finite low <= high.")
+        _check_interval(f"gap to {self.against}", self.low, self.high)
 
     def measured(self, truth: Any) -> tuple[str, ...]:
         return ()
@@ -249,3 +246,8 @@ class Fibre(Check):
 
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
         return (self.low, self.high)
+
+
+def _check_interval(what: str, low: float, high: float) -> None:
+    if not -np.inf < low <= high < np.inf:
+        raise ValueError(f"{what}: low={low}, high={high}; need finite low <= high.")

@@ -23,9 +23,10 @@ from moetheory.rates import (
     judge_slope,
 )
 from moetheory.rates.slope import locate
+from moetheory.study.certified import CERTIFIED, status_of_both
 from moetheory.study.documents import label_of, simulation_document
 from moetheory.study.results import CheckResult, ClaimResult
-from moetheory.study.selection_rates import CERTIFIED, recovered
+from moetheory.study.selection_rates import recovered
 from moetheory.study.store import Store, StoreError
 from moetheory.study.ties import below
 
@@ -150,7 +151,7 @@ def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fit
     if check["kind"] == "gap":
         other = _rows_of(document, all_fits, check["against_fit_id"])
         pairs = fits.merge(other, on=["data_id", "seed", "replicate", "n"], suffixes=("", "_other"))
-        both = pairs["status"].where(pairs["status"] != CERTIFIED, pairs["status_other"])
+        both = status_of_both(pairs["status"], pairs["status_other"])
         return pairs[["n", "replicate"]].assign(value=pairs["log_likelihood_other"] - pairs["log_likelihood"], status=both)
     if check["quantity"] in ("log_likelihood", "smallest_eigenvalue"):
         return fits[["n", "replicate"]].assign(value=fits[check["quantity"]])

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moetheory.study.certified import status_of_both
+
 KEYS = ["data_id", "seed", "n", "replicate"]
-CERTIFIED = "converged"
 ENTROPY, CHOICE = "classification_entropy", "dendrogram_choice"
 
 
@@ -32,7 +33,7 @@ def recovered(check: Mapping[str, Any], own: pd.DataFrame, fits: pd.DataFrame, m
     status = own.set_index(KEYS)["status"].reindex(chosen.index)
     for fit_id in check["compared"]:
         compared = fits[fits["fit_id"] == fit_id].set_index(KEYS)["status"].reindex(chosen.index)
-        status = status.where(status != CERTIFIED, compared)
+        status = status_of_both(status, compared)
     value = (chosen == check["true_number"]).astype(float)
     return pd.DataFrame({"value": value, "status": status}).reset_index()[["n", "replicate", "value", "status"]]
 
