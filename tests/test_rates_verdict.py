@@ -106,7 +106,7 @@ def test_underpowered_exactly_when_two_errors_exceed_half_the_distance(relative,
 def test_needed_replicates_give_power():
     line = exact_slope(variation=2.0, replicates=20)
     judged = judge_slope(line, ROOT_N, [0.25])
-    needed = int(judged.needed.split()[1])
+    needed = judged.count
     assert judge_slope(exact_slope(variation=2.0, replicates=needed - 1), ROOT_N, [0.25]).needed is not None
     assert judge_slope(exact_slope(variation=2.0, replicates=needed), ROOT_N, [0.25]).needed is None
 
@@ -144,7 +144,7 @@ def test_level_has_three_verdicts():
     assert judge_level(values, (0.3, 0.47)).verdict is Verdict.INCONSISTENT
     narrow = judge_level(values, (0.49, 0.51))
     assert narrow.verdict is Verdict.UNDERPOWERED
-    assert narrow.needed == "About 405 values instead of 100."
+    assert (narrow.needed, narrow.count) == ("About 405 values instead of 100.", 405)
     assert judge_level(values, (0.5, 0.5)).needed.startswith("No number of values")
     outside = judge_level(values, (0.51, 0.7))
     assert outside.verdict is Verdict.UNDERPOWERED

@@ -36,6 +36,8 @@ class Judgement:
     verdict: Verdict
     reason: str
     needed: str | None = None
+    count: float | None = None
+    """Replicates or values that `needed` asks for, where it names a number; infinite where none will do."""
 
 
 def judge_slope(
@@ -89,7 +91,7 @@ def judge_slope(
     named = _named_error(error, slope.se, ".3f")
     if limit == 0 or error > limit:
         reason = f"{named} exceeds {limit:.3f}, {origin}; the slope was not looked at."
-        return Judgement(Verdict.UNDERPOWERED, reason, _replicates_needed(slope, limit))
+        return Judgement(Verdict.UNDERPOWERED, reason, *_replicates_needed(slope, limit))
     found = f"The slope {slope.slope:.3f} with {named}"
     target = f"the predicted interval [{low:.3f}, {high:.3f}]"
     error += ROUNDING
@@ -136,7 +138,7 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
     sample = without_nan(values, "values")
     if sample.size < 2:
         reason = f"{sample.size} values that are not NaN have no standard error."
-        return Judgement(Verdict.UNDERPOWERED, reason, "At least 2 values.")
+        return Judgement(Verdict.UNDERPOWERED, reason, "At least 2 values.", 2)
     mean, deviation = sample.mean(), sample.std(ddof=1) / math.sqrt(sample.size)
     error = two_sided_quantile(sample.size - 1) * deviation
     left_out = np.size(values) - sample.size
@@ -151,13 +153,13 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
     far = outside > 2 * at_end + rounding
     if 2 * error > high - low + rounding and not far:
         needed = _values_needed(sample.size, error, high - low)
-        return Judgement(Verdict.UNDERPOWERED, f"{found} is too uncertain for {target}.", needed)
+        return Judgement(Verdict.UNDERPOWERED, f"{found} is too uncertain for {target}.", *needed)
     if outside > at_end + rounding:
         return Judgement(Verdict.INCONSISTENT, f"{found} does not meet {target}.")
     if outside > rounding:
         needed = _values_needed(sample.size, at_end, 2 * outside)
         there = f" at its end, {at_end:.4g}" if at_end > error else ""
-        return Judgement(Verdict.UNDERPOWERED, f"{found} is outside {target} by less than its error{there}.", needed)
+        return Judgement(Verdict.UNDERPOWERED, f"{found} is outside {target} by less than its error{there}.", *needed)
     return Judgement(Verdict.CONSISTENT, f"{found} lies in {target}.")
 
 
@@ -194,7 +196,7 @@ def judge_frequency(values: ArrayLike, predicted: tuple[float, float]) -> Judgem
     if not np.isin(sample, (0, 1)).all():
         raise ValueError(f"values are {np.unique(sample)}: a frequency is that of zeros and ones.")
     if not sample.size:
-        return Judgement(Verdict.UNDERPOWERED, "No value is there.", "At least 1 value.")
+        return Judgement(Verdict.UNDERPOWERED, "No value is there.", "At least 1 value.", 1)
     frequency, (lowest, highest) = sample.mean(), binomial_interval(sample)
     found = f"The frequency {frequency:.3f} of {sample.size} values with the 95% interval [{lowest:.3f}, {highest:.3f}]"
     target = f"the predicted interval [{low:.4g}, {high:.4g}]"
@@ -255,7 +257,7 @@ def judge_distribution(values: ArrayLike, cdf: Callable[[np.ndarray], np.ndarray
     sample = without_nan(values, "values")
     if sample.size < FEWEST_FOR_DISTRIBUTION:
         reason = f"{sample.size} values are fewer than the {FEWEST_FOR_DISTRIBUTION} that the test asks for."
-        return Judgement(Verdict.UNDERPOWERED, reason, f"At least {FEWEST_FOR_DISTRIBUTION} values.")
+        return Judgement(Verdict.UNDERPOWERED, reason, f"At least {FEWEST_FOR_DISTRIBUTION} values.", FEWEST_FOR_DISTRIBUTION)
     test = kstest(sample, cdf)
     if not math.isfinite(test.pvalue):
         raise ValueError("cdf is NaN at some of the values: a predicted distribution needs a value at every number.")
@@ -317,14 +319,14 @@ def _largest_error(low: float, high: float, rivals: Sequence[float], half_width:
     return min(limits)
 
 
-def _replicates_needed(slope: Slope, limit: float) -> str:
+def _replicates_needed(slope: Slope, limit: float) -> tuple[str, float]:
     if limit == 0:
-        return "No number of replicates will do: a rival lies in the predicted interval; fix log_power."
+        return "No number of replicates will do: a rival lies in the predicted interval; fix log_power.", math.inf
     sizes = f"n = {slope.sizes.min():,.0f} to {slope.sizes.max():,.0f}"
     variation = np.sqrt(slope.replicates) * slope.centre_se / slope.centre
     planned = plan_replicates(slope.sizes, np.maximum(variation, np.finfo(float).tiny), limit / 2)
     number = max(planned, int(slope.replicates.min()) + 1)
-    return f"About {number} replicates per size ({sizes}) instead of {_counted(slope.replicates)}."
+    return f"About {number} replicates per size ({sizes}) instead of {_counted(slope.replicates)}.", number
 
 
 def _counted(replicates: np.ndarray) -> str:
@@ -338,7 +340,8 @@ def _named_error(error: float, deviation: float, form: str) -> str:
     return f"{quantile:.3g} SE = {error:{form}}"
 
 
-def _values_needed(count: int, error: float, width: float) -> str:
+def _values_needed(count: int, error: float, width: float) -> tuple[str, float]:
     if width == 0:
-        return "No number of values will do: the predicted interval is a point; widen it."
-    return f"About {math.ceil(count * (2 * error / width) ** 2)} values instead of {count}."
+        return "No number of values will do: the predicted interval is a point; widen it.", math.inf
+    number = math.ceil(count * (2 * error / width) ** 2)
+    return f"About {number} values instead of {count}.", number

@@ -186,7 +186,7 @@ def _reconciled(judgement: Judgement, on_certified: Judgement | None) -> Judgeme
     if on_certified.verdict == judgement.verdict or judgement.verdict == Verdict.UNDERPOWERED:
         return judgement
     reason = f"All fits: {judgement.reason} Certified maxima only ({on_certified.verdict}): {on_certified.reason}"
-    return Judgement(Verdict.UNDERPOWERED, reason, on_certified.needed)
+    return Judgement(Verdict.UNDERPOWERED, reason, on_certified.needed, on_certified.count)
 
 
 def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, largest: int) -> Judgement | None:
@@ -230,18 +230,13 @@ def _judge_levels(values: pd.DataFrame, predicted) -> Judgement:
         worst = {name: one for name, one in found.items() if one.verdict == verdict}
         if worst:
             reasons = " ".join(f"{name}: {one.reason}" for name, one in worst.items())
-            return Judgement(verdict, reasons, max((one.needed or "" for one in worst.values()), key=_number_in) or None)
+            most = max(worst.values(), key=lambda one: one.count or 0)
+            return Judgement(verdict, reasons, most.needed, most.count)
     if not found:
         return Judgement(Verdict.UNDERPOWERED, "No usable values at the largest sample size.")
     means = values.groupby("coordinate")["value"].mean()
     reason = f"The means of all {len(found)} coordinates, {means.min():.3f} to {means.max():.3f}, lie in the predicted interval."
     return Judgement(Verdict.CONSISTENT, reason)
-
-
-def _number_in(needed: str) -> float:
-    """The number of values that a judgement asks for; infinite where none will do."""
-    digits = "".join(filter(str.isdigit, needed.partition(" instead")[0]))
-    return float(digits) if digits else np.inf if needed else 0.0
 
 
 def _judge_fibre(values: np.ndarray, predicted) -> Judgement:
