@@ -11,8 +11,8 @@ import moetheory._config  # noqa: F401  (configures JAX before its first use)
 
 
 def as_floats(value: Any) -> Any:
-    """``value`` as a float64 array; None, traced arrays and abstract leaves pass unchanged."""
-    if value is None or isinstance(value, jax.Array | jax.ShapeDtypeStruct):
+    """``value`` as a float64 array of NumPy; None, traced arrays and abstract leaves pass unchanged."""
+    if value is None or isinstance(value, jax.core.Tracer | jax.ShapeDtypeStruct):
         return value
     return np.asarray(value, dtype=np.float64)
 

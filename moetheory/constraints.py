@@ -51,8 +51,8 @@ class GateConstraint(abc.ABC):
 
 
 def _relative(table: Any) -> Any:
-    """Coefficients relative to the last atom."""
-    return table[:-1] - table[-1:]
+    """Coefficients relative to their means over the atoms, the nearest of all translations to zero."""
+    return table - table.mean(axis=0)
 
 
 @final
@@ -144,6 +144,8 @@ class PiecewiseLinearGateMap(GateConstraint):
 @dataclass(frozen=True)
 class LowRankGateMap(GateConstraint):
     r"""Gates with free intercepts and slopes :math:`U V` of low rank.
+
+    Of its numbers :math:`1 + r + r^2` change nothing (translations, and a change of basis between U and V), so fits are ``flat``.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Inputs where a model is not smooth: top-K choices change, a ReLU switches on, a response meets zero."""
+"""Inputs where a model is not smooth: top-K choices change, a ReLU switches on, a response meets zero, a centre is met."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
-from moetheory.models import MixtureOfExperts
-from moetheory.sampling import by_rows
+from moetheory.sampling import Model, by_rows
 
 GRID = 2048
 """Intervals in which a sign change is looked for."""
 
 
-def kinks(model: MixtureOfExperts, low: float, high: float) -> np.ndarray:
-    """Points strictly inside an interval where gate or experts of a model with one input have kinks or jumps.
+def kinks(model: Model, low: float, high: float) -> np.ndarray:
+    """Points strictly inside an interval where gate or experts of a model with one input are not smooth, jump or have kinks.
 
     Parameters
     ----------
-    model : MixtureOfExperts
+    model : MixtureOfExperts or RegressionMixture
         With one input.
     low, high : float
         The interval.
@@ -36,6 +35,12 @@ def kinks(model: MixtureOfExperts, low: float, high: float) -> np.ndarray:
     >>> kinks(model, -1.0, 1.0).tolist()
     [-0.5]
     """
+    points = np.concatenate([model.gate.rough_inputs(), _switching_points(model, low, high)])
+    points = np.unique(np.round(points, 14))
+    return points[(points > low) & (points < high)]
+
+
+def _switching_points(model: Model, low: float, high: float) -> np.ndarray:
     if not model.family.kinked:
         return np.zeros(0)
     grid = np.linspace(low, high, GRID + 1)
@@ -48,18 +53,16 @@ def kinks(model: MixtureOfExperts, low: float, high: float) -> np.ndarray:
         return brentq(switch, grid[left], grid[left + 1], xtol=1e-15)
 
     changes = np.argwhere(np.sign(values[:-1]) * np.sign(values[1:]) < 0)
-    exact = np.argwhere((values == 0.0) & (values != 0.0).any(axis=0))
-    points = [root(left, column) for left, column in changes] + [grid[row] for row, _ in exact]
-    points = np.unique(np.round(points, 14))
-    return points[(points > low) & (points < high)]
+    alone = (values[1:-1] == 0.0) & (values[:-2] != 0.0) & (values[2:] != 0.0)
+    return np.array([root(left, column) for left, column in changes] + [grid[1 + row] for row, _ in np.argwhere(alone)])
 
 
 @jax.jit
-def _switches_at(model: MixtureOfExperts, rows):
+def _switches_at(model: Model, rows):
     return (jax.vmap(lambda x: _switches(model, x))(rows),)
 
 
-def _switches(model: MixtureOfExperts, x):
+def _switches(model: Model, x):
     """Functions of the input whose sign changes are the kinks."""
     responses = jax.vmap(lambda expert: expert.mean(x))(model.expert)
     found = [jnp.zeros(0) + 1.0]

@@ -102,7 +102,7 @@ class MixingMeasure:
         Raises
         ------
         ValueError
-            If a non-zero shift has no block declared in ``translations``.
+            If a non-zero shift has no block declared in ``translations``, or t2 is no vector of the block's width.
 
         References
         ----------
@@ -118,6 +118,9 @@ class MixingMeasure:
         for shift, declared in ((t1, "log_mass" in self.translations), (t2, bool(slopes))):
             if np.any(shift) and not declared:
                 raise ValueError(f"shift {shift} needs its block in translations, now {self.translations}: declare it.")
+        wide = sorted({(), *(self.atoms[name].shape[1:] for name in slopes)})
+        if np.shape(t2) not in wide:
+            raise ValueError(f"t2 has shape {np.shape(t2)}; need one of {wide}: one number per input, the same for all atoms.")
         atoms = {name: block + t2 if name in slopes else block for name, block in self.atoms.items()}
         return MixingMeasure(self.log_mass + t1, atoms, self.translations, self.shared)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from numbers import Integral
 from typing import Literal, final
 
 import equinox as eqx
@@ -106,12 +108,15 @@ class Family:
         )
 
     def of_atoms(self, number: int) -> Family:
-        """The family of so many routed atoms: over a single one a gate that divides by its sum has no say, and no parameters."""
-        gate = self.gate.part
+        """The family of so many routed atoms.
+
+        Over a single one a gate that divides by its sum has no say, and no parameters; a choice of more than there are is none.
+        """
+        gate, top_k = self.gate.part, self.gate.prototype.top_k
         says_nothing = number == 1 and gate.normalised and not gate.joint
-        if not says_nothing or (set(self.gate.fields) <= set(gate.invariant_shifts) and not gate.responsive):
-            return self
-        return replace(self, gate=InputFreeGate.kind(), constraint=None)
+        if says_nothing and not (set(self.gate.fields) <= set(gate.invariant_shifts) and not gate.responsive):
+            return replace(self, gate=InputFreeGate.kind(), constraint=None)
+        return replace(self, gate=_without_top_k(self.gate)) if top_k and top_k > number else self
 
     @property
     def _kinds(self) -> tuple[Kind | None, ...]:
@@ -128,7 +133,7 @@ _checked_family = lru_cache(Family)
 
 @lru_cache
 def _without_top_k(kind: Kind | None) -> Kind | None:
-    return kind and replace(kind, options=tuple(option for option in kind.options if option[0] != "top_k"))
+    return kind and replace(kind, options=tuple((name, None if name == "top_k" else value) for name, value in kind.options))
 
 
 SOFTMAX_LINEAR = Family(SoftmaxGate.kind(), LinearExpert.kind())
@@ -224,8 +229,7 @@ class MixtureOfExperts(Module):
 
     def __check_init__(self) -> None:
         _check_counts("gate, expert and variance", self.gate, self.expert, variance=self.variance)
-        if self.gate.top_k is not None and not 1 <= self.gate.top_k <= self.num_experts:
-            raise ValueError(f"top_k={self.gate.top_k}; need an integer from 1 to the number of atoms, {self.num_experts}.")
+        check_parts(self.num_experts, self.gate, *self._experts)
         _ = self.family
 
     @cached_property
@@ -247,7 +251,11 @@ class MixtureOfExperts(Module):
     @property
     def dimension(self) -> int:
         """Dimension d of the input; 1 if nothing in the model depends on the input."""
-        return dimension_of(self.gate, self.expert, *([self.shared.expert] if self.shared else []))
+        return dimension_of(self.gate, *self._experts)
+
+    @property
+    def _experts(self) -> tuple[AbstractExpert, ...]:
+        return (self.expert, self.shared.expert) if self.shared else (self.expert,)
 
     @property
     def variances(self) -> Float[Array, " atoms"]:
@@ -265,6 +273,7 @@ class MixtureOfExperts(Module):
 
     def means(self, x: Float[Array, " d"]) -> Float[Array, " atoms"]:
         """Means of all atoms at one input."""
+        x = checked_input(x, self.gate, *self._experts)
         routed = self._routed_means(x)
         if self.shared is None:
             return routed
@@ -292,7 +301,7 @@ class MixtureOfExperts(Module):
         return jnp.dot(self.weights(x), self.means(x))
 
     def take(self, routed, shared=None) -> MixtureOfExperts:
-        """The model with the listed routed (and shared) atoms in that order; shared weights are not rescaled."""
+        """The model with the listed routed atoms in that order; of the shared ones an order of all, or None to leave them."""
         part = self.shared
         if shared is not None:
             part = SharedExperts(part.expert.take(shared), np.asarray(part.variance)[shared], np.asarray(part.weight)[shared])
@@ -322,6 +331,7 @@ class MixtureOfExperts(Module):
         return jax.vmap(lambda expert: expert.mean(x))(self.expert)
 
     def _affinities(self, x):
+        x = checked_input(x, self.gate, *self._experts)
         return log_affinities(self.gate, x, self._routed_means(x))
 
     def _log_weights(self, x):
@@ -347,8 +357,29 @@ def log_affinities(gate: AbstractGate, x: Float[Array, " d"], means: Float[Array
 
 def dimension_of(*parts: AbstractGate | AbstractExpert) -> int:
     """Dimension of the input that gate and experts see; 1 if none depends on it."""
-    sizes = [getattr(part, name).shape[1] for part in parts for name in part.present() if name in PER_INPUT]
-    return sizes[0] if sizes else 1
+    return next(iter(_widths(parts)), 1)
+
+
+def checked_input(x, *parts: AbstractGate | AbstractExpert):
+    """One input as an array, with as many entries as gate and experts see."""
+    x, widths = jnp.asarray(x), _widths(parts)
+    if x.ndim != 1 or not widths <= {len(x)}:
+        wanted = f"({dimension_of(*parts)},)"
+        raise ValueError(f"got an input of shape {x.shape}; need ONE input, {wanted}: jax.vmap goes over several.")
+    return x
+
+
+def check_parts(num_atoms: int, gate: AbstractGate, *experts: AbstractExpert) -> None:
+    """Raise unless gate and experts see the same inputs and the gate's choice is one of so many atoms."""
+    widths, top_k = _widths((gate, *experts)), gate.top_k
+    if len(widths) > 1:
+        raise ValueError(f"gate and experts see {sorted(widths)} inputs; need slopes (k, d) with the same d in all.")
+    if top_k is not None and not (isinstance(top_k, Integral) and 1 <= top_k <= num_atoms):
+        raise ValueError(f"top_k={top_k}; need an integer from 1 to the number of atoms, {num_atoms}.")
+
+
+def _widths(parts: Iterable[AbstractGate | AbstractExpert]) -> set[int]:
+    return {getattr(part, name).shape[1] for part in parts for name in part.present() if name in PER_INPUT}
 
 
 def _shared_measure(shared: SharedExperts) -> MixingMeasure:

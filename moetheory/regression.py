@@ -15,7 +15,7 @@ from moetheory._parts import Module
 from moetheory.experts import AbstractExpert
 from moetheory.gating import AbstractGate
 from moetheory.mixing_measure import MixingMeasure
-from moetheory.models import Family, dimension_of, log_affinities
+from moetheory.models import Family, check_parts, checked_input, dimension_of, log_affinities
 
 
 @final
@@ -60,8 +60,7 @@ class RegressionMixture(Module):
         counts = sorted({len(getattr(part, name)) for part in (self.gate, self.expert) for name in part.present()})
         if len(counts) != 1:
             raise ValueError(f"gate and expert describe {counts} atoms; need the same number k for both.")
-        if self.gate.top_k is not None and not 1 <= self.gate.top_k <= self.num_experts:
-            raise ValueError(f"top_k={self.gate.top_k}; need an integer from 1 to the number of atoms, {self.num_experts}.")
+        check_parts(self.num_experts, self.gate, self.expert)
         if self.noise_variance is not None and not 0 < self.noise_variance < np.inf:
             raise ValueError(f"noise_variance={self.noise_variance}; need a positive finite variance.")
         _ = self.family
@@ -93,7 +92,7 @@ class RegressionMixture(Module):
 
     def weights(self, x: Float[Array, " d"]) -> Float[Array, " k"]:
         """Gate weights at one input; they sum to one unless the gate is not normalised."""
-        affinities = log_affinities(self.gate, x, self.means(x))
+        affinities = log_affinities(self.gate, jnp.asarray(x), self.means(x))
         return jnp.exp(affinities - self.gate.log_normaliser(affinities)) if self.gate.normalised else jnp.exp(affinities)
 
     def gate_weights(self, x: Float[Array, " d"]) -> Float[Array, " k"]:
@@ -102,12 +101,11 @@ class RegressionMixture(Module):
 
     def means(self, x: Float[Array, " d"]) -> Float[Array, " k"]:
         """Values of all experts at one input."""
-        x = jnp.asarray(x)
+        x = checked_input(x, self.gate, self.expert)
         return jax.vmap(lambda expert: expert.mean(x))(self.expert)
 
     def mean(self, x: Float[Array, " d"]) -> Float[Array, ""]:
         """Regression function at one input."""
-        x = jnp.asarray(x)
         return jnp.dot(self.weights(x), self.means(x))
 
     def take(self, routed, shared=None) -> RegressionMixture:

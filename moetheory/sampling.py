@@ -120,8 +120,8 @@ class Grid(InputLaw):
     high: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if len(self.low) != 1 or len(self.high) != 1 or not self.low[0] < self.high[0]:
-            raise ValueError(f"low={self.low} and high={self.high}; a grid needs one input and low < high.")
+        if len(self.low) != 1 or len(self.high) != 1 or not -np.inf < self.low[0] < self.high[0] < np.inf:
+            raise ValueError(f"low={self.low} and high={self.high}; a grid needs one input and finite low < high.")
 
     def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
         x, low, high = empty((size, 1)), self.low[0], self.high[0]
@@ -155,9 +155,12 @@ class GaussianMixtureInputs(InputLaw):
 
     def __post_init__(self) -> None:
         shapes = {np.shape(self.centre), np.shape(self.spread)}
-        positive = min(self.weight) > 0 and np.min(self.spread) > 0 and abs(sum(self.weight) - 1) < 1e-9
-        if not positive or len(shapes) > 1 or len(self.weight) != len(self.centre):
-            raise ValueError(f"{self}; need k positive weights that sum to one, (k, d) centres and (k, d) positive variances.")
+        right = len(shapes) == 1 and np.ndim(self.centre) == 2 and len(self.weight) == len(self.centre)
+        right = right and min(self.weight) > 0 and np.min(self.spread) > 0 and abs(sum(self.weight) - 1) < 1e-9
+        if not right or not np.isfinite([self.centre, self.spread]).all():
+            raise ValueError(
+                f"{self}; need k positive weights that sum to one, (k, d) finite centres and (k, d) positive finite variances."
+            )
 
     @classmethod
     def of(cls, gate: GaussianGate) -> GaussianMixtureInputs:

@@ -115,3 +115,14 @@ def test_coordinates_are_named_and_the_set_survives_packing():
 def test_only_softmax_gates_have_known_sets():
     with pytest.raises(ValueError, match="sets of gates are for SoftmaxGate alone"):
         Family(SigmoidGate.kind(), LinearExpert.kind(), constraint=SETS[0])
+
+
+@settings(max_examples=20)
+@given(seed=seeds())
+def test_distances_to_a_set_are_those_up_to_translation_whatever_the_order(seed):
+    generator = np.random.default_rng(seed)
+    table, order, moved = generator.standard_normal((K, 1 + D)), generator.permutation(K), generator.standard_normal(1 + D)
+    frozen = LinearGateMap(((0.0,) * (1 + D),) * K)
+    nearest = np.linalg.norm(table - table.mean(axis=0))
+    assert frozen.distance(table[order] + moved) == pytest.approx(nearest, rel=1e-12)
+    assert all(np.linalg.norm(table - shift) >= nearest for shift in generator.standard_normal((20, 1 + D)))

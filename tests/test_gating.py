@@ -2,6 +2,8 @@
 
 from typing import ClassVar
 
+from functools import partial
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -28,7 +30,7 @@ from moetheory import (
     gating,
 )
 from moetheory.gating import AbstractGate
-from moetheory.gating._softplus import log_logistic, softplus
+from moetheory.gating._softplus import log_logistic, log_softplus, softplus
 from moetheory.gating.competition import FORMS
 from moetheory.testing import SHAPES, check_gate, concrete_classes, seeds
 
@@ -244,3 +246,43 @@ def test_broken_gates_are_caught(broken, law):
     check_gate(_Gate.example(2, 2), INPUTS)
     with pytest.raises(AssertionError, match=f"broken law: .*{law}"):
         check_gate(broken.example(2, 2), INPUTS)
+
+
+def test_competition_by_softplus_keeps_the_order_of_low_responses():
+    """Means of -400 and -500 in the units of the response: log softplus is the mean itself there."""
+    low = LinearExpert([[0.0], [0.0]], [-400.0, -500.0])
+    model = MixtureOfExperts(CompetitionGate("softplus", "normalised"), low, [1.0, 1.0])
+    np.testing.assert_allclose(model.weights(np.zeros(1)), [1.0, np.exp(-100.0)], rtol=1e-12)
+    first = MixtureOfExperts(CompetitionGate("softplus", top_k=1), LinearExpert([[0.0], [0.0]], [-900.0, -800.0]), [1.0, 1.0])
+    assert first.weights(np.zeros(1)).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("value", [-900.0, -37.5, -36.5, -3.0, 0.0, 40.0])
+def test_log_softplus_and_its_slope(value):
+    expected = np.log(np.logaddexp(0.0, value)) if value > -700 else value
+    slope = 1.0 / ((1.0 + np.exp(-value)) * np.logaddexp(0.0, value)) if value > -700 else 1.0
+    assert float(log_softplus(value)) == pytest.approx(expected, rel=1e-14)
+    assert float(jax.grad(log_softplus)(value)) == pytest.approx(slope, rel=1e-12)
+
+
+@settings(max_examples=20)
+@given(seed=seeds())
+@pytest.mark.parametrize("gate", ["softmax", "sigmoid", "cosine"])
+def test_of_the_largest_score_alone_only_its_place_counts(gate, seed):
+    """What `redundant` leaves out of the count of parameters: intercepts, the common scale, and for some a common vector."""
+    generator = np.random.default_rng(seed)
+    intercept, slope, move = generator.standard_normal(3), generator.standard_normal((3, 2)), generator.standard_normal(2)
+    if gate == "cosine":
+        scaled = slope / (np.linalg.norm(slope, axis=1, keepdims=True) + 0.1)
+        scaled = 0.3 * scaled + 0.1 * move / np.linalg.norm(move)
+        other = 0.1 * scaled / (1 - np.linalg.norm(scaled, axis=1, keepdims=True))
+        make = partial(CosineGate, slope_norm=0.1, input_norm=0.1, top_k=1)
+    else:
+        other = 2.5 * slope + move
+        make = partial({"softmax": SoftmaxGate, "sigmoid": SigmoidGate}[gate], top_k=1)
+    experts, x = LinearExpert(slope, intercept), generator.standard_normal(2)
+    first = MixtureOfExperts(make(intercept, slope), experts, np.ones(3))
+    second = MixtureOfExperts(make(-2 * intercept, other), experts, np.ones(3))
+    assert first.weights(x).tolist() == second.weights(x).tolist()
+    counted = {"softmax": 2 + 1, "sigmoid": 3 + 2 + 1, "cosine": 2 + 2 + 1}[gate]
+    assert make(intercept, slope).redundant(3, 2) == counted

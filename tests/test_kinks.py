@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from moetheory import (
     CompetitionGate,
+    CosineGate,
     FeedForwardExpert,
     LaplaceGate,
     LinearExpert,
@@ -16,6 +17,7 @@ from moetheory import (
     MixtureOfExperts,
     NearTruth,
     ParameterBox,
+    RegressionMixture,
     SharedExperts,
     SoftmaxGate,
     Status,
@@ -27,7 +29,7 @@ from moetheory.kinks import kinks
 from moetheory.losses.distances import Tabulated, density_distances
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.sampling import log_likelihood, weights_and_means
-from moetheory.study.density import distances
+from moetheory.study.density import distances, function_distance
 
 LINES = LinearExpert([[1.5], [1.0], [-1.0]], [1.5, -0.5, 0.3])
 
@@ -92,3 +94,31 @@ def test_a_laplace_centre_at_an_observation_is_a_kink_of_the_likelihood():
             moved = fit.parameters + step * np.eye(layout.size)[index]
             assert log_likelihood(layout.unpack(moved), sample) < fit.log_likelihood
     assert set(ends) == {Status.AT_KINK, Status.CONVERGED}
+
+
+def test_gates_that_are_not_smooth_in_the_input_say_where():
+    lines = LinearExpert([[3.0], [-2.0]], [1.0, -1.0])
+    plain, near = (MixtureOfExperts(CosineGate([b, 0.0], [[1.0], [-1.0]]), lines, [0.09, 0.16]) for b in (0.3, 0.1))
+    assert kinks(plain, -1.0, 1.6).tolist() == [0.0]
+    nodes, probability = gauss_legendre_nodes([-1.0], [1.6], 256, splits=(0.0,))
+    tables = [Tabulated(*weights_and_means(model, nodes), np.asarray(model.variances)) for model in (plain, near)]
+    exact = density_distances(*tables, probability)
+    assert distances(plain, Uniform((-1.0,), (1.6,)), near)["hellinger"] == pytest.approx(exact.hellinger, rel=1e-6)
+    laplace = MixtureOfExperts(LaplaceGate([0.0, 0.0], [[0.5], [-3.0]]), lines, [0.09, 0.16])
+    assert kinks(laplace, -1.0, 1.0).tolist() == [0.5]
+
+
+def test_an_interval_of_zeros_is_no_kink():
+    relu = FeedForwardExpert([[1.0], [-1.0]], bias=[0.1, 0.2], scale=[1.0, 1.5], activation="relu")
+    assert kinks(MixtureOfExperts(CompetitionGate("abs"), relu, [0.1, 0.2]), -1.0, 1.0) == pytest.approx([-0.1, 0.2])
+
+
+@pytest.mark.parametrize("shift", [1e-4, 1e-2])
+def test_a_displaced_jump_counts_in_the_distance_of_functions(shift):
+    """Where |x + 1.5| is the larger the functions are equal; the jump of size 3 moves by the shift."""
+    first, second = (
+        RegressionMixture(CompetitionGate("abs", top_k=1), LinearExpert([[1.0], [0.0]], [1.5, -1.5 - gap]))
+        for gap in (0.0, shift)
+    )
+    squares = 0.5 * (shift**2 + shift * (3 + 1.5 * shift) ** 2)
+    assert function_distance(first, Uniform((-1.0,), (1.0,)), second) == pytest.approx(np.sqrt(squares), rel=2e-3)

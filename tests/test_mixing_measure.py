@@ -118,3 +118,10 @@ def test_undeclared_shifts_and_wrong_orders():
         MixingMeasure([0.0], {}).translate(1.0)
     with pytest.raises(ValueError, match="permutation"):
         measure.permute([0, 0])
+
+
+@pytest.mark.parametrize("shift", [[1.0, 2.0], [[1.0], [5.0]]])
+def test_a_shift_is_one_number_per_input(shift):
+    measure = MixingMeasure([0.0, 1.0], {"beta_1": [[1.0], [2.0]]}, ("log_mass", "beta_1"))
+    with pytest.raises(ValueError, match="one number per input, the same for all atoms"):
+        measure.translate(0.0, shift)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp, softmax
 from scipy.stats import norm
 
-from moetheory import LinearExpert, MixtureOfExperts, SoftmaxGate
+from moetheory import LaplaceGate, LinearExpert, MixtureOfExperts, RegressionMixture, SoftmaxGate
 from moetheory.testing import SHAPES, check_model, seeds, truths
 
 TRUTH = MixtureOfExperts(
@@ -147,3 +147,30 @@ def test_a_broken_density_is_caught():
     check_model(Unnormalised(TRUTH, 0.0), [[0.2]])
     with pytest.raises(AssertionError, match="broken law: the conditional density integrates to one"):
         check_model(Unnormalised(TRUTH, 1e-6), [[0.2]])
+
+
+@pytest.mark.parametrize("x", [0.5, np.array([[0.5]]), np.array([0.5, 0.2])])
+def test_an_input_of_another_shape_is_refused(x):
+    """A scalar would broadcast over the atoms and give a wrong density."""
+    function = RegressionMixture(TRUTH.gate, TRUTH.expert)
+    methods = (TRUTH.weights, TRUTH.means, TRUTH.mean, function.mean, function.weights, lambda x: TRUTH.log_density(x, 0.7))
+    for method in methods:
+        with pytest.raises(ValueError, match=r"need ONE input, \(1,\)"):
+            method(x)
+
+
+def test_gate_and_experts_see_the_same_inputs():
+    with pytest.raises(ValueError, match=r"see \[1, 2\] inputs"):
+        MixtureOfExperts(LaplaceGate([0.0, 0.0], [[1.0], [0.0]]), LinearExpert([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), [1.0, 1.0])
+
+
+@pytest.mark.parametrize("top_k", [1.5, 0, 3])
+def test_a_choice_is_of_a_whole_number_of_atoms(top_k):
+    for make in (RegressionMixture, lambda gate, expert: MixtureOfExperts(gate, expert, TRUTH.variance)):
+        with pytest.raises(ValueError, match=f"top_k={top_k}; need an integer from 1"):
+            make(SoftmaxGate([0.0, 0.0], [[1.0], [0.0]], top_k=top_k), TRUTH.expert)
+
+
+def test_arrays_of_jax_are_checked_too():
+    with pytest.raises(ValueError, match="positive finite variances"):
+        MixtureOfExperts(TRUTH.gate, TRUTH.expert, jax.numpy.array([-0.2, 0.3]))

@@ -8,7 +8,7 @@ from scipy.special import softmax
 from scipy.stats import kstest, norm, spearmanr
 
 from moetheory import Grid, LinearExpert, MixtureOfExperts, RegressionMixture, Sample, SoftmaxGate, Uniform, draw, sampling
-from moetheory.sampling import EVALUATION_ROWS, weights_and_means
+from moetheory.sampling import EVALUATION_ROWS, GaussianMixtureInputs, weights_and_means
 from moetheory.testing import samples, seeds, truths
 
 TRUTH = MixtureOfExperts(
@@ -165,3 +165,16 @@ def test_draw_is_checked():
         draw(TRUTH, UNIT, 0, generator)
     with pytest.raises(ValueError, match="inputs have dimension 2, the model 1"):
         draw(TRUTH, Uniform((0.0, 0.0), (1.0, 1.0)), 5, generator)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Grid((0.0,), (np.inf,)), "finite low < high"),
+        (lambda: GaussianMixtureInputs((1.0,), ((np.nan,),), ((1.0,),)), "finite centres"),
+        (lambda: GaussianMixtureInputs((0.5, 0.5), (0.0, 1.0), (1.0, 1.0)), r"\(k, d\) finite centres"),
+    ],
+)
+def test_laws_of_inputs_are_finite_and_of_the_right_shape(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -15,6 +15,7 @@ from moetheory import (
     ConstantExpert,
     Family,
     InputFreeGate,
+    LeastSquares,
     LinearExpert,
     MaximumLikelihood,
     MixtureOfExperts,
@@ -191,3 +192,30 @@ def test_choices_of_stored_fits_can_be_measured_later(tmp_path):
     (result,) = evaluate_claims(Store(tmp_path), sizes.label, ["number_of_experts"])
     assert set(result.checks[0].values["value"]) <= {0.0, 1.0}
     assert len(result.checks[0].values) == 4
+
+
+@pytest.mark.parametrize("gate", [SoftmaxGate.kind(top_k=2), SigmoidGate.kind(top_k=3)])
+def test_fewer_experts_than_the_choice_takes_have_none(gate):
+    table = select_number(ONE_START, SAMPLE, 3, "bic", 0, Family(gate, LinearExpert.kind())).table
+    assert table["n_experts"].tolist() == [1, 2, 3]
+    free = select_number(ONE_START, SAMPLE, 1, "bic", 0, Family(type(gate.example(2, 1)).kind(), LinearExpert.kind())).table
+    assert table["value"][0] == free["value"][0]
+
+
+def test_regression_functions_have_no_atom_behind_a_response():
+    lines = Family(SoftmaxGate.kind(), LinearExpert.kind(), regression=True)
+    squares = LeastSquares((RandomStarts(1),))
+    with pytest.raises(ValueError, match="there is no ICL"):
+        select_number(squares, SAMPLE, 2, "icl", 0, lines)
+    with pytest.raises(ValueError, match="dendrograms are for softmax gates and linear experts"):
+        select_number(squares, SAMPLE, 2, "dendrogram", 0, lines)
+    fit = squares.fit(SAMPLE, 1, np.random.default_rng(0), family=lines)
+    with pytest.raises(ValueError, match="there is no ICL"):
+        icl(fit, SAMPLE)
+
+
+def test_one_line_has_one_criterion_whether_fitted_by_squares_or_by_likelihood():
+    lines = Family(SoftmaxGate.kind(), LinearExpert.kind(), regression=True)
+    squares = LeastSquares((RandomStarts(1),)).fit(SAMPLE, 1, np.random.default_rng(0), family=lines)
+    likelihood = ONE_START.fit(SAMPLE, 1, np.random.default_rng(0))
+    assert bic(squares, SAMPLE) == pytest.approx(bic(likelihood, SAMPLE), rel=1e-9)

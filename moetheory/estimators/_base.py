@@ -216,9 +216,7 @@ def _check(samples: Sequence[Sample], num_experts: int, generators, starts, trut
     for wanted, given in ((Sample, samples), (np.random.Generator, generators)):
         strange = [type(one).__name__ for one in given if not isinstance(one, wanted)]
         if strange:
-            raise TypeError(
-                f"got {strange[0]}; need Sample(x, y) objects and generators from numpy.random.default_rng(0)."
-            )
+            raise TypeError(f"got {strange[0]}; need Sample(x, y) objects and generators from numpy.random.default_rng(0).")
     shapes = {sample.x.shape for sample in samples}
     if len(shapes) != 1:
         raise ValueError(f"samples have shapes {sorted(shapes)}; one batch needs samples of one shape: fit them in groups.")

@@ -93,6 +93,10 @@ class AbstractGate(AbstractAffinity):
     def link(self, *predictors, response=None, term=None):
         raise NotImplementedError(f"the parameters of {type(self).__name__} do not act linearly: use acting().link.")
 
+    def rough_inputs(self) -> np.ndarray:
+        """Where, with one input, the affinities are not smooth in it, whatever the experts and a top-K choice do."""
+        return np.zeros(0)
+
     def log_normaliser(self, affinities: Float[Array, " k"]) -> Float[Array, ""]:
         """Logarithm of what exp A is divided by at one input: the sum over the atoms, unless said otherwise."""
         return jax.nn.logsumexp(affinities)

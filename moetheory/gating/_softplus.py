@@ -5,6 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
+LINEAR_BELOW = -37.0
+"""Where :math:`\\log \\log(1 + e^h) = h - e^h / 2 + \\dots` is h to rounding."""
+
 
 @jax.custom_jvp
 def softplus(value):
@@ -13,6 +16,12 @@ def softplus(value):
 
 
 softplus.defjvps(lambda tangent, _, value: tangent * jax.nn.sigmoid(value))
+
+
+def log_softplus(value):
+    r""":math:`\log \log(1 + e^h)`, elementwise; h itself where that is the same to rounding, also below the smallest number."""
+    low = value < LINEAR_BELOW
+    return jnp.where(low, value, jnp.log(softplus(jnp.where(low, LINEAR_BELOW, value))))
 
 
 def log_logistic(value):

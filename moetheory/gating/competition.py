@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from moetheory._arrays import as_floats
 from moetheory._parts import Kind
 from moetheory.gating._base import AbstractGate
-from moetheory.gating._softplus import softplus
+from moetheory.gating._softplus import log_softplus, softplus
 
 RESPONSES: dict[str, Callable] = {
     "softplus": softplus,
@@ -92,12 +92,22 @@ class CompetitionGate(AbstractGate):
         return self.form == "normalised" and self.response != "softplus"
 
     def link(self, *predictors, response=None, term=None):
-        value = RESPONSES[self.response](response)
-        affinity = value if self.form == "exponential" else jnp.log(jnp.maximum(value, SMALLEST_RESPONSE))
+        affinity = self._log_strength(response)
         return affinity + predictors[0] if predictors else affinity
 
+    def _log_strength(self, response):
+        if (self.response, self.form) == ("softplus", "normalised"):
+            return log_softplus(response)
+        value = RESPONSES[self.response](response)
+        return value if self.form == "exponential" else jnp.log(jnp.maximum(value, SMALLEST_RESPONSE))
+
     def score(self, x, response=None):
-        return RESPONSES[self.response](response)
+        """The response r(h), or h where that has the same order: softplus of two low responses may be one number."""
+        return response if self.response == "softplus" else RESPONSES[self.response](response)
+
+    def redundant(self, num_atoms, dimension):
+        """Of responses of which only the largest counts: intercepts."""
+        return num_atoms - 1 if self.top_k == 1 and self.intercept is not None else 0
 
     def blocks(self):
         return {} if self.intercept is None else {"log_mass": self.intercept}

@@ -81,8 +81,15 @@ class CosineGate(AbstractGate):
         return jnp.dot(_scaled(self.slope, self.slope_norm), x) * _inverse_norm(x, self.input_norm)
 
     def redundant(self, num_atoms, dimension):
-        """With perturbation the vector that all slopes can be moved by; else lengths, and moves that keep them if d > k."""
-        return dimension if self.slope_norm > 0 else max(num_atoms, dimension)
+        """With perturbation the vector that all slopes can be moved by; else lengths, and moves that keep them if d > k.
+
+        Where only the largest score counts, intercepts too, and with perturbation the common scale.
+        """
+        intercepts = num_atoms - 1 if self.top_k == 1 else 0
+        return intercepts + (dimension + (self.top_k == 1) if self.slope_norm > 0 else max(num_atoms, dimension))
+
+    def rough_inputs(self):
+        return np.zeros(1)
 
     def start(self, num_atoms, dimension, generator):
         """Without perturbation a slope of zero has no direction, so directions are random."""

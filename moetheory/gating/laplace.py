@@ -64,6 +64,9 @@ class LaplaceGate(AbstractGate):
     def log_affinity(self, x, response=None):
         return self.intercept - jnp.sqrt(jnp.maximum(jnp.sum((self.centre - x) ** 2), SMALLEST_SQUARE))
 
+    def rough_inputs(self):
+        return np.asarray(self.centre)[:, 0]
+
     def acting(self):
         centre = jnp.asarray(self.centre)
         return _Distance(self.intercept, jnp.sum(centre**2, axis=-1), -2.0 * centre)

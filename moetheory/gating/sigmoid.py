@@ -62,6 +62,10 @@ class SigmoidGate(AbstractGate):
     def score(self, x, response=None):
         return jnp.dot(self.slope, x)
 
+    def redundant(self, num_atoms, dimension):
+        """Of scores of which only the largest counts: intercepts, the common scale, and a vector added to all."""
+        return num_atoms + 1 + dimension if self.top_k == 1 else 0
+
     def blocks(self):
         return {"log_mass": log_logistic(self.intercept), **self.array_blocks()}
 

@@ -61,6 +61,10 @@ class SoftmaxGate(AbstractGate):
     def score(self, x, response=None):
         return jnp.dot(self.slope, x)
 
+    def redundant(self, num_atoms, dimension):
+        """Of scores of which only the largest counts: intercepts and the common scale."""
+        return num_atoms if self.top_k == 1 and num_atoms > 1 else 0
+
     def blocks(self):
         return {"log_mass": self.intercept, "beta_1": self.slope}
 

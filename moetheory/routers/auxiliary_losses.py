@@ -9,6 +9,9 @@ from scipy.special import logsumexp
 from moetheory.routers.balance import token_shares
 from moetheory.routers.checks import checked_chosen, checked_loads, checked_probabilities, checked_scores
 
+ROUNDING = 1e-12
+"""Relative differences of loads up to this are rounding."""
+
 
 def switch_balance_loss(probabilities: ArrayLike, chosen: ArrayLike) -> float:
     r"""Balance loss of the Switch Transformer, for k choices.
@@ -191,7 +194,8 @@ def update_bias(bias: ArrayLike, counts: ArrayLike, step: float = 0.001) -> np.n
         raise ValueError(f"bias and counts have shapes {bias.shape} and {counts.shape}: need (E,) for both; reshape them.")
     if not (np.isfinite(step) and step > 0):
         raise ValueError(f"step is {step}: need a positive finite number; 0.001 is the published one.")
-    return bias + step * np.sign(counts.mean() - counts)
+    gap = counts.mean() - counts
+    return bias + step * np.where(np.abs(gap) > ROUNDING * counts.mean(), np.sign(gap), 0.0)
 
 
 def _balance_by_sequence(probabilities: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -87,5 +89,5 @@ def margin(scores: ArrayLike, k: int) -> np.ndarray:
 
 
 def _check_k(k: int, largest: int, num_experts: int) -> None:
-    if not 1 <= k <= largest:
-        raise ValueError(f"k={k} but there are {num_experts} experts: need 1 <= k <= {largest}; choose another k.")
+    if not (isinstance(k, Integral) and 1 <= k <= largest):
+        raise ValueError(f"k={k} but there are {num_experts} experts: need 1 <= k <= {largest}, an integer; choose another k.")

@@ -10,8 +10,8 @@ import pandas as pd
 from moetheory.estimators import AbstractEstimator, Fit
 from moetheory.models import Family
 from moetheory.sampling import Sample
-from moetheory.selection.criteria import bic, icl
-from moetheory.selection.dendrogram import dendrogram, dendrogram_criterion
+from moetheory.selection.criteria import bic, icl, require_density
+from moetheory.selection.dendrogram import dendrogram, dendrogram_criterion, require_softmax_linear
 
 CRITERIA = ("bic", "icl", "dendrogram")
 
@@ -53,7 +53,7 @@ def select_number(
     seed : int
         Of the starts; the same for every number.
     family : Family
-        A single expert is fitted without its gate, which has no say then.
+        A single expert is fitted without its gate, which has no say then, and fewer experts than top_k without a choice.
 
     Returns
     -------
@@ -62,8 +62,8 @@ def select_number(
     Raises
     ------
     ValueError
-        If the criterion is unknown, the largest number is too small, or the dendrogram is asked for another family than
-        softmax gates with linear experts.
+        If the criterion is unknown, the largest number is too small, the dendrogram is asked for another family than softmax
+        gates with linear experts, or ICL for regression functions.
 
     References
     ----------
@@ -82,6 +82,11 @@ def select_number(
     least = 2 if criterion == "dendrogram" else 1
     if largest < least:
         raise ValueError(f"the largest number of experts is {largest}; {criterion} needs at least {least}.")
+
+    if criterion == "dendrogram":
+        require_softmax_linear(family)
+    if criterion == "icl":
+        require_density(family)
 
     def fit_of(number: int) -> Fit:
         return estimator.fit(sample, number, np.random.default_rng(seed), family=family.of_atoms(number))

@@ -8,7 +8,7 @@ from scipy.special import xlogy
 
 from moetheory.estimators import Fit
 from moetheory.estimators.layout import Layout
-from moetheory.models import MixtureOfExperts
+from moetheory.models import Family, MixtureOfExperts
 from moetheory.sampling import Sample, by_rows, slabs
 
 
@@ -18,8 +18,10 @@ def bic(fit: Fit, sample: Sample) -> float:
     Parameters
     ----------
     fit : Fit
-        Of p free parameters. What changes nothing does not count: the gate of a single expert, a temperature that slopes and
-        intercepts make up for, lengths of plain cosines, the scale that a ReLU can hand to its inner weights.
+        Of p free parameters, the variance of the errors of a regression function among them. What changes nothing does not
+        count: the gate of a single expert, a temperature that slopes and intercepts make up for, lengths of plain cosines,
+        intercepts and scale of scores of which only the largest counts, the scale that a ReLU can hand to its inner weights.
+        All coordinates of a known set of gates count.
     sample : Sample
         The n observations that were fitted.
 
@@ -47,12 +49,12 @@ def bic(fit: Fit, sample: Sample) -> float:
 
 
 def _free_parameters(fit: Fit) -> int:
-    """Number of parameters that the density depends on: what the optimiser has, without what changes nothing."""
+    """Number of parameters that the density depends on, that of the errors of a regression function included."""
     model, family = fit.model, fit.model.family.of_atoms(fit.model.num_experts)
     size = len(fit.parameters) if family == model.family else Layout(1, model.dimension, family).size
     groups = [(family.gate, model.num_experts), (family.expert, model.num_experts)]
     groups += [(family.shared, model.num_shared)] if family.shared else []
-    return size - sum(kind.prototype.redundant(atoms, model.dimension) for kind, atoms in groups)
+    return size + bool(family.regression) - sum(kind.prototype.redundant(atoms, model.dimension) for kind, atoms in groups)
 
 
 def icl(fit: Fit, sample: Sample) -> float:
@@ -61,12 +63,18 @@ def icl(fit: Fit, sample: Sample) -> float:
     Parameters
     ----------
     fit : Fit
+        Of a density: no atom stands behind a response of a regression function.
     sample : Sample
 
     Returns
     -------
     float
         In nats; infinite for a fit without a model.
+
+    Raises
+    ------
+    ValueError
+        If the fit is that of a regression function.
 
     References
     ----------
@@ -84,7 +92,14 @@ def icl(fit: Fit, sample: Sample) -> float:
     """
     if fit.model is None:
         return np.inf
+    require_density(fit.model.family)
     return bic(fit, sample) + 2 * classification_entropy(fit.model, sample)
+
+
+def require_density(family: Family) -> None:
+    """Raise for regression functions, which say nothing of the atom that a response comes from."""
+    if family.regression:
+        raise ValueError(f"the family is {family}: no atom stands behind a response, so there is no ICL; use BIC.")
 
 
 def classification_entropy(model: MixtureOfExperts, sample: Sample) -> float:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
 
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
-from moetheory.models import MixtureOfExperts
+from moetheory.models import SOFTMAX_LINEAR, Family, MixtureOfExperts
 from moetheory.sampling import Sample, log_likelihood
 
 
@@ -80,7 +80,7 @@ def dendrogram(model: MixtureOfExperts) -> Dendrogram:
     >>> tree.heights.round(3).tolist(), tree.with_atoms(2).variance.round(3).tolist()
     ([0.005, 1.272], [0.21, 0.3])
     """
-    _require_softmax_linear(model)
+    require_softmax_linear(model.family)
     atoms, clusters = _atoms(model), list(range(model.num_experts))
     sizes, models, merges = [1] * model.num_experts, [model], []
     while len(atoms) > 1:
@@ -174,7 +174,7 @@ def _model(atoms: list[_Atom]) -> MixtureOfExperts:
     return MixtureOfExperts(gate, expert, [atom.variance for atom in atoms])
 
 
-def _require_softmax_linear(model: MixtureOfExperts) -> None:
-    softmax = isinstance(model.gate, SoftmaxGate) and model.gate.top_k is None
-    if not softmax or not isinstance(model.expert, LinearExpert) or model.shared:
-        raise ValueError(f"the family is {model.family}; dendrograms are for softmax gates and linear experts: use BIC or ICL.")
+def require_softmax_linear(family: Family) -> None:
+    """Raise for densities that dendrograms are not for."""
+    if replace(family, constraint=None) != SOFTMAX_LINEAR:
+        raise ValueError(f"the family is {family}; dendrograms are for softmax gates and linear experts: use BIC or ICL.")

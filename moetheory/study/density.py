@@ -56,9 +56,9 @@ def nodes(inputs: InputLaw, count: int, splits: tuple[float, ...] = ()) -> tuple
     return gauss_legendre_nodes(np.array(inputs.low), np.array(inputs.high), count, splits)
 
 
-def first_nodes(inputs: InputLaw) -> tuple[np.ndarray, np.ndarray]:
+def first_nodes(inputs: InputLaw, splits: tuple[float, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
     """Nodes for averages of weights and experts, with probabilities under the law."""
-    points, probability = nodes(inputs, AVERAGING.get(len(inputs.low), SOBOL_POINTS))
+    points, probability = nodes(inputs, AVERAGING.get(len(inputs.low), SOBOL_POINTS), splits)
     return points, inputs.reweighted(points, probability)
 
 
@@ -69,12 +69,15 @@ def means_at_nodes(inputs: InputLaw, fitted: MixtureOfExperts, truth: MixtureOfE
 
 
 def function_distance(truth: Model, inputs: InputLaw, fitted: Model) -> float:
-    """L2 distance of two regression functions (or conditional means) under the law of the inputs."""
-    points, probability = first_nodes(inputs)
+    """L2 distance of two regression functions (or conditional means) under the law of the inputs.
+
+    With one input the nodes respect the kinks and jumps of both.
+    """
+    points, probability = first_nodes(inputs, _splits(inputs, truth, fitted))
     return function_error(regression_values(fitted, points) - regression_values(truth, points), probability)
 
 
-def _splits(inputs: InputLaw, *models: MixtureOfExperts) -> tuple[float, ...]:
+def _splits(inputs: InputLaw, *models: Model) -> tuple[float, ...]:
     if len(inputs.low) > 1:
         return ()
     points = np.concatenate([kinks(model, inputs.low[0], inputs.high[0]) for model in models])
