@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cached_property, lru_cache
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import equinox as eqx
@@ -115,6 +116,33 @@ class AbstractPart(Module):
     def own_kind(self) -> Kind:
         """The kind of this instance."""
         return Kind(type(self), self.present(), tuple((name, getattr(self, name)) for name in _options(type(self))))
+
+
+def dimension_of(*parts: AbstractPart) -> int:
+    """Dimension of the input that gate and experts see; 1 if none depends on it."""
+    return next(iter(_widths(parts)), 1)
+
+
+def checked_input(x, *parts: AbstractPart):
+    """One input as an array, with as many entries as gate and experts see."""
+    x, widths = jnp.asarray(x), _widths(parts)
+    if x.ndim != 1 or not widths <= {len(x)}:
+        wanted = f"({dimension_of(*parts)},)"
+        raise ValueError(f"got an input of shape {x.shape}; need ONE input, {wanted}: jax.vmap goes over several.")
+    return x
+
+
+def check_parts(num_atoms: int, gate: Any, *experts: AbstractPart) -> None:
+    """Raise unless gate and experts see the same inputs and the gate's choice is one of so many atoms."""
+    widths, top_k = _widths((gate, *experts)), gate.top_k
+    if len(widths) > 1:
+        raise ValueError(f"gate and experts see {sorted(widths)} inputs; need slopes (k, d) with the same d in all.")
+    if top_k is not None and not (isinstance(top_k, Integral) and 1 <= top_k <= num_atoms):
+        raise ValueError(f"top_k={top_k}; need an integer from 1 to the number of atoms, {num_atoms}.")
+
+
+def _widths(parts: Iterable[AbstractPart]) -> set[int]:
+    return {getattr(part, name).shape[1] for part in parts for name in part.present() if name in PER_INPUT}
 
 
 def array_module(*values: Any) -> Any:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from numbers import Integral
 from typing import Literal, final
 
 import equinox as eqx
@@ -15,7 +13,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from moetheory._arrays import as_floats
-from moetheory._parts import PER_INPUT, Kind, Module
+from moetheory._parts import Kind, Module, check_parts, checked_input, dimension_of
 from moetheory.constraints import GateConstraint
 from moetheory.experts import AbstractExpert, ConstantExpert, LinearExpert
 from moetheory.gating import AbstractGate, InputFreeGate, SoftmaxGate, selected
@@ -117,6 +115,11 @@ class Family:
         if says_nothing and not (set(self.gate.fields) <= set(gate.invariant_shifts) and not gate.responsive):
             return replace(self, gate=InputFreeGate.kind(), constraint=None)
         return replace(self, gate=_without_top_k(self.gate)) if top_k and top_k > number else self
+
+    def redundant(self, num_atoms: int, dimension: int) -> int:
+        """Number of coordinates of a fit of so many routed atoms that change nothing."""
+        counts = (num_atoms, num_atoms, self.num_shared)
+        return sum(kind.prototype.redundant(atoms, dimension) for kind, atoms in zip(self._kinds, counts, strict=True) if kind)
 
     @property
     def _kinds(self) -> tuple[Kind | None, ...]:
@@ -353,33 +356,6 @@ def log_affinities(gate: AbstractGate, x: Float[Array, " d"], means: Float[Array
         return affinity
     score = jax.vmap(lambda atom, mean: atom.score(x, mean))(gate, means)
     return jnp.where(selected(score, gate.top_k), affinity, -jnp.inf)
-
-
-def dimension_of(*parts: AbstractGate | AbstractExpert) -> int:
-    """Dimension of the input that gate and experts see; 1 if none depends on it."""
-    return next(iter(_widths(parts)), 1)
-
-
-def checked_input(x, *parts: AbstractGate | AbstractExpert):
-    """One input as an array, with as many entries as gate and experts see."""
-    x, widths = jnp.asarray(x), _widths(parts)
-    if x.ndim != 1 or not widths <= {len(x)}:
-        wanted = f"({dimension_of(*parts)},)"
-        raise ValueError(f"got an input of shape {x.shape}; need ONE input, {wanted}: jax.vmap goes over several.")
-    return x
-
-
-def check_parts(num_atoms: int, gate: AbstractGate, *experts: AbstractExpert) -> None:
-    """Raise unless gate and experts see the same inputs and the gate's choice is one of so many atoms."""
-    widths, top_k = _widths((gate, *experts)), gate.top_k
-    if len(widths) > 1:
-        raise ValueError(f"gate and experts see {sorted(widths)} inputs; need slopes (k, d) with the same d in all.")
-    if top_k is not None and not (isinstance(top_k, Integral) and 1 <= top_k <= num_atoms):
-        raise ValueError(f"top_k={top_k}; need an integer from 1 to the number of atoms, {num_atoms}.")
-
-
-def _widths(parts: Iterable[AbstractGate | AbstractExpert]) -> set[int]:
-    return {getattr(part, name).shape[1] for part in parts for name in part.present() if name in PER_INPUT}
 
 
 def _shared_measure(shared: SharedExperts) -> MixingMeasure:

@@ -11,11 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from moetheory._parts import Module
+from moetheory._parts import Module, check_parts, checked_input, dimension_of
 from moetheory.experts import AbstractExpert
 from moetheory.gating import AbstractGate
 from moetheory.mixing_measure import MixingMeasure
-from moetheory.models import Family, check_parts, checked_input, dimension_of, log_affinities
+from moetheory.models import Family, log_affinities
 
 
 @final

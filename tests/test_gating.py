@@ -1,8 +1,7 @@
 """Every gate in the folder obeys the laws of gates, and the laws catch gates that break them."""
 
-from typing import ClassVar
-
 from functools import partial
+from typing import ClassVar
 
 import equinox as eqx
 import jax

@@ -180,6 +180,14 @@ def test_a_simulation_of_choices_names_its_comparisons():
         Simulation(title="alone", paper="2510.12744", claims=(chosen,))
 
 
+def test_choices_of_stored_fits_are_of_families_whose_coordinates_all_count():
+    (simulation,) = load(["simulations/number_of_experts.py"])
+    gates = Family(SigmoidGate.kind(), LinearExpert.kind())
+    others = [replace(claim, family=gates, estimator=ONE_START) for claim in simulation.claims]
+    with pytest.raises(ValueError, match="not all coordinates of the 1 experts"):
+        replace(simulation, claims=tuple(others))
+
+
 def test_choices_of_stored_fits_can_be_measured_later(tmp_path):
     (simulation,) = load(["simulations/number_of_experts.py"])
     chosen = next(claim for claim in simulation.claims if claim.name == "two_chosen")

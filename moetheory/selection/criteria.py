@@ -52,9 +52,7 @@ def _free_parameters(fit: Fit) -> int:
     """Number of parameters that the density depends on, that of the errors of a regression function included."""
     model, family = fit.model, fit.model.family.of_atoms(fit.model.num_experts)
     size = len(fit.parameters) if family == model.family else Layout(1, model.dimension, family).size
-    groups = [(family.gate, model.num_experts), (family.expert, model.num_experts)]
-    groups += [(family.shared, model.num_shared)] if family.shared else []
-    return size + bool(family.regression) - sum(kind.prototype.redundant(atoms, model.dimension) for kind, atoms in groups)
+    return size + bool(family.regression) - family.redundant(model.num_experts, model.dimension)
 
 
 def icl(fit: Fit, sample: Sample) -> float:

@@ -189,7 +189,7 @@ class Recovery(Check):
 
     ``Recovery("bic", ...)`` and ``Recovery("icl", ...)`` compare the claim's fit with those of other claims on the same
     samples, ``Recovery("dendrogram", ...)`` cuts the tree of the claim's own fit. Stored fits have all their coordinates
-    counted: it is for families in which every one matters, such as softmax gates with linear experts.
+    counted: simulations take it for families in which every one matters only, such as softmax gates with linear experts.
 
     Parameters
     ----------

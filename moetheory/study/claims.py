@@ -161,6 +161,19 @@ class Simulation:
         unknown = sorted(against - set(names))
         if unknown:
             raise ValueError(f"simulation {self.title!r} compares with {unknown}; its claims are {names}.")
+        for claim in self.claims:
+            self._check_recovery(claim)
+
+    def _check_recovery(self, claim: Claim) -> None:
+        """Raise where stored fits have coordinates that a criterion must not count."""
+        names = {name for check in claim.checks if isinstance(check, Recovery) and check.against for name in check.against}
+        for one in [other for other in self.claims if other.name in names or (names and other is claim)]:
+            family, dimension = one.family or one.truth.family, one.truth.dimension
+            if family.regression or family.of_atoms(one.num_experts) != family or family.redundant(one.num_experts, dimension):
+                raise ValueError(
+                    f"simulation {self.title!r} compares numbers of experts; not all coordinates of the {one.num_experts} experts"
+                    f" of claim {one.name!r} ({family}) count: use softmax gates with linear experts, or moetheory.select_number."
+                )
 
 
 def _is_integer(value: Any, least: int) -> bool:
