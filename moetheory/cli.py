@@ -231,7 +231,7 @@ def _claims(parsed) -> int:
 
 def _draw(parsed, simulations: Sequence[str] | None = None):
     """Evaluate the stored claims of a setting and draw them; all simulations by default."""
-    from moetheory.plotting import save_all
+    from moetheory.plotting import remove_others, save_all
     from moetheory.study.documents import setting_label
     from moetheory.study.evaluate import evaluate_claims
     from moetheory.study.store import Store
@@ -239,6 +239,7 @@ def _draw(parsed, simulations: Sequence[str] | None = None):
     label = setting_label(parsed.preset, parsed.seed, parsed.sizes, parsed.reps)
     folder = parsed.out or Path("results") / label
     claims = evaluate_claims(Store(parsed.store), label, simulations)
+    remove_others(claims, folder)
     return claims, folder, save_all(claims, folder)
 
 

@@ -144,3 +144,37 @@ def test_levels_must_be_finite():
 
     with pytest.raises(ValueError, match="need finite low <= high"):
         Level("efficiency.nu[1]", "efficiency", low=0.0, high=float("inf"))
+
+
+OWN = """
+SCALE = 2.0
+
+
+def far():
+    # where inputs end
+    return SCALE
+
+
+class Wide(Uniform):
+    def inputs(self, size, generator):
+        return far() * super().inputs(size, generator)
+
+
+UNRELATED = 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("SCALE = 2.0", "SCALE = 3.0", False),
+        ("# where inputs end", "# elsewhere", True),
+        ("UNRELATED = 3", "UNRELATED = 4", True),
+    ],
+)
+def test_own_classes_count_with_the_code_that_they_use(tmp_path, old, new, same):
+    """Fits of a class that was changed are not those of the new one."""
+    law = changed("inputs=Uniform(", "inputs=Wide(")
+    texts = [law.replace("\nMLE = ", OWN + "\nMLE = ", 1), law.replace("\nMLE = ", OWN.replace(old, new) + "\nMLE = ", 1)]
+    names = [load([write(tmp_path, text, "own.py")])[0].claims[0].data_id(60) for text in texts]
+    assert (names[0] == names[1]) is same

@@ -95,3 +95,27 @@ def test_levels_ask_for_what_their_worst_coordinate_needs(tmp_path):
 def test_senseless_checks_are_refused_before_anything_runs(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("kind", ["gap", "recovery"])
+def test_a_compared_fit_below_its_truth_is_not_certified(tmp_path, kind):
+    """The same pairs count from either side."""
+    check = GAP if kind == "gap" else Recovery("bic", "BIC", against=("best",), low=0.9, high=1.0)
+    ours = claim(check, name="ours")
+    best = claim(D1, name="best", estimator=OTHER, num_experts=2 if kind == "gap" else 3)
+    case = Case(tmp_path, ours, best, replicates=20, sizes=(100,))
+    case.fits(100, 20, log_likelihood=np.ones(20), parameters=[[0.0] * 8] * 20)
+    below = np.where(np.arange(20) < 5, 10.0, 0.0)
+    case.fits(100, 20, one=best, log_likelihood=np.ones(20), log_likelihood_truth=below, parameters=[[0.0] * 13] * 20)
+    (check,) = case.results()[0].checks
+    assert check.values["status"].tolist() == ["below_truth"] * 5 + ["converged"] * 15
+
+
+def test_a_report_of_an_unfinished_run_has_no_verdicts(tmp_path):
+    case = Case(tmp_path, claim(D1), replicates=40, sizes=SIZES)
+    values = powers(0.5)
+    for n in SIZES[:2]:
+        case.fits(n, 40)
+    check = case.measures("softmax_d1", {n: values[n] for n in SIZES[:2]}).check()
+    assert check.judgement.verdict == "underpowered"
+    assert check.judgement.reason.startswith("Only 80 of 120 fits are stored: run the same command again.")

@@ -123,3 +123,12 @@ def test_ctrl_c_says_what_to_do_and_exits_with_130(start, tmp_path, jobs):
     fits, measures = tables(tmp_path / "store")
     assert len(fits) >= 4
     assert len(measures) in (len(fits), len(fits) + 2)
+
+
+def test_workers_end_with_a_run_that_is_killed_as_soon_as_they_start(start):
+    process = start("--sizes", "60,70,80,90", "--reps", 40, "--jobs", 2)
+    while process.poll() is None and len(processes_of(process.pid)) < 3:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert_no_process_is_left(process.pid)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from matplotlib.container import ErrorbarContainer
 from scipy.stats import chi2, kstest
 
-from moetheory.plotting import draw, save, save_all, size_table
+from moetheory.plotting import draw, remove_others, save, save_all, size_table
 from moetheory.plotting.example import example_claim
 from moetheory.plotting.numerals import interval, plus_minus, signed
 from moetheory.plotting.rates import DOTS_PER_SIZE
@@ -327,3 +327,12 @@ def test_no_jax_is_imported_and_neither_figures_nor_settings_of_pyplot_change():
         "assert not pyplot.get_fignums() and dict(matplotlib.rcParams) == settings"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)
+
+
+def test_records_of_claims_that_are_gone_are_removed_and_nothing_else(tmp_path):
+    one, two = example_claim("slope"), example_claim("level")
+    save_all([one, two], tmp_path)
+    (tmp_path / one.simulation / "notes.json").write_text("[]")
+    remove_others([one], tmp_path)
+    left = {path.stem for path in (tmp_path / one.simulation).iterdir()}
+    assert left == {"notes", *(f"{one.claim}-{check.name}" for check in one.checks)}

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from study_cases import D1, D2, EM, MLE, SIMULATION
 
 from moetheory.estimators._base import ALGORITHM
-from moetheory.study import Rate, Settings, Simulation, Store, StoreError, run_simulations
+from moetheory.study import Fibre, Rate, Settings, Simulation, Store, StoreError, run_simulations
 from moetheory.study import block as block_module
 from moetheory.study import run as run_module
 from moetheory.study import workers as workers_module
@@ -315,3 +315,22 @@ def test_a_store_keeps_to_one_version_of_the_algorithm(tmp_path, monkeypatch, co
     with pytest.raises(StoreError, match=words):
         compute(tmp_path)
     assert (chunks(tmp_path), Store(tmp_path).documents()) == (before, documents)
+
+
+def test_a_store_of_unknown_version_is_not_gone_on_with(tmp_path):
+    run(tmp_path, replicates=1)
+    (tmp_path / "documents" / "algorithm.json").unlink()
+    with pytest.raises(StoreError, match=r"holds fits but not documents/algorithm\.json"):
+        run(tmp_path, replicates=2)
+
+
+def test_points_of_a_fibre_are_hundredths():
+    with pytest.raises(ValueError, match="different multiples of 0.01"):
+        Fibre("softmax_d1", "D1", ((0.001, CELL.truth), (0.1, CELL.truth)), "distance", 0.0, 1.0)
+
+
+def test_long_names_of_claims_have_documents(tmp_path):
+    long = replace(SIMULATION, name="s" * 60, claims=(replace(SIMULATION.claims[0], name="c" * 60),))
+    run(tmp_path, long, sizes=tuple(range(60, 80)), replicates=1, seed=123456)
+    (document,) = Store(tmp_path).documents("claim-")
+    assert len(document) <= 150

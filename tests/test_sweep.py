@@ -202,3 +202,8 @@ def test_gate_slopes_of_several_inputs_have_the_length_gate_scale_and_even_direc
     np.testing.assert_allclose(np.linalg.norm(slope, axis=1), 5.0)
     gaps = np.linalg.norm(slope - np.roll(slope, 1, axis=0), axis=1)
     np.testing.assert_allclose(gaps, 10.0 * np.sin(np.pi / k_true), atol=1e-12)
+
+
+def test_a_combination_that_is_there_twice_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="one and the same, and would count twice"):
+        sweep({"n": [100, 200, 100]}, replicates=1, store=tmp_path)

@@ -7,20 +7,23 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from pathlib import Path
 
 import cloudpickle
 import jax
 import pytest
 import study_cases
 from study_cases import SIMULATION
-from test_study import CELL, assert_same_tables, run, stored_rows, tables
+from test_study import CELL, ROOT, assert_same_tables, run, stored_rows, tables
 
 from moetheory.cli import main
 from moetheory.study import Settings, Store, Workers, WorkersError, run_simulations
 from moetheory.study import run as run_module
 from moetheory.study import workers as workers_module
 from moetheory.study.block import Block
+from moetheory.study.discovery import load
 from moetheory.study.run import missing_blocks, wanted_cells
 from moetheory.study.sweep import sweep
 
@@ -30,6 +33,8 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
+HELLINGER = 'Rate("hellinger", "Hellinger distance", exponents=(0.5, 0.5), rivals=(0.25,))'
+GAP = '(D1, Gap("log_likelihood", "nats below the MLE", against="mle", low=-1.0, high=1e6))'
 SCHEDULER_SEES = 50_000
 """Bytes of a pickled task, at most: names, settings, replicates of some blocks; never data."""
 
@@ -143,3 +148,32 @@ def test_a_worker_forgets_what_it_compiled_for_another_model():
 
     more = replace(CELL, num_experts=CELL.num_experts + 1)
     assert [compiled_after(cell) for cell in (CELL, CELL, replace(CELL, size=CELL.size + 1), more, CELL)] == [1, 1, 1, 2, 3]
+
+
+@pytest.mark.parametrize("backend", ["processes", "dask"])
+def test_a_gate_of_a_simulation_file_travels_to_workers(tmp_path, backend):
+    """The gate of the documentation, in the file of the simulation, which workers do not have."""
+    page = (ROOT / "docs" / "extending.md").read_text()
+    gate = next(block for block in page.split("```python\n")[1:] if "class SoftplusGate" in block).partition("```")[0]
+    source = Path(study_cases.__file__).read_text()
+    truth = "gate=SoftmaxGate(intercept=[-2.0, 0.0], slope=[[4.0], [0.0]])"
+    rate = source.partition("D1 = ")[2].partition("\n")[0]
+    text = gate + source.replace(truth, truth.replace("SoftmaxGate", "SoftplusGate")).replace(rate, HELLINGER).replace(GAP, "()")
+    (tmp_path / "own.py").write_text(text)
+    simulations = load([tmp_path / "own.py"])
+    assert type(simulations[0].claims[0].truth.gate).__name__ == "SoftplusGate"
+    settings = Settings(sizes=(60, 120), replicates=2)
+    for jobs in (1, 2):
+        run_simulations(simulations, Store(tmp_path / str(jobs)), settings, Workers(jobs, backend if jobs > 1 else "processes"))
+    assert_same_tables(tables(tmp_path / "2"), tables(tmp_path / "1"))
+
+
+def test_a_killed_process_is_explained(tmp_path, monkeypatch):
+    monkeypatch.setattr(workers_module, "_rows", killed)
+    with pytest.raises(WorkersError, match="a worker process was killed, .* run the same command again"):
+        run_simulations([SIMULATION], Store(tmp_path), Settings(replicates=2), Workers(2))
+
+
+def killed(*_):
+    raise BrokenProcessPool
+    yield

@@ -6,7 +6,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,24 @@ def save_all(claims: Iterable[ClaimResult], folder: Path) -> dict[tuple[str, str
         _write(folder, claim, check, _tables(claim, check))
     shown = ((claim, check) for claim, check in pairs if not _is_single_point(check))
     return {(claim.simulation, claim.claim, check.name): _file(folder, claim, check, ".png") for claim, check in shown}
+
+
+def remove_others(claims: Sequence[ClaimResult], folder: Path) -> None:
+    """Remove what earlier runs wrote in the folders of these simulations of claims and checks that they no longer have.
+
+    Parameters
+    ----------
+    claims : sequence of ClaimResult
+        All claims of their simulations.
+    folder : Path
+        That of :func:`save_all`.
+    """
+    kept = {_file(folder, claim, check, ".json") for claim in claims for check in claim.checks}
+    for simulation in {claim.simulation for claim in claims}:
+        for record in (Path(folder) / simulation).glob("*.json"):
+            if record not in kept and {"simulation", "claim", "check"} <= set(_without_provenance(record.read_bytes()) or ()):
+                for end in (".png", ".svg", ".csv", ".json"):
+                    record.with_suffix(end).unlink(missing_ok=True)
 
 
 def _draw_and_save(claim: ClaimResult, check: CheckResult, folder: Path) -> None:

@@ -224,7 +224,7 @@ class Fibre(Check):
     Parameters
     ----------
     points : tuple of (float, MixtureOfExperts)
-        Where on the fibre, and the model there; see :mod:`moetheory.identifiability.fibres`.
+        Where on the fibre, in multiples of 0.01, and the model there; see :mod:`moetheory.identifiability.fibres`.
     path : str
         What the numbers mean, for the axis: ``distance u along the common-factor fibre``.
     low, high : float
@@ -236,6 +236,12 @@ class Fibre(Check):
     low: float
     high: float
     kind: ClassVar[str] = "fibre"
+
+    def __post_init__(self) -> None:
+        places = [100 * place for place, _ in self.points]
+        if len({round(place) for place in places}) < len(places) or any(abs(place - round(place)) > 1e-6 for place in places):
+            given = [place for place, _ in self.points]
+            raise ValueError(f"points at {given}; need different multiples of 0.01: a table has them in hundredths.")
 
     @property
     def name(self) -> str:

@@ -35,7 +35,7 @@ def describe(simulation: Simulation, claim: Claim, order: int, settings: Setting
         "preset": settings.preset,
         "label": settings.label,
         "seed": settings.seed,
-        "replicates": settings.replicates_of(claim),
+        "replicates": int(settings.replicates_of(claim)),
         "fit_id": claim.fit_id(),
         "holds_truth": claim.holds_truth(),
         "cells": {str(size): claim.data_id(size) for size in sizes},
@@ -113,9 +113,11 @@ def _check(simulation: Simulation, claim: Claim, check: Check, sizes: tuple[int,
     if check.kind == "gap":
         other = next(other for other in simulation.claims if other.name == check.against)
         document |= {"against": other.name, "against_fit_id": other.fit_id(), "against_title": other.title}
+        document["fits_that_hold_truth"] = [other.fit_id()] if other.holds_truth() else []
     if check.kind == "recovery":
         compared = [claim, *(other for other in simulation.claims if other.name in check.against)]
         document["compared"] = {one.fit_id(): one.num_experts for one in compared}
+        document["fits_that_hold_truth"] = [one.fit_id() for one in compared if one.holds_truth()]
         document["true_number"] = claim.truth.num_experts
     if check.kind == "fibre":
         truth, inputs, name = claim.truth, claim.inputs, check.quantity

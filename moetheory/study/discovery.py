@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import cloudpickle
-
 from moetheory.study.checks import Check
 from moetheory.study.claims import Simulation
 from moetheory.study.quantities import check_name
+from moetheory.study.simulation_modules import execute
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
@@ -51,17 +49,13 @@ def _files(path: Path) -> list[Path]:
 
 def _load_file(file: Path) -> Simulation:
     name = f"moetheory_simulation_{file.stem}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
+    if file.suffix != ".py":
         raise SimulationError(f"{file} is not a Python file; simulations are *.py files with a SIMULATION.")
     if not _FILE_NAME.fullmatch(file.stem):
         rule = "at most 60 letters, digits, '_', '.' and '-', beginning with a letter or digit"
         raise SimulationError(f"{file}: the file name is the simulation's identifier; use {rule}.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    cloudpickle.register_pickle_by_value(module)  # workers cannot import it by name
     try:
-        spec.loader.exec_module(module)
+        module = execute(name, importlib.util.decode_source(file.read_bytes()), str(file))
     except (Exception, SystemExit) as error:
         line = _line_in(file, error)
         words = str(error).rstrip(".")

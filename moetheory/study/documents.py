@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 READABLE_LENGTH = 24
+LONGEST_NAME = 150
 
 
 def setting_label(preset: str, seed: int = 0, sizes: Sequence[int] | None = None, replicates: int | None = None) -> str:
@@ -38,8 +39,12 @@ def label_of(document: Mapping[str, Any]) -> str:
 
 
 def claim_document(simulation: str, claim: str, label: str) -> str:
-    """Name of a claim's document."""
-    return f"claim-{label}-{simulation}-{claim}"
+    """Name of a claim's document, which becomes a file name."""
+    name = f"claim-{label}-{simulation}-{claim}"
+    if len(name) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: LONGEST_NAME - 1 - len(digest)]}-{digest}"
 
 
 def simulation_document(simulation: str, label: str) -> str:

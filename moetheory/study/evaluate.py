@@ -95,7 +95,11 @@ def _below_truth(document: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFram
     """Mark certified maxima that are no maximum likelihood estimates: the truth, inside the model, is more likely."""
     if not document.get("holds_truth"):
         return rows
-    short = below(rows["log_likelihood"], rows["log_likelihood_truth"])
+    return _marked_below_truth(rows, np.ones(len(rows), dtype=bool))
+
+
+def _marked_below_truth(rows: pd.DataFrame, among: Any) -> pd.DataFrame:
+    short = among & below(rows["log_likelihood"], rows["log_likelihood_truth"])
     return rows.assign(status=rows["status"].mask(short & (rows["status"] == CERTIFIED), BELOW_TRUTH))
 
 
@@ -129,7 +133,7 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
         label=check["label"],
         predicted=(low, high),
         rivals=tuple(check["rivals"]),
-        judgement=_reconciled(judge(values, slopes), on_certified),
+        judgement=_complete(_reconciled(judge(values, slopes), on_certified), check, document, fits),
         converged=on_certified,
         slopes=slopes,
         values=values,
@@ -142,6 +146,8 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
 
 
 def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fits, all_measures) -> pd.DataFrame:
+    if check.get("fits_that_hold_truth"):
+        all_fits = _marked_below_truth(all_fits, all_fits["fit_id"].isin(check["fits_that_hold_truth"]))
     if check["kind"] == "recovery":
         return recovered(check, fits, all_fits, all_measures)
     if check["kind"] == "fibre":
@@ -187,6 +193,15 @@ def _reconciled(judgement: Judgement, on_certified: Judgement | None) -> Judgeme
         return judgement
     reason = f"All fits: {judgement.reason} Certified maxima only ({on_certified.verdict}): {on_certified.reason}"
     return Judgement(Verdict.UNDERPOWERED, reason, on_certified.needed, on_certified.count)
+
+
+def _complete(judgement: Judgement, check, document: Mapping[str, Any], fits: pd.DataFrame) -> Judgement:
+    """No verdict while fits are lacking: the setting and the predicted interval are those of all of them."""
+    wanted = len(document["cells"]) * document["replicates"]
+    if check["kind"] == "fibre" or len(fits) >= wanted:
+        return judgement
+    lacking = f"Only {len(fits)} of {wanted} fits are stored: run the same command again."
+    return Judgement(Verdict.UNDERPOWERED, f"{lacking} So far: {judgement.reason}", judgement.needed, judgement.count)
 
 
 def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, largest: int) -> Judgement | None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from moetheory._parts import AbstractPart
+from moetheory.study.simulation_modules import code_of
 
 ID_LENGTH = 16
 
@@ -50,9 +51,9 @@ def canonical(value: Any) -> Any:
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         given = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {"class": type(value).__name__, **{name: canonical(one) for name, one in given.items() if one is not None}}
+        return {"class": _named(type(value)), **{name: canonical(one) for name, one in given.items() if one is not None}}
     if isinstance(value, type) and issubclass(value, AbstractPart):
-        return value.__name__
+        return _named(value)
     if isinstance(value, bool | str | type(None)):
         return value
     if isinstance(value, int | np.integer):
@@ -65,6 +66,13 @@ def canonical(value: Any) -> Any:
         array = np.asarray(value, dtype=np.float64)
         return {"shape": list(array.shape), "values": [_exactly(item) for item in array.ravel()]}
     raise TypeError(f"{type(value).__name__} has no content id; use dataclasses, numbers, strings, arrays and tuples.")
+
+
+def _named(own: type) -> str:
+    """Name of a class; one that is not of this package counts with its code, which may change."""
+    if own.__module__.partition(".")[0] == __name__.partition(".")[0]:
+        return own.__name__
+    return f"{own.__name__} {code_of(own)}".strip()
 
 
 def _exactly(number: float) -> str:

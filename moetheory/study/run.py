@@ -173,9 +173,14 @@ def keep_to_one_algorithm(store: Store) -> None:
     Raises
     ------
     StoreError
-        If the store holds fits of another version; names of fits do not tell them apart.
+        If the store holds fits of another or an unknown version; names of fits do not tell them apart.
     """
     stored = store.documents("algorithm").get("algorithm")
+    if stored is None and store.has_fits():
+        raise StoreError(
+            f"{store.path} holds fits but not documents/algorithm.json, which says which version of the algorithm they are of;"
+            " put that file back, or give --store another folder."
+        )
     if stored is None:
         store.put_document("algorithm", {"version": ALGORITHM})
     elif stored.get("version") != ALGORITHM:

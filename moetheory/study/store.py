@@ -185,6 +185,10 @@ class Store:
         _write_atomically(path, content)
         return path
 
+    def has_fits(self) -> bool:
+        """Whether any fit is stored."""
+        return any((self.path / "fits").glob("*.parquet"))
+
     def read(self, table: str, data_ids: Collection[str] | None = None) -> pd.DataFrame:
         """Return all rows of a table, sorted by ``KEYS[table]``, whatever the order they were written in.
 
@@ -350,7 +354,8 @@ def _read_document(path: Path) -> dict:
     try:
         return json.loads(content)
     except ValueError as error:
-        raise StoreError(f"cannot use {path}: {error}; move the file away: no row depends on it") from error
+        remedy = "put it back from a copy" if path.stem == "algorithm" else "move the file away: no row depends on it"
+        raise StoreError(f"cannot use {path}: {error}; {remedy}") from error
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

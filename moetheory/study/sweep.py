@@ -150,6 +150,10 @@ def sweep(
     cells = [_cell(combination, truth, inputs, seed) for combination in combinations]
     measured = set(quantities) - set(FROM_LIKELIHOODS)
     wanted = {(c.data_id, c.fit_id): Wanted(c, replicates, measured) for c in cells}
+    if len(wanted) < len(cells):
+        ids = [(cell.data_id, cell.fit_id) for cell in cells]
+        same = [one for one, own in zip(combinations, ids, strict=True) if ids.count(own) > 1]
+        raise ValueError(f"combinations {same[:2]} are one and the same, and would count twice; leave one out.")
     rows, workers = Store(store), Workers(jobs, backend, scheduler)
     with rows.write_lock():
         keep_to_one_algorithm(rows)

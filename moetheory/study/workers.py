@@ -8,6 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,12 +16,14 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import jax
 import joblib
 from joblib.externals.loky import get_reusable_executor
 
 from moetheory._config import single_threaded_workers
 from moetheory.study.block import Block, BlockRows, run_block
+from moetheory.study.simulation_modules import Sources, mentioned, prepare
 
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_CONNECT = 60
@@ -87,11 +90,17 @@ class Workers:
         single_threaded_workers()
         warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
         try:
-            parallel = joblib.Parallel(n_jobs=self.number, return_as="generator_unordered", initializer=_start_worker)
+            options = {"initializer": _start_worker, "initargs": (os.getpid(),)}
+            parallel = joblib.Parallel(n_jobs=self.number, return_as="generator_unordered", **options)
             yield from _rows(parallel, blocks)
         except (KeyboardInterrupt, GeneratorExit):
             get_reusable_executor().shutdown(wait=False, kill_workers=True)
             raise
+        except BrokenProcessPool as error:
+            raise WorkersError(
+                "a worker process was killed, perhaps for want of memory; all other rows are stored: run the same command again,"
+                " with fewer --jobs if it happens again."
+            ) from error
 
     def _on_cluster(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
         with self._client() as client, joblib.parallel_config("dask", client=client, pure=False):
@@ -130,11 +139,18 @@ def in_tasks(blocks: Sequence[Block]) -> list[list[Block]]:
 
 
 def _rows(parallel: joblib.Parallel, blocks: Sequence[Block]) -> Iterator[BlockRows]:
-    return chain.from_iterable(parallel(joblib.delayed(_run_task)(task) for task in in_tasks(blocks)))
+    return chain.from_iterable(parallel(joblib.delayed(_run_task)(*_sent(task)) for task in in_tasks(blocks)))
 
 
-def _run_task(task: Sequence[Block]) -> list[BlockRows]:
-    return [_run_block(block) for block in task]
+def _sent(task: Sequence[Block]) -> tuple[Sources, bytes]:
+    """A task as workers get it: classes of a simulation file travel as its text, since equinox takes none without a module."""
+    pickled = cloudpickle.dumps(task)
+    return mentioned(pickled), pickled
+
+
+def _run_task(sources: Sources, pickled: bytes) -> list[BlockRows]:
+    prepare(sources)
+    return [_run_block(block) for block in cloudpickle.loads(pickled)]
 
 
 def _run_block(block: Block) -> BlockRows:
@@ -177,10 +193,10 @@ def _written(file: Path) -> str:
     return str(file)
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent process, and end when it ends, however it ends."""
+def _start_worker(parent: int) -> None:
+    """Leave Ctrl-C to the parent process, and end when it ends, however and however soon it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
