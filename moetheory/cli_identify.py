@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import suppress
 
 EXAMPLES = """\
 examples:
@@ -137,7 +138,15 @@ def _option(text: str):
     if not equals:
         raise IdentifyError(f"option {text!r} has no value; write NAME=VALUE, such as intercept=true.")
     words = {"true": True, "false": False, "none": None}
-    return name, words.get(value.lower(), int(value) if value.isdecimal() else value)
+    return name, words.get(value.lower(), _number(value))
+
+
+def _number(text: str) -> float | str:
+    """A whole or other number, or the text where it is none."""
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(text)
+    return text
 
 
 def _atoms_text(truth, origin: str) -> str:

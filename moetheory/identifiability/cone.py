@@ -33,6 +33,7 @@ SLOW = 1e-8
 """Residual norm below which a coordinate counts as slow."""
 INDEPENDENT = "independent at second order"
 CURVE = "no rate: curve of equal densities"
+NULL_DIRECTION = "first-order null direction, not decided"
 OPEN = "slow with enough fitted atoms, exponent not decided"
 
 
@@ -128,7 +129,7 @@ def cone_of(expansion: Expansion) -> tuple[Coordinate, ...]:
             if atom.copies == 1:
                 found += [_exact(atom, number, atom.name(number) in flat, expansion) for number in atom.free()]
             else:
-                found += _split(part, atom, residuals, expansion)
+                found += _split(part, atom, residuals, flat, expansion)
     return tuple(found)
 
 
@@ -179,7 +180,9 @@ def recomputed(row: Row) -> Row:
     )
 
 
-def _split(part: Sequence[Atom], atom: Atom, residuals: dict[tuple[str, str], float], expansion: Expansion) -> list[Coordinate]:
+def _split(
+    part: Sequence[Atom], atom: Atom, residuals: dict[tuple[str, str], float], flat: set[str], expansion: Expansion
+) -> list[Coordinate]:
     """Coordinates of a cell of several fitted atoms."""
     order = solvability_order(atom.copies).value
     found, heated, open_ended = [], [], []
@@ -195,6 +198,8 @@ def _split(part: Sequence[Atom], atom: Atom, residuals: dict[tuple[str, str], fl
         elif residual < SLOW:
             exponent, reason = None, OPEN
             open_ended.append(name)
+        elif atom.name(number) in flat:
+            exponent, reason = None, NULL_DIRECTION
         found.append(Coordinate(atom.label, name, atom.copies, residual < SLOW, residual, exponent, reason))
     if heated and not found[-1].slow:
         found[-1] = replace(found[-1], exponent=1 / order, reason=f"follows {' and '.join(heated)} to first order")
@@ -207,7 +212,7 @@ def _exact(atom: Atom, number: int, flat: bool, expansion: Expansion) -> Coordin
     exponent, reason = 0.5, "one fitted atom"
     if flat:
         curve = _on_a_curve((), atom, number, expansion)
-        exponent, reason = None, CURVE if curve else "first-order null direction, not decided"
+        exponent, reason = None, CURVE if curve else NULL_DIRECTION
     return Coordinate(atom.label, atom.names[number], 1, flat, float("nan"), exponent, reason)
 
 
@@ -220,10 +225,21 @@ def _on_a_curve(part: Sequence[Atom], atom: Atom, number: int, expansion: Expans
 
 
 def _first_order_nulls(expansion: Expansion) -> set[str]:
-    """Names of first derivatives in null directions of first order that are no invariances."""
-    relations = [relation for relation in rank_of(expansion).relations if not relation.invariance]
+    """Names of first derivatives in null directions of first order other than the translations that a gate declares."""
+    relations = rank_of(expansion).relations
     columns = [{relation.column, *(name for name, _ in relation.terms)} for relation in relations]
+    columns = [names for names in columns if not names <= _translated(expansion)]
     return {name for names in columns if not any(name.startswith("d2 ") for name in names) for name in names}
+
+
+def _translated(expansion: Expansion) -> set[str]:
+    """Names of first derivatives in gate parameters that may be shifted by a common amount."""
+    names = set()
+    for atom in expansion.atoms:
+        gate = atom.family[0]
+        fields = [name for name, *_ in gate.columns(expansion.points.x.shape[1])]
+        names |= {atom.name(number) for number, name in enumerate(fields) if name in gate.part.invariant_shifts}
+    return names
 
 
 def _projected(expansion: Expansion, split: Sequence[Atom]) -> np.ndarray:

@@ -89,7 +89,7 @@ def fisher_information(model: Model, inputs: InputLaw, nodes: int = 64) -> np.nd
     Raises
     ------
     ValueError
-        If the inputs and the model differ in dimension, or nodes < 1.
+        If the inputs and the model differ in dimension, nodes < 1, or a regression function has no variance of errors.
 
     References
     ----------
@@ -117,6 +117,8 @@ def information_at(model: Model, x: np.ndarray, probability: np.ndarray) -> np.n
     """Expected information of one observation whose input takes the values ``x`` (q, d) with these probabilities."""
     layout = layout_of(model)
     if isinstance(model, RegressionMixture):
+        if model.noise_variance is None:
+            raise ValueError("noise_variance=None; the information of a regression function needs the variance of its errors.")
         slopes = np.asarray(_function_slopes(layout, layout.pack(model), x))
         return (slopes.T * probability) @ slopes / model.noise_variance
     vector, chunk_sum = layout.pack(model), _information(layout)
@@ -252,5 +254,6 @@ def _singular_message(null_directions: int, names: np.ndarray) -> str:
     return (
         f"the Fisher information has {null_directions} null direction(s), relative eigenvalue below {SINGULAR:g}, so"
         f" {', '.join(names)} cannot be estimated at the rate n^-1/2 and get an infinite bound. Look for equal or"
-        " massless atoms, or an input that does not vary; standard errors do not exist for these coordinates."
+        " massless atoms, an input that does not vary, or one that lies thousands of its widths from zero (centre it); standard"
+        " errors do not exist for these coordinates."
     )

@@ -33,6 +33,10 @@ NODES = {1: 24, 2: 8}
 SOBOL = 256
 RESPONSES = 145
 """Least number of response nodes."""
+MOST_RESPONSES = 20_000
+"""More take gigabytes."""
+UNITS = 50.0
+"""Largest standard deviation and half width of an input, and one over the smallest."""
 REACH, STEPS = 7.0, 4.0
 """Response nodes reach this many standard deviations beyond all means, with this many steps per standard deviation."""
 SAME = 1e-12
@@ -172,7 +176,9 @@ def expand(
     Raises
     ------
     ValueError
-        If dimensions or numbers of cells disagree, the gate has a top K, or no fit with these cells attains the truth.
+        If dimensions or numbers of cells disagree, the gate has a top K or models the inputs too, no fit with these cells
+        attains the truth, the units are far from those in which standard deviations and inputs are of order one, or the
+        response would need too many nodes.
 
     References
     ----------
@@ -190,11 +196,14 @@ def expand(
         raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {truth.dimension}; they must agree.")
     if truth.gate.top_k is not None:
         raise ValueError(f"top_k={truth.gate.top_k}: the density jumps where the choice changes; use a gate without top_k.")
+    if truth.gate.joint:
+        raise ValueError(f"{truth.gate.own_kind()} models the inputs too; the expansion is that of a conditional density.")
     counts = [_counts("cells", cells, truth.num_experts)]
     if truth.shared:
         counts.append(_counts("shared_cells", shared_cells, truth.num_shared))
     elif shared_cells is not None:
         raise ValueError(f"shared_cells={tuple(shared_cells)}, but the model has no shared experts; leave them out.")
+    _check_units(truth, inputs)
     return expand_at(truth, counts, *_grid(truth, inputs, nodes, responses))
 
 
@@ -238,7 +247,7 @@ def _program(gate: Kind, expert: Kind, dimension: int):
     width = gate.width(dimension)
 
     def weighted(theta, x, y):
-        own_gate, own_expert = _one(gate, theta[:width]), _one(expert, theta[width:-1])
+        own_gate, own_expert = one_atom(gate, theta[:width]), one_atom(expert, theta[width:-1])
         mean = own_expert.mean(x)
         numerator = jnp.exp(own_gate.log_affinity(x, mean))
         normal = jnp.exp(-0.5 * (y - mean) ** 2 / theta[-1]) / jnp.sqrt(2 * jnp.pi * theta[-1])
@@ -259,7 +268,7 @@ def _program(gate: Kind, expert: Kind, dimension: int):
     return jax.jit(jax.vmap(one_point, (None, 0, 0)))
 
 
-def _one(kind: Kind, coefficients):
+def one_atom(kind: Kind, coefficients):
     """The part of one atom."""
     return jax.tree.map(lambda field: field[0], kind.build(coefficients[None]))
 
@@ -327,6 +336,19 @@ def _counts(what: str, cells: Sequence[int] | None, atoms: int) -> np.ndarray:
     return counts
 
 
+def _check_units(truth: MixtureOfExperts, inputs: InputLaw) -> None:
+    """Raise for units in which derivatives of order two differ so much in size that small and zero are not told apart."""
+    sizes = {
+        "standard deviations": np.sqrt(np.asarray(truth.variances)),
+        "half widths of the inputs": np.subtract(inputs.high, inputs.low) / 2,
+    }
+    for what, found in sizes.items():
+        if found.min() < 1 / UNITS or found.max() > UNITS:
+            raise ValueError(
+                f"{what} are {found.round(6).tolist()}; the tests need them from {1 / UNITS:g} to {UNITS:g}: change the units."
+            )
+
+
 def _grid(truth: MixtureOfExperts, inputs: InputLaw, nodes: int | None, responses: ArrayLike | None):
     """Points and weights: quadrature nodes of the input, each with the trapezoid rule in the response."""
     count = NODES.get(truth.dimension, SOBOL) if nodes is None else nodes
@@ -343,4 +365,10 @@ def _responses(truth: MixtureOfExperts, x: np.ndarray) -> np.ndarray:
     _, means = weights_and_means(truth, x)
     deviations = np.sqrt(np.asarray(truth.variances))
     low, high = (means - REACH * deviations).min(), (means + REACH * deviations).max()
-    return np.linspace(low, high, max(RESPONSES, int(np.ceil(STEPS * (high - low) / deviations.min())) + 1))
+    count = max(RESPONSES, int(np.ceil(STEPS * (high - low) / deviations.min())) + 1)
+    if count > MOST_RESPONSES:
+        raise ValueError(
+            f"means from {means.min():g} to {means.max():g} with standard deviations from {deviations.min():g} need {count} nodes"
+            f" of the response, more than {MOST_RESPONSES}; look at a truth whose atoms are nearer to each other."
+        )
+    return np.linspace(low, high, count)

@@ -158,8 +158,13 @@ def profile_check(
     Raises
     ------
     ValueError
-        If there is more than one input or a top K, the coordinate or atom is unknown, an offset leaves the box, or a gate
-        slope is asked for where every atom is split.
+        If there is more than one input or a top K, the coordinate or atom is unknown, the truth or an offset is outside the
+        box, or a gate slope is asked for where every atom is split.
+
+    Notes
+    -----
+    Masses are held between 25% and 75% at x = 0, so inputs should lie around it: where they do not, the fixed atom can die
+    out on all inputs instead, h is then nearly 0 and q means nothing.
 
     References
     ----------
@@ -176,6 +181,10 @@ def profile_check(
     offsets = _checked(offsets)
     pair = _split_pair(truth, inputs, coordinate, atom)
     bounds, generator = (box or ParameterBox()).bounds(pair.problem.layout), np.random.default_rng(seed)
+    outside = (pair.origin < bounds.lower) | (pair.origin > bounds.upper)
+    if outside.any():
+        names = np.array(pair.problem.layout.names())[outside].tolist()
+        raise ValueError(f"the truth is outside the box in {names}; give a wider box.")
     minima: list[Minimum] = []
     for place, offset in enumerate(offsets):
         starts = pair.starts(offset, generator)

@@ -37,7 +37,7 @@ def split_expert(truth: RegressionMixture, shift: float, gate_shift: float = 0.0
     Raises
     ------
     ValueError
-        If the experts are not linear.
+        If the experts are not linear, or the gate has a top K or no slopes.
 
     References
     ----------
@@ -53,6 +53,8 @@ def split_expert(truth: RegressionMixture, shift: float, gate_shift: float = 0.0
     """
     if not isinstance(truth.expert, LinearExpert):
         raise ValueError(f"experts are {type(truth.expert).__name__}; a split by intercepts needs LinearExpert.")
+    if truth.gate.top_k is not None or SLOPE not in truth.gate.present():
+        raise ValueError(f"the gate is {truth.gate.own_kind()}; need one over all atoms, with slopes.")
     labels = np.insert(np.arange(truth.num_experts), atom, atom)
     split = copied(truth, labels)
     sign = np.zeros(len(labels))
@@ -79,7 +81,7 @@ def with_zero_expert(truth: RegressionMixture, intercept: float = 0.0) -> Regres
     Raises
     ------
     ValueError
-        If the gate is normalised, or zero parameters do not give the zero function.
+        If the gate is normalised or has a top K, or zero parameters do not give the zero function.
 
     References
     ----------
@@ -92,6 +94,8 @@ def with_zero_expert(truth: RegressionMixture, intercept: float = 0.0) -> Regres
     >>> bool(with_zero_expert(truth).mean([0.3]) == truth.mean([0.3]))
     True
     """
+    if truth.gate.top_k is not None:
+        raise ValueError(f"top_k={truth.gate.top_k}: one expert more changes which others take part; need a gate over all atoms.")
     labels = np.append(np.arange(truth.num_experts), 0)
     gate, expert = truth.gate.take(labels), truth.expert.take(labels)
     for name in expert.present():
@@ -138,6 +142,7 @@ def longer_slopes(truth: Model, factor: float) -> Model:
     gate = truth.gate
     if not isinstance(gate, CosineGate) or gate.slope_norm > 0:
         raise ValueError(f"the gate is {gate.own_kind()}; lengths are free for plain cosine gates only.")
+    _check_factor(factor)
     return replace(truth, gate=replace(gate, slope=np.asarray(gate.slope) * factor))
 
 
@@ -217,7 +222,13 @@ def warmer(truth: Model, factor: float) -> Model:
     gate = truth.gate
     if not isinstance(gate, TemperatureGate):
         raise ValueError(f"the gate is {gate.own_kind()}; a temperature is free for TemperatureGate only.")
+    _check_factor(factor)
     moved = TemperatureGate(
         np.asarray(gate.intercept) * factor, np.asarray(gate.slope) * factor, np.asarray(gate.log_temperature) + np.log(factor)
     )
     return replace(truth, gate=moved)
+
+
+def _check_factor(factor: float) -> None:
+    if not 0 < factor < np.inf:
+        raise ValueError(f"factor={factor}; need a positive finite number.")

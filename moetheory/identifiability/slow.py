@@ -15,19 +15,21 @@ r"""What a slow coordinate means: a curve of equal densities, where it has no ra
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
+import jax
 import numpy as np
 from scipy.optimize import least_squares
 from scipy.special import softmax
 
 from moetheory._parts import Kind
-from moetheory.identifiability.influence import Atom, Points, jet
+from moetheory.identifiability.influence import Atom, Points, jet, one_atom
 
 DISTANCE = 0.2
-"""How far a coordinate moves in the search for a curve of equal densities."""
+"""How far a coordinate moves in the search for a curve of equal densities; one of an expert by this part of its size."""
 EQUAL = 1e-10
-"""Norm of differences of means or weights at the nodes below which they count as equal."""
+"""Norm of differences of weights, or of means relative to them, at the nodes below which they count as equal."""
 SHIFT = 0.1
 """How far from the truth a heat relation is tested again."""
 HEAT = 1e-8
@@ -100,14 +102,21 @@ def expert_curve(atom: Atom, number: int, x: np.ndarray) -> bool:
     true = atom.theta[start:-1]
     free = np.arange(len(true)) != number - start
 
-    def difference(others: np.ndarray) -> np.ndarray:
-        eta = true + DISTANCE
-        eta[free] = others
-        return _means(kind, eta, x) - _means(kind, true, x)
+    means = _means(kind, true, x)
+    equal = EQUAL * (np.linalg.norm(means) or 1.0)
+    step = DISTANCE * (abs(float(true[~free][0])) or 1.0)
 
-    if not free.any():
-        return bool(np.linalg.norm(difference(true[free])) < EQUAL)
-    return bool(np.linalg.norm(least_squares(difference, true[free], x_scale="jac", **EXACT).fun) < EQUAL)
+    def distance(moved: np.ndarray) -> float:
+        def difference(others: np.ndarray) -> np.ndarray:
+            eta = moved.copy()
+            eta[free] = others
+            return _means(kind, eta, x) - means
+
+        if not free.any():
+            return float(np.linalg.norm(difference(true[free])))
+        return float(np.linalg.norm(least_squares(difference, true[free], x_scale="jac", **EXACT).fun))
+
+    return any(distance(true + sign * step) < equal for sign in (1, -1))
 
 
 def gate_curve(part: Sequence[Atom], atom: Atom, number: int, x: np.ndarray) -> bool:
@@ -141,8 +150,7 @@ def gate_curve(part: Sequence[Atom], atom: Atom, number: int, x: np.ndarray) -> 
     responses = [_means(one.family[1], one.theta[int(one.gate.sum()) : -1], x) for one in part]
 
     def weights(table: np.ndarray) -> np.ndarray:
-        link = atom.family[0].prototype.link
-        logs = [link(*_predictors(atom.family[0], row, x), response=responses[j]) for row, j in zip(table, cell, strict=True)]
+        logs = [_log_affinities(atom.family[0])(row, x, responses[j]) for row, j in zip(table, cell, strict=True)]
         return np.add.reduceat(softmax(np.array(logs), axis=0), head)
 
     def difference(vector: np.ndarray) -> np.ndarray:
@@ -155,6 +163,12 @@ def gate_curve(part: Sequence[Atom], atom: Atom, number: int, x: np.ndarray) -> 
     for begin in head[np.array(copies) > 1]:
         start[begin : begin + 2, number] += [DISTANCE, -DISTANCE]
     return bool(np.linalg.norm(least_squares(difference, start.ravel(), **EXACT).fun) < EQUAL)
+
+
+@lru_cache
+def _log_affinities(gate: Kind) -> Callable:
+    """Log-affinities (q,) of one atom with given coefficients at inputs (q, d), given the responses of its expert there."""
+    return jax.jit(jax.vmap(lambda row, x, response: one_atom(gate, row).log_affinity(x, response), (None, 0, 0)))
 
 
 def _means(kind: Kind, eta: np.ndarray, x: np.ndarray) -> np.ndarray:

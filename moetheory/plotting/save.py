@@ -169,7 +169,7 @@ def _drawn(claim: ClaimResult, check: CheckResult, folder: Path) -> bool:
 
 
 def _without_provenance(record: bytes) -> dict[str, Any] | None:
-    with suppress(ValueError):
+    with suppress(ValueError, AttributeError):
         return {name: value for name, value in json.loads(record).items() if name != "provenance"}
     return None
 
