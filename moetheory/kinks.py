@@ -30,7 +30,7 @@ def kinks(model: Model, low: float, high: float) -> np.ndarray:
 
     Examples
     --------
-    >>> from moetheory import FeedForwardExpert, SoftmaxGate
+    >>> from moetheory import FeedForwardExpert, MixtureOfExperts, SoftmaxGate
     >>> model = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), FeedForwardExpert([[2.0]], [1.0], activation="relu"), [1.0])
     >>> kinks(model, -1.0, 1.0).tolist()
     [-0.5]

@@ -213,7 +213,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         """
         self._check_settings()
         family = self._family()
-        if self.n_experts != AUTO:
+        if self.n_experts != AUTO and (family.gate.prototype.top_k or 1) <= self.n_experts:
             family = family.of_atoms(self.n_experts)
         X, y = self._rows(X, y, reset=True)
         units = Standardisation.of(family, X, y)

@@ -146,6 +146,7 @@ def test_standard_errors_are_refused_with_the_reason():
         ({"expert_options": {"degree": 2}}, r"LinearExpert has no options \['degree'\]"),
         ({"n_shared": -1}, "n_shared=-1; need an integer of at least 0"),
         ({"gate_options": {"top_k": 3}}, "top_k=3 with num_experts=2; need 1 <= top_k <= num_experts"),
+        ({"gate": "sigmoid", "gate_options": {"top_k": 2}, "n_experts": 1}, "top_k=2 with num_experts=1; need 1 <= top_k"),
     ],
 )
 def test_combinations_that_make_no_sense_are_refused_with_the_reason(settings, message):
