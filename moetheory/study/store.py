@@ -349,10 +349,9 @@ def _damaged(path: Path, reason: str) -> StoreError:
 
 
 def _read_document(path: Path) -> dict:
-    with _disk_errors("read", path, "make the file readable and try again"):
-        content = path.read_bytes()
     try:
-        return json.loads(content)
+        with _disk_errors("read", path, "make the file readable and try again"):
+            return json.loads(path.read_bytes())
     except ValueError as error:
         remedy = "put it back from a copy" if path.stem == "algorithm" else "move the file away: no row depends on it"
         raise StoreError(f"cannot use {path}: {error}; {remedy}") from error
