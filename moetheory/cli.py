@@ -231,7 +231,7 @@ def _claims(parsed) -> int:
 
 def _draw(parsed, simulations: Sequence[str] | None = None):
     """Evaluate the stored claims of a setting and draw them; all simulations by default."""
-    from moetheory.plotting import remove_others, save_all
+    from moetheory.plotting.save import remove_others, save_all
     from moetheory.study.documents import setting_label
     from moetheory.study.evaluate import evaluate_claims
     from moetheory.study.store import Store

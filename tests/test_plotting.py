@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from matplotlib.container import ErrorbarContainer
 from scipy.stats import chi2, kstest
 
-from moetheory.plotting import draw, remove_others, save, save_all, size_table
+from moetheory.plotting import draw, save, save_all, size_table
 from moetheory.plotting.example import example_claim
 from moetheory.plotting.numerals import interval, plus_minus, signed
 from moetheory.plotting.rates import DOTS_PER_SIZE
+from moetheory.plotting.save import remove_others
 from moetheory.rates import estimate_slope
 
 KINDS = ("slope", "level", "levels", "gap", "distribution", "fibre")

@@ -75,9 +75,7 @@ def smallest_norm(columns: np.ndarray, sizes: Sequence[int], cell: int, row: int
     best = np.inf
     for trace in TRACES:
         problem = _Problem(table, tuple(sizes), first == second, ~fixed, trace * sum(sizes))
-        norm, gain, point, broken = problem.minimum()
-        if broken or ZERO <= norm < NEARLY_ZERO:
-            norm = min(norm, problem.by_factors(point))
+        norm, gain = problem.minimum()
         best = min(best, norm)
         if best < ZERO or gain * TRACES[1] / TRACES[0] < norm**2 / 4:
             break
@@ -108,10 +106,8 @@ class _Problem:
     free: np.ndarray
     trace: float
 
-    def minimum(self) -> tuple[float, float, np.ndarray, bool]:
-        """The smallest norm, how far half its square could fall, at most, if the bound grew by its own size, the point, and
-        whether the steps broke down there.
-        """
+    def minimum(self) -> tuple[float, float]:
+        """The smallest norm, and by how much half its square could fall, at most, if the bound grew by its own size."""
         point, barrier, rows = self.diagonal.astype(float), 1.0, sum(self.sizes) + 1
         while True:
             following = self._centred(point, barrier)
@@ -119,10 +115,13 @@ class _Problem:
             point = point if broken else following
             norm = float(np.linalg.norm(self.table @ point))
             if broken or norm < ZERO or rows * barrier < RELATIVE * norm**2 / 2 or barrier < SMALLEST_BARRIER:
-                return norm, barrier * self.trace / (self.trace - point[self.diagonal].sum()), point, broken
+                break
             barrier /= 10
+        if broken or ZERO <= norm < NEARLY_ZERO:
+            norm = min(norm, self._by_factors(point))
+        return norm, barrier * self.trace / (self.trace - point[self.diagonal].sum())
 
-    def by_factors(self, point: np.ndarray) -> float:
+    def _by_factors(self, point: np.ndarray) -> float:
         """The norm at a local minimum over factors L of the matrices L L^T from a point on; infinite beyond the bound.
 
         Where the minimum is zero the barrier is the worse, as its Hessian is nearly singular there.

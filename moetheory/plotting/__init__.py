@@ -3,7 +3,7 @@
 from moetheory.plotting.draw import draw
 from moetheory.plotting.levels import distribution_figure, fibre_figure, level_figure
 from moetheory.plotting.rates import rate_figure
-from moetheory.plotting.save import remove_others, save, save_all
+from moetheory.plotting.save import save, save_all
 from moetheory.plotting.summary import size_table
 
 __all__ = [
@@ -12,7 +12,6 @@ __all__ = [
     "fibre_figure",
     "level_figure",
     "rate_figure",
-    "remove_others",
     "save",
     "save_all",
     "size_table",

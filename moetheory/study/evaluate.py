@@ -95,7 +95,7 @@ def _below_truth(document: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFram
     """Mark certified maxima that are no maximum likelihood estimates: the truth, inside the model, is more likely."""
     if not document.get("holds_truth"):
         return rows
-    return _marked_below_truth(rows, np.ones(len(rows), dtype=bool))
+    return _marked_below_truth(rows, True)
 
 
 def _marked_below_truth(rows: pd.DataFrame, among: Any) -> pd.DataFrame:

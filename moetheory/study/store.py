@@ -26,6 +26,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from moetheory.study.documents import LONGEST_NAME
+
 SCHEMAS = {
     "fits": pa.schema(
         {
@@ -66,7 +68,7 @@ _FIT_KEY = ["data_id", "fit_id", "n", "seed", "replicate"]
 KEYS = {"fits": _FIT_KEY, "measures": [*_FIT_KEY, "quantity"]}
 
 _DOCUMENTS = "documents"
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,149}")
+_PLAIN_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 _WRITE_REMEDY = (
     "free disk space or give --store a writable folder, then run again: "
     "the rows stored before are safe and only missing rows are computed"
@@ -287,10 +289,8 @@ def _schema(table: str) -> pa.Schema:
 
 def _plain(name: str) -> str:
     if not _PLAIN_NAME.fullmatch(name):
-        raise ValueError(
-            f"name {name!r} cannot be a file name here; use at most 150 letters, digits, '.', '_' and '-', "
-            "beginning with a letter or digit"
-        )
+        rule = f"use at most {LONGEST_NAME} letters, digits, '.', '_' and '-', beginning with a letter or digit"
+        raise ValueError(f"name {name!r} cannot be a file name here; {rule}")
     return name
 
 
