@@ -45,6 +45,15 @@ def test_all_coordinates_of_relu_lie_on_its_curve(slopes, bias, scale):
     assert {one.exponent for one in found if one.fitted == 2 and one.name.startswith("eta")} == {None}
 
 
+@pytest.mark.parametrize(("slope", "bias", "scale"), [(1.5, 0.1, 1.2), (1.5, 0.05, 1.2), (1.5, -0.1, 1.2), (-0.1, 0.5, 12.0)])
+def test_curves_on_which_the_barrier_breaks_down_or_stalls_are_found(slope, bias, scale):
+    """Or that a step of fixed length would leave: a coordinate of -0.1 keeps its sign along the curve."""
+    expert = FeedForwardExpert([[slope], [-1.0]], bias=[bias, -0.7], scale=[scale, 1.6], activation="relu")
+    found = cone_test(MixtureOfExperts(SoftmaxGate(INTERCEPT, SLOPE), expert, VARIANCES), INPUTS, (2, 1))
+    split = {one.name: one.exponent for one in found if one.fitted == 2}
+    assert split == {"beta_1": 0.25, "eta_b": None, "eta_1": None, "eta_2": None, "nu": 0.25}
+
+
 @pytest.mark.parametrize(("unit", "width"), [(30.0, 1.0), (1 / 30, 1.0), (1.0, 30.0), (1.0, 1 / 30)])
 def test_exponents_do_not_depend_on_units(unit, width):
     experts = LinearExpert(np.asarray(LINES.slope) * unit / width, np.asarray(LINES.intercept) * unit)

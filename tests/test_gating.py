@@ -256,7 +256,7 @@ def test_competition_by_softplus_keeps_the_order_of_low_responses():
     assert first.weights(np.zeros(1)).tolist() == [0.0, 1.0]
 
 
-@pytest.mark.parametrize("value", [-900.0, -37.5, -36.5, -3.0, 0.0, 40.0])
+@pytest.mark.parametrize("value", [-900.0, -760.0, -37.5, -36.5, -3.0, 0.0, 40.0])
 def test_log_softplus_and_its_slope(value):
     expected = np.log(np.logaddexp(0.0, value)) if value > -700 else value
     slope = 1.0 / ((1.0 + np.exp(-value)) * np.logaddexp(0.0, value)) if value > -700 else 1.0

@@ -106,17 +106,14 @@ def expert_curve(atom: Atom, number: int, x: np.ndarray) -> bool:
     equal = EQUAL * (np.linalg.norm(means) or 1.0)
     step = DISTANCE * (abs(float(true[~free][0])) or 1.0)
 
-    def distance(moved: np.ndarray) -> float:
-        def difference(others: np.ndarray) -> np.ndarray:
-            eta = moved.copy()
-            eta[free] = others
-            return _means(kind, eta, x) - means
+    def difference(others: np.ndarray) -> np.ndarray:
+        eta = true + step
+        eta[free] = others
+        return _means(kind, eta, x) - means
 
-        if not free.any():
-            return float(np.linalg.norm(difference(true[free])))
-        return float(np.linalg.norm(least_squares(difference, true[free], x_scale="jac", **EXACT).fun))
-
-    return any(distance(true + sign * step) < equal for sign in (1, -1))
+    if not free.any():
+        return bool(np.linalg.norm(difference(true[free])) < equal)
+    return bool(np.linalg.norm(least_squares(difference, true[free], x_scale="jac", **EXACT).fun) < equal)
 
 
 def gate_curve(part: Sequence[Atom], atom: Atom, number: int, x: np.ndarray) -> bool:
