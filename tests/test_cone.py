@@ -51,6 +51,7 @@ def test_curves_on_which_the_barrier_breaks_down_or_stalls_are_found(slope, bias
     expert = FeedForwardExpert([[slope], [-1.0]], bias=[bias, -0.7], scale=[scale, 1.6], activation="relu")
     found = cone_test(MixtureOfExperts(SoftmaxGate(INTERCEPT, SLOPE), expert, VARIANCES), INPUTS, (2, 1))
     split = {one.name: one.exponent for one in found if one.fitted == 2}
+    assert all(one.slow for one in found if one.fitted == 2 and one.name.startswith("eta"))
     assert split == {"beta_1": 0.25, "eta_b": None, "eta_1": None, "eta_2": None, "nu": 0.25}
 
 
