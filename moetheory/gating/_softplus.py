@@ -5,8 +5,10 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-LINEAR_BELOW = -37.0
-"""Where :math:`\\log \\log(1 + e^h) = h - e^h / 2 + \\dots` is h to rounding."""
+SMALLEST_RESPONSE = 1e-150
+"""Responses below this count as this where a logarithm is taken: the square of its reciprocal is a number."""
+LINEAR_BELOW = -340.0
+"""Below this :math:`\\log \\log(1 + e^h) = h - e^h / 2 + \\dots` is h to rounding; e^h is still above the smallest response."""
 
 
 @jax.custom_jvp
@@ -20,8 +22,7 @@ softplus.defjvps(lambda tangent, _, value: tangent * jax.nn.sigmoid(value))
 
 def log_softplus(value):
     r""":math:`\log \log(1 + e^h)`, elementwise; h itself where that is the same to rounding, also below the smallest number."""
-    low = value < LINEAR_BELOW
-    return jnp.where(low, value, jnp.log(softplus(jnp.where(low, LINEAR_BELOW, value))))
+    return jnp.where(value < LINEAR_BELOW, value, jnp.log(jnp.maximum(softplus(value), SMALLEST_RESPONSE)))
 
 
 def log_logistic(value):

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from moetheory._arrays import as_floats
 from moetheory._parts import Kind
 from moetheory.gating._base import AbstractGate
-from moetheory.gating._softplus import log_softplus, softplus
+from moetheory.gating._softplus import SMALLEST_RESPONSE, log_softplus, softplus
 
 RESPONSES: dict[str, Callable] = {
     "softplus": softplus,
@@ -24,7 +24,6 @@ RESPONSES: dict[str, Callable] = {
 }
 r"""Response functions r(h): softplus, |h|, h, h^2 / 4, and the L2 norm of the response, for one output equal to |h|."""
 FORMS = ("exponential", "normalised")
-SMALLEST_RESPONSE = 1e-150
 
 
 @final
