@@ -32,7 +32,7 @@ from moetheory import (
 )
 from moetheory.estimators import PublishedGaussianStart
 from moetheory.estimators.layout import Layout
-from moetheory.study.density import distances
+from moetheory.study.density import distance
 from moetheory.study.quantities import efficiency, measure
 
 TABLES = arrays(float, (3, 3), elements=st.integers(-200, 200).map(lambda count: count / 100 + 0.001))
@@ -117,7 +117,7 @@ def test_distances_of_joint_models_count_the_inputs_too():
     moved = MixtureOfExperts(GaussianGate([0.0], [[0.5]], [[0.0]]), LinearExpert([[0.0]], [0.0]), [1.0])
     still = MixtureOfExperts(GaussianGate([0.0], [[-0.5]], [[0.0]]), LinearExpert([[0.0]], [0.0]), [1.0])
     law = GaussianMixtureInputs.of(still.gate)
-    found = distances(still, law, moved)["hellinger"]
+    found = distance(still, law, moved, "hellinger")
     assert found**2 == pytest.approx(1 - np.exp(-1 / 8), rel=1e-6)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import ndtr
+
+from moetheory.losses.quadrature import gauss_legendre
 
 PANEL_EDGES = np.array([-9.0, -5.0, -3.0, -1.5, 0.0, 1.5, 3.0, 5.0, 9.0])
 ORDERS = (6, 12, 24, 48)
@@ -57,7 +58,7 @@ class Tabulated:
 
 @dataclass(frozen=True)
 class DensityDistances:
-    """Hellinger distance h (not squared), total variation V, largest relative change when last refined."""
+    """Hellinger distance h (not squared), total variation V, the larger relative change of the two when last refined."""
 
     hellinger: float
     total_variation: float
@@ -72,7 +73,8 @@ def density_distances(
     :math:`h^2 = \frac12 E_X \int (\sqrt p - \sqrt q)^2 dy` and :math:`V = \frac12 E_X \int |p - q| dy`. The
     first integral is Gauss-Legendre between the points mean +- {0, 1.5, 3, 5, 9} standard deviations of the
     components (of one among nearly equal ones); the second is exact by the normal distribution function between the
-    sign changes of p - q. The order doubles until both change by less than ``tolerance`` relatively (or 1e-14), at most to 48.
+    sign changes of p - q. For each the order doubles until it changes by less than ``tolerance`` relatively (or 1e-14), at
+    most to 48.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ def density_distances(
     node_probability : (q,) array
         Probabilities of the nodes, sum one.
     tolerance : float
-        Relative change of both distances at which the order is high enough.
+        Relative change of a distance at which its order is high enough.
 
     Returns
     -------
@@ -103,43 +105,43 @@ def density_distances(
     >>> round(density_distances(p, q, [1.0]).hellinger ** 2, 9)
     0.39346934
     """
-    values, change, _ = refined_distances(p, q, node_probability, DISTANCES, tolerance)
-    return DensityDistances(*values.tolist(), change)
+    (h, v), changes, _ = zip(*(refined_distance(name, p, q, node_probability, tolerance) for name in DISTANCES), strict=True)
+    return DensityDistances(h, v, max(changes))
 
 
 def hellinger(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> float:
     """Hellinger distance h as in :func:`density_distances`."""
-    return float(refined_distances(p, q, node_probability, ["hellinger"])[0][0])
+    return refined_distance("hellinger", p, q, node_probability)[0]
 
 
 def total_variation(p: Tabulated, q: Tabulated, node_probability: ArrayLike) -> float:
     """Total variation V as in :func:`density_distances`."""
-    return float(refined_distances(p, q, node_probability, ["total_variation"])[0][0])
+    return refined_distance("total_variation", p, q, node_probability)[0]
 
 
-def refined_distances(
+def refined_distance(
+    name: str,
     p: Tabulated,
     q: Tabulated,
     node_probability: ArrayLike,
-    wanted: Sequence[str],
     tolerance: float = RELATIVE_TOLERANCE,
     orders: Sequence[int] = ORDERS,
-) -> tuple[np.ndarray, float, int]:
-    """The wanted ones of :data:`DISTANCES`, their largest relative change, and the first order at which none changes."""
+) -> tuple[float, float, int]:
+    """One of :data:`DISTANCES`, its relative change when last refined, and the first order at which it changes no more."""
     probability = _check_nodes(p, q, node_probability)
     means = np.hstack([p.means, q.means])
     deviations = np.sqrt(np.concatenate([p.variances, q.variances]))
     cuts = _cutting(means, deviations)
     mixture = _Difference(np.hstack([p.weights, q.weights]), means, deviations, p.variances.size, cuts)
-    previous, change = np.full(len(wanted), np.nan), np.nan
+    previous = change = np.nan
     for order in orders:
-        current = _integrate(mixture, probability, order, wanted)
-        gaps = np.abs(current - previous)
-        change = np.max(gaps / np.maximum(current, ROUNDING))
-        if np.all(gaps <= tolerance * current + ROUNDING):
+        current = _integrate(mixture, probability, order, name)
+        gap = abs(current - previous)
+        change = gap / max(current, ROUNDING)
+        if gap <= tolerance * current + ROUNDING:
             break
         previous = current
-    return current, float(change), order
+    return current, change, order
 
 
 def _cutting(means: np.ndarray, deviations: np.ndarray) -> list[int]:
@@ -185,33 +187,28 @@ class _Difference:
         return np.sum(signed * ndtr(z), axis=1), value.sum(axis=1), slope.sum(axis=1)
 
 
-def _integrate(mixture: _Difference, probability: np.ndarray, order: int, wanted: Sequence[str]) -> np.ndarray:
-    """The wanted distances with ``order`` points per panel."""
+def _integrate(mixture: _Difference, probability: np.ndarray, order: int, name: str) -> float:
+    """The distance of this name with ``order`` points per panel."""
     points_per_node = len(mixture.cuts) * PANEL_EDGES.size * order
     chunk = max(1, CHUNK // points_per_node)
-    sums = np.zeros(len(wanted))
+    total = 0.0
     for first in range(0, probability.size, chunk):
         nodes = slice(first, first + chunk)
-        sums += _integrate_chunk(mixture.at(nodes), probability[nodes], order, wanted)
-    return np.array([np.sqrt(total) if name == "hellinger" else total for name, total in zip(wanted, sums, strict=True)])
+        total += _integrate_chunk(mixture.at(nodes), probability[nodes], order, name)
+    return float(np.sqrt(total)) if name == "hellinger" else total
 
 
-def _integrate_chunk(mixture: _Difference, probability: np.ndarray, order: int, wanted: Sequence[str]) -> np.ndarray:
-    """The wanted ones of h^2 and V over some nodes."""
+def _integrate_chunk(mixture: _Difference, probability: np.ndarray, order: int, name: str) -> float:
+    """h^2 or V over some nodes."""
     edges = mixture.means[:, mixture.cuts, None] + mixture.deviations[mixture.cuts, None] * PANEL_EDGES
     edges = np.sort(edges.reshape(probability.size, -1), axis=1)
-    abscissae, weights = _gauss_legendre(order)
+    abscissae, weights = gauss_legendre(order)
     half = np.diff(edges)[:, :, None] / 2
     y = (edges[:, :-1, None] + half * (1 + abscissae)).reshape(probability.size, -1)
     p, q = mixture.densities(y)
-    integrals = {
-        "hellinger": lambda: _squared_hellinger(probability, (half * weights).reshape(y.shape), p, q),
-        "total_variation": lambda: _total_variation(mixture, probability, y, p - q),
-    }
-    return np.array([integrals[name]() for name in wanted])
-
-
-_gauss_legendre = lru_cache(np.polynomial.legendre.leggauss)
+    if name == "hellinger":
+        return _squared_hellinger(probability, (half * weights).reshape(y.shape), p, q)
+    return _total_variation(mixture, probability, y, p - q)
 
 
 def _squared_hellinger(probability: np.ndarray, weights: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -88,8 +89,11 @@ def function_error(difference: ArrayLike, node_probability: ArrayLike) -> float:
     return float(np.sqrt(np.asarray(node_probability) @ np.square(np.asarray(difference, dtype=float))))
 
 
+gauss_legendre = lru_cache(np.polynomial.legendre.leggauss)
+
+
 def _axis(edges: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    abscissae, weights = np.polynomial.legendre.leggauss(count)
+    abscissae, weights = gauss_legendre(count)
     half = np.diff(edges)[:, None] / 2
     nodes = edges[:-1, None] + half * (1 + abscissae)
     return nodes.ravel(), (half * weights).ravel() / (edges[-1] - edges[0])

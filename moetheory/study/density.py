@@ -2,52 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from moetheory.kinks import kinks
-from moetheory.losses.distances import DISTANCES as DENSITIES
-from moetheory.losses.distances import ORDERS, Tabulated, refined_distances
+from moetheory.losses.distances import ORDERS, Tabulated, refined_distance
 from moetheory.losses.quadrature import function_error, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw, Model, input_density, regression_values, weights_and_means
 
-NODES = {1: (32, 64, 128, 256, 512, 1024), 2: (32, 64, 128)}
-"""Gauss-Legendre nodes per axis, by the dimension of the input: each level checks the one before."""
+NODES = {1: (2, 4, 8, 16, 32, 64), 2: (32, 64, 128)}
+"""Gauss-Legendre nodes per panel or axis, by the dimension of the input: each level checks the one before."""
+PANELS = 16
+"""Panels of one input, between which truth and fit change alike."""
+GRID = 2048
+"""Intervals on which their change is looked at."""
+APART = 6.0
+"""Standard deviations from which on the distance of two means changes no density any more."""
 AVERAGING = {1: 128, 2: 32}
 SOBOL_POINTS = 4096
 RELATIVE_CHANGE = {"hellinger": 1e-4, "total_variation": 1e-3}
-"""Largest change of the two distances, far below what tells replicates apart; total variation has kinks in x."""
+"""Largest change of either distance, far below what tells replicates apart; total variation has kinks in x."""
 IN_Y = 1e-5
 """Largest relative change of the integrals in y."""
 ABSOLUTE_CHANGE = 1e-9
 
 
-def distances(
-    truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts, wanted: Collection[str] = DENSITIES
-) -> dict[str, float]:
-    """The wanted density distances, the nodes doubled until none changes; NaN where the last doubling still changed one.
+def distance(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts, name: str) -> float:
+    """A density distance, the nodes doubled until it changes no more; NaN where the last doubling still changed it.
 
-    With one input the nodes respect the kinks and jumps of both models. For d > 2 the Sobol points are the only level,
-    and their error is not checked.
+    With one input the nodes lie in panels that are narrow where the models change fast, so that no window is missed, and
+    that end at their kinks and jumps. For d > 2 the Sobol points are the only level, and their error is not checked.
     """
-    names = [name for name in DENSITIES if name in wanted]
     dimension = len(inputs.low)
     if dimension not in NODES:
-        return _named(names, _distances_on(nodes(inputs, SOBOL_POINTS), inputs, truth, fitted, names)[0])
-    splits = _splits(inputs, truth, fitted)
-    relative = np.array([RELATIVE_CHANGE[name] for name in names])
+        return _distance_on(nodes(inputs, SOBOL_POINTS), inputs, truth, fitted, name)[0]
+    splits = _panels(inputs, truth, fitted)
     first, *finer = NODES[dimension]
-    coarse, order = _distances_on(nodes(inputs, first, splits), inputs, truth, fitted, names)
+    coarse, order = _distance_on(nodes(inputs, first, splits), inputs, truth, fitted, name)
     for count in finer:
-        fine, _ = _distances_on(nodes(inputs, count, splits), inputs, truth, fitted, names, (order,))
-        settled = np.abs(fine - coarse) <= np.maximum(relative * fine, ABSOLUTE_CHANGE)
-        if settled.all():
-            break
+        fine, _ = _distance_on(nodes(inputs, count, splits), inputs, truth, fitted, name, (order,))
+        if abs(fine - coarse) <= max(RELATIVE_CHANGE[name] * fine, ABSOLUTE_CHANGE):
+            return fine
         coarse = fine
-    return _named(names, np.where(settled, fine, np.nan))
+    return np.nan
 
 
 @lru_cache(maxsize=64)
@@ -77,6 +77,25 @@ def function_distance(truth: Model, inputs: InputLaw, fitted: Model) -> float:
     return function_error(regression_values(fitted, points) - regression_values(truth, points), probability)
 
 
+def _panels(inputs: InputLaw, *models: MixtureOfExperts) -> tuple[float, ...]:
+    """Where panels of one input meet: at kinks and jumps, and with equal integrals of the root of the models' change between.
+
+    A model changes where its weights do, and where means of atoms come closer or part.
+    """
+    if len(inputs.low) > 1:
+        return ()
+    x = np.linspace(inputs.low[0], inputs.high[0], GRID + 1)
+    tables = [_tabulated(model, x[:, None], inputs) for model in models]
+    weights, means = np.hstack([table.weights for table in tables]), np.hstack([table.means for table in tables])
+    deviations = np.sqrt(np.concatenate([table.variances for table in tables]))
+    one, other = np.triu_indices(len(deviations), 1)
+    gaps = (means[:, one] - means[:, other]) / (APART * np.minimum(deviations[one], deviations[other]))
+    change = np.abs(np.diff(np.hstack([weights, 0.5 * np.clip(gaps, -1, 1)]), axis=0)).sum(axis=1)
+    passed = np.concatenate([[0.0], np.cumsum(np.sqrt(1 / GRID + change))])
+    ends = np.interp(np.linspace(0, passed[-1], PANELS + 1)[1:-1], passed, x)
+    return tuple(np.unique([*ends, *_splits(inputs, *models)]).tolist())
+
+
 def _splits(inputs: InputLaw, *models: Model) -> tuple[float, ...]:
     if len(inputs.low) > 1:
         return ()
@@ -84,16 +103,16 @@ def _splits(inputs: InputLaw, *models: Model) -> tuple[float, ...]:
     return tuple(np.unique(points).tolist())
 
 
-def _distances_on(
-    nodes_and_probability, inputs: InputLaw, truth, fitted: MixtureOfExperts, names: Sequence[str], orders: Sequence[int] = ORDERS
-) -> tuple[np.ndarray, int]:
-    """Distances by the integrals in y of the first of the orders that does, and that order."""
+def _distance_on(
+    nodes_and_probability, inputs: InputLaw, truth, fitted: MixtureOfExperts, name: str, orders: Sequence[int] = ORDERS
+) -> tuple[float, int]:
+    """A distance by the integrals in y of the first of the orders that does, and that order."""
     points, probability = nodes_and_probability
     if not truth.gate.joint:
         probability = inputs.reweighted(points, probability)
     tables = [_tabulated(model, points, inputs) for model in (truth, fitted)]
-    values, _, order = refined_distances(*tables, probability, names, IN_Y, orders)
-    return values, order
+    value, _, order = refined_distance(name, *tables, probability, IN_Y, orders)
+    return value, order
 
 
 def _tabulated(model: MixtureOfExperts, points: np.ndarray, inputs: InputLaw) -> Tabulated:
@@ -102,7 +121,3 @@ def _tabulated(model: MixtureOfExperts, points: np.ndarray, inputs: InputLaw) ->
         return Tabulated(weights, means, np.asarray(model.variances))
     volume = np.prod(np.subtract(inputs.high, inputs.low))
     return Tabulated(weights * (volume * input_density(model, points))[:, None], means, np.asarray(model.variances), joint=True)
-
-
-def _named(names: Sequence[str], values: np.ndarray) -> dict[str, float]:
-    return dict(zip(names, values.tolist(), strict=True))

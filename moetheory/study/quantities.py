@@ -19,19 +19,18 @@ from moetheory.identifiability.fisher import CramerRao, cramer_rao, natural_coor
 from moetheory.identifiability.projection import SpreadGates, project
 from moetheory.identifiability.regression_projection import project_regression
 from moetheory.losses import competition_d, deepseek_d1, deepseek_d2, exponents, parameters, softmax_d2
+from moetheory.losses.distances import DISTANCES as DENSITIES
 from moetheory.losses.voronoi import cell_sizes
 from moetheory.mixing_measure import MixingMeasure
 from moetheory.regression import RegressionMixture
 from moetheory.sampling import InputLaw, Model, Sample, weights_and_means
 from moetheory.selection import classification_entropy, dendrogram, dendrogram_criterion
-from moetheory.study.density import DENSITIES, distances, first_nodes, function_distance, means_at_nodes
+from moetheory.study.density import distance, first_nodes, function_distance, means_at_nodes
 from moetheory.study.identity import content_id
 
 PARAMETER_ERRORS = ("e2", "ep", "max", "bary", "mass", "function")
 SHARED = "shared"
 """Prefix of the errors of weights and functions of shared experts."""
-PINNED = ".pinned"
-"""Suffix of a loss in its published form: the fit as it is pinned, no infimum over translations."""
 PROJECTION = "projection"
 PROJECTION_STARTS = (NearTruth(0.05, 2), Splits(0.2), SpreadGates())
 EFFICIENCY = "efficiency"
@@ -58,7 +57,7 @@ def check_name(quantity: str) -> None:
     """Raise for a quantity that nobody can measure."""
     single = (LIGHTEST_SHARE, GATE_RANGE, EFFECTIVE_PARAMETERS, FUNCTION_DISTANCE)
     known = [*losses.names(), *DENSITIES, *single, *FROM_LIKELIHOODS, *FROM_SAMPLE]
-    loss = quantity.removesuffix(PINNED).removeprefix(f"{PROJECTION}.")
+    loss = quantity.removeprefix(f"{PROJECTION}.")
     if loss not in known and not _OF_FAMILY.fullmatch(quantity):
         raise ValueError(
             f"unknown quantity {quantity!r}; known are {known} and the families {[*PARAMETER_ERRORS, EFFICIENCY]},"
@@ -85,10 +84,11 @@ def measure(
         values[GATE_RANGE] = gate_range(inputs, fitted)
     if FUNCTION_DISTANCE in wanted:
         values[FUNCTION_DISTANCE] = function_distance(truth, inputs, fitted)
-    if families & set(DENSITIES):
-        values |= distances(truth, inputs, fitted, families & set(DENSITIES))
-    if EFFECTIVE_PARAMETERS in wanted:
-        values[EFFECTIVE_PARAMETERS] = 8 * size * distances(truth, inputs, fitted, ["hellinger"])["hellinger"] ** 2
+    needed = {"hellinger"} if EFFECTIVE_PARAMETERS in wanted else set()
+    for name in families & set(DENSITIES) | needed:
+        values[name] = distance(truth, inputs, fitted, name)
+    if needed:
+        values[EFFECTIVE_PARAMETERS] = 8 * size * values["hellinger"] ** 2
     if truth.family.has_parameters_of(fitted.family):
         target, estimate = truth.mixing_measure(), fitted.mixing_measure()
         values |= _loss_values(truth, target, estimate, wanted)
@@ -138,16 +138,12 @@ def pattern(truth: Model, fitted: Model) -> str:
 
 def _loss_values(truth: Model, target: MixingMeasure, raw: MixingMeasure, wanted: Iterable[str]) -> dict[str, float]:
     estimate, values = comparable(raw, target), {}
-    for quantity in wanted:
-        name = quantity.removesuffix(PINNED)
+    for name in wanted:
         if name not in losses.names():
             continue
         loss = losses.by_name(name)
         options = {"active": truth.gate.top_k} if _counts_active(loss) else {}
-        if quantity.endswith(PINNED):
-            options["translate"] = False
-        as_fitted = quantity.endswith(PINNED) or "published" in name
-        values[quantity] = loss(raw if as_fitted else estimate, target, **options)
+        values[name] = loss(raw if "published" in name else estimate, target, **options)
     return values
 
 
