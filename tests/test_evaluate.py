@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rows_by_hand import D1, LEVEL, OTHER, RATIO, SIZES, Case, claim, measured, powers
-from study_cases import TRUTH
+from study_cases import EM, TRUTH
 
 from moetheory.identifiability.fibres import common_factor
 from moetheory.study import Fibre, Gap, Level, Levels, Store, StoreError
@@ -221,13 +221,33 @@ def test_a_maximum_less_likely_than_the_truth_is_no_maximum_likelihood_estimate(
     assert (check.judgement.verdict, check.converged.verdict) == ("underpowered", "consistent")
 
 
-def test_without_a_certified_fit_the_verdict_says_so(tmp_path):
+@pytest.mark.parametrize("certified", [0, 1])
+def test_with_few_or_no_certified_fits_there_is_no_verdict(tmp_path, certified):
     case = Case(tmp_path, claim(D1))
     for n in SIZES:
-        case.fits(n, 40, status="at_bound")
+        case.fits(n, 40, status=["converged"] * certified + ["at_bound"] * (40 - certified))
+    check = case.measures("softmax_d1", powers(0.5)).check()
+    assert check.judgement.verdict == "underpowered"
+    assert "All fits: The slope" in check.judgement.reason
+    assert ("No fit among them is a certified maximum" in check.judgement.reason) == (certified == 0)
+
+
+def test_a_verdict_on_a_stopping_rule_needs_no_maximum(tmp_path):
+    case = Case(tmp_path, claim(D1, estimator=EM.estimator))
+    for n in SIZES:
+        case.fits(n, 40, status="not_stationary")
     check = case.measures("softmax_d1", powers(0.5)).check()
     assert (check.judgement.verdict, check.converged) == ("consistent", None)
     assert "No fit among them is a certified maximum" in check.judgement.reason
+
+
+@pytest.mark.parametrize(("status", "verdict"), [("flat", "consistent"), ("at_bound", "consistent"), ("saddle", "underpowered")])
+def test_maxima_with_undetermined_parameters_carry_verdicts_on_the_density(tmp_path, status, verdict):
+    check = replace(D1, quantity="hellinger")
+    case = Case(tmp_path, claim(check))
+    for n in SIZES:
+        case.fits(n, 40, status=status)
+    assert case.measures("hellinger", powers(0.5)).check().judgement.verdict == verdict
 
 
 def test_shares_of_statuses_and_patterns(tmp_path):

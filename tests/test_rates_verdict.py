@@ -93,6 +93,21 @@ def test_power_is_decided_before_the_slope_is_seen(rate, rival):
     assert judge_slope(exact_slope(rate, **precise), ROOT_N, [rival]).verdict is not Verdict.UNDERPOWERED
 
 
+def test_a_slope_far_from_the_prediction_needs_no_power():
+    """Rates 1/2 and 1/2 - 0.1 cannot be told apart with 2 SE = 0.06, but a slope of -0.2 is 0.235 from the interval."""
+    line = exact_slope(0.2, variation=1.1)
+    judged = judge_slope(line, ROOT_N, [0.4])
+    limit = (-0.4 - ROOT_N[1]) / 2
+    assert line.error > limit and judged.verdict is Verdict.INCONSISTENT
+    miss = -0.2 - ROOT_N[1]
+    for factor, verdict in ((1.01, Verdict.UNDERPOWERED), (0.99, Verdict.INCONSISTENT)):
+        noisy = exact_slope(0.2, variation=1.1 * factor * miss / (2 * line.error))
+        assert judge_slope(noisy, ROOT_N, [0.4]).verdict is verdict
+    steep = exact_slope(0.8, variation=1.1)
+    assert judge_slope(steep, ROOT_N, [0.4]).verdict is Verdict.UNDERPOWERED
+    assert judge_slope(steep, ROOT_N, [0.4], upper_bound=False).verdict is Verdict.INCONSISTENT
+
+
 @given(st.floats(0.001, 0.2), st.lists(st.floats(0, 1), min_size=1, max_size=3))
 def test_underpowered_exactly_when_two_errors_exceed_half_the_distance(relative, rivals):
     line = exact_slope(variation=relative * np.sqrt(40))

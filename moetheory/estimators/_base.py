@@ -46,8 +46,8 @@ class AbstractEstimator(abc.ABC):
     starts: tuple[StartRule, ...]
     box: ParameterBox = field(default_factory=ParameterBox)
 
-    stops_at_kinks: ClassVar[bool] = False
-    """Whether a run that ends where the gradient is not zero has met a kink, and not a stopping rule."""
+    maximises: ClassVar[bool] = False
+    """Whether only a vanishing gradient ends a run (or a kink, or the limit of steps), and no stopping rule of its own."""
     fits_regressions: ClassVar[bool] = False
     """Whether it fits regression functions; if not, densities."""
 
@@ -132,7 +132,7 @@ class AbstractEstimator(abc.ABC):
         sample_of_lane = np.repeat(np.arange(len(samples)), count)
         ends = self.run_lanes(layout, lanes.fill(samples), sample_of_lane, points, em_first, box)
         blocks = [LaneResults(*(part[i : i + count] for part in ends)) for i in range(0, len(points), count)]
-        kinked = self.stops_at_kinks and family.kinked_at_rows
+        kinked = self.maximises and family.kinked_at_rows
         return [best_fit(layout, sample, block, box, kinked) for sample, block in zip(samples, blocks, strict=True)]
 
 

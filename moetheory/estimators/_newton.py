@@ -19,7 +19,7 @@ class AbstractNewton(AbstractEstimator):
     max_steps: int = 300
     parts_from: int | None = field(default=None, kw_only=True)
 
-    stops_at_kinks: ClassVar[bool] = True
+    maximises: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

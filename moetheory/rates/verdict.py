@@ -51,8 +51,9 @@ def judge_slope(
     """Verdict on a rate; whether the study has power is decided from the error before the slope is looked at.
 
     Underpowered if ``2 SE > delta / 2``, delta the distance from the predicted interval to the nearest rival
-    slope; otherwise consistent if ``[b - 2 SE, b + 2 SE]`` meets the predicted interval, inconsistent if not. With few
-    replicates the t quantile takes the place of 2 (see `Slope.error`).
+    slope, unless the slope misses the interval by more than 4 SE, which is inconsistent; otherwise consistent if
+    ``[b - 2 SE, b + 2 SE]`` meets the predicted interval, inconsistent if not. With few replicates the t quantile takes the
+    place of 2 (see `Slope.error`).
 
     Parameters
     ----------
@@ -89,11 +90,12 @@ def judge_slope(
     if not (math.isfinite(error) and math.isfinite(slope.slope)):
         return Judgement(Verdict.UNDERPOWERED, f"The slope {slope.slope:.3f} has the standard error {slope.se:.3g}.")
     named = _named_error(error, slope.se, ".3f")
-    if limit == 0 or error > limit:
-        reason = f"{named} exceeds {limit:.3f}, {origin}; the slope was not looked at."
-        return Judgement(Verdict.UNDERPOWERED, reason, *_replicates_needed(slope, limit))
     found = f"The slope {slope.slope:.3f} with {named}"
     target = f"the predicted interval [{low:.3f}, {high:.3f}]"
+    missed = max(slope.slope - high, 0.0 if upper_bound else low - slope.slope)
+    if (limit == 0 or error > limit) and missed <= 2 * error + ROUNDING:
+        reason = f"{named} exceeds {limit:.3f}, {origin}; the slope does not miss {target} by twice that."
+        return Judgement(Verdict.UNDERPOWERED, reason, *_replicates_needed(slope, limit))
     error += ROUNDING
     if slope.slope + error < low and upper_bound:
         reason = f"{found} is steeper than {target}: faster, which contradicts no upper bound."

@@ -38,6 +38,7 @@ def describe(simulation: Simulation, claim: Claim, order: int, settings: Setting
         "replicates": int(settings.replicates_of(claim)),
         "fit_id": claim.fit_id(),
         "holds_truth": claim.holds_truth(),
+        "maximises": claim.estimator.maximises,
         "cells": {str(size): claim.data_id(size) for size in sizes},
         "setting": setting(claim, settings),
         "checks": [_check(simulation, claim, check, sizes) for check in claim.checks],
@@ -51,7 +52,7 @@ def setting(claim: Claim, settings: Settings) -> dict[str, str]:
     shared = f", {family.num_shared} shared" if family.num_shared else ""
     return {
         "truth": _moving_truth(claim, settings) if claim.moving else _truth(claim.truth),
-        "inputs": f"{type(claim.inputs).__name__} on {_numbers(np.array([claim.inputs.low, claim.inputs.high]).T)}",
+        "inputs": f"{type(claim.inputs).__name__} on {_box(claim.inputs.low, claim.inputs.high)}",
         "fitted model": f"k = {claim.num_experts}{shared}; {family}",
         "estimator": ", ".join([type(estimator).__name__, *_options(estimator)]),
         "starts": "; ".join(str(rule) for rule in estimator.starts),
@@ -90,6 +91,10 @@ def _options(estimator: Any) -> list[str]:
 def _numbers(block: np.ndarray) -> str:
     rows = [" ".join(f"{value:g}" for value in row) for row in block]
     return "(" + ", ".join(rows) + ")"
+
+
+def _box(low: tuple[float, ...], high: tuple[float, ...]) -> str:
+    return " x ".join(f"[{least:g}, {most:g}]" for least, most in zip(low, high, strict=True))
 
 
 def _check(simulation: Simulation, claim: Claim, check: Check, sizes: tuple[int, ...]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from moetheory.rates import (
     judge_slope,
 )
 from moetheory.rates.slope import locate
-from moetheory.study.certified import CERTIFIED, status_of_both
+from moetheory.study.certified import CERTIFIED, accepted, status_of_both
 from moetheory.study.documents import label_of, simulation_document
 from moetheory.study.results import CheckResult, ClaimResult
 from moetheory.study.selection_rates import recovered
@@ -124,7 +124,7 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
         values = values.merge(status, on=["n", "replicate"], how="left")
     low, high = (np.nan if end is None else end for end in check["predicted"])
     slopes = _slopes(check, values) if check["kind"] == "slope" else {}
-    certified = values if check["kind"] == "fibre" else values[values["status"] == CERTIFIED]
+    certified = values if check["kind"] == "fibre" else values[values["status"].isin(accepted(check["quantity"]))]
     judge = partial(_judge, check, predicted=(low, high), largest=max(map(int, document["cells"])))
     on_certified = judge(certified, _slopes(check, certified) if slopes else {}) if len(certified) else None
     return CheckResult(
@@ -133,7 +133,7 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
         label=check["label"],
         predicted=(low, high),
         rivals=tuple(check["rivals"]),
-        judgement=_complete(_reconciled(judge(values, slopes), on_certified), check, document, fits),
+        judgement=_complete(_reconciled(judge(values, slopes), on_certified, document), check, document, fits),
         converged=on_certified,
         slopes=slopes,
         values=values,
@@ -185,10 +185,16 @@ def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
     return slopes if own in slopes else {}
 
 
-def _reconciled(judgement: Judgement, on_certified: Judgement | None) -> Judgement:
-    """The verdict, or ``underpowered`` if certified maxima alone give another; where no fit is one, it is about such fits."""
+def _reconciled(judgement: Judgement, on_certified: Judgement | None, document: Mapping[str, Any]) -> Judgement:
+    """The verdict, or ``underpowered`` where it hangs on fits that are no maxima.
+
+    Where an estimator with a stopping rule of its own certifies nothing, the verdict is about where that rule stops.
+    """
     if on_certified is None:
-        return replace(judgement, reason=f"{judgement.reason} No fit among them is a certified maximum.")
+        reason = f"{judgement.reason} No fit among them is a certified maximum."
+        if document.get("maximises") and judgement.verdict != Verdict.UNDERPOWERED:
+            return Judgement(Verdict.UNDERPOWERED, f"All fits: {reason}", "Certified maxima: more starts, or another box.")
+        return replace(judgement, reason=reason)
     if on_certified.verdict == judgement.verdict or judgement.verdict == Verdict.UNDERPOWERED:
         return judgement
     reason = f"All fits: {judgement.reason} Certified maxima only ({on_certified.verdict}): {on_certified.reason}"
