@@ -21,7 +21,7 @@ WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_0": "expert inter
 
 
 def block(name):
-    label = f"{WORDS[name]}, cell of one atom"
+    label = f"error of {WORDS[name]}, cell of one atom"
     return Rate(f"e2.{name}.single", label, (0.5, 0.5), (0.25,), location="median", half_width=0.05)
 
 

@@ -26,7 +26,9 @@ def composite(loss, **options):
 
 def block(name, cells, exponent, rival):
     label = "split cell" if cells == "split" else "cell of one atom"
-    return Rate(f"e2.{name}.{cells}", f"{WORDS[name]}, {label}", (exponent,) * 2, (rival,), location="median", half_width=0.05)
+    return Rate(
+        f"e2.{name}.{cells}", f"error of {WORDS[name]}, {label}", (exponent,) * 2, (rival,), location="median", half_width=0.05
+    )
 
 
 EXACT_PRINTED = Claim(
@@ -43,8 +45,8 @@ EXACT_PRINTED = Claim(
     sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e5, 10)},
     replicates={"quick": 4, "standard": 10, "paper": 40},
     checks=(composite("laplace_d1", published="0.2 n^-0.49"), DENSITY),
-    deviations="The law of the truth is printed, its numbers are not: drawn once by us. Radius 0.05 of the start is our guess. 40"
-    " replicates instead of 5. With one input the score is piecewise linear: no smooth gate.",
+    deviations="The law of the truth is printed, its numbers are not: drawn once by us. Radius 0.05 of the start is our guess."
+    " More replicates than the five printed. With one input the score is piecewise linear: no smooth gate.",
 )
 OVER_PRINTED = replace(
     EXACT_PRINTED,
@@ -61,7 +63,7 @@ def to_a_maximum(claim, name, title):
         claim,
         name=name,
         title=title,
-        statement="The same truth, start and sizes, run to a certified maximum.",
+        statement="The same truth, start and sizes, run until the gradient vanishes.",
         estimator=SAME_START,
         checks=tuple(replace(check, published="") for check in claim.checks),
     )

@@ -67,7 +67,7 @@ def printed(name, figure, theorem, truth, loss, published, fibres, evidence_of):
         statement=f"The same truth, fit and start, run to a maximum: the loss of {theorem} falls like n^(-1/2).",
         estimator=PUBLISHED_MLE,
         checks=rates,
-        deviations=f"{deviations} Newton to a certified maximum instead of EM stopped at 1e-6.",
+        deviations=f"{deviations} Newton until the gradient vanishes instead of EM stopped at 1e-6.",
         **setting,
     )
 
@@ -110,7 +110,10 @@ THEOREM3 = Claim(
     checks=(
         composite("deepseek_d3", "DS-D3"),
         DENSITY,
-        *(block(f"e2.{name}.size2", f"{words}, split cell", 0.25) for name, words in (SPARSE_BLOCKS | SHARED_BLOCKS).items()),
+        *(
+            block(f"e2.{name}.size2", f"error of the {words}, split cell", 0.25)
+            for name, words in (SPARSE_BLOCKS | SHARED_BLOCKS).items()
+        ),
         *(block(f"e2.{name}.single", f"{words}, cell of one atom", 0.5, 0.25) for name, words in SPARSE_BLOCKS.items()),
         block("function.split", "L2 error of routed experts, split cell", 0.25),
         block("shared_function.split", "L2 error of shared experts, split cell", 0.25),
@@ -135,7 +138,7 @@ REFITTED = replace(
         Rate("deepseek_d3", "DS-D3: its mean keeps away from zero", (0.0, 0.1), (0.5,), upper_bound=False, half_width=0.06),
     ),
     deviations="A copy of the slope-zero expert turns the other way: numerators a and sigma(-l') for it, sigma(l') for the"
-    " other, with l' = l + log((1 + a) / a). The refit is computed; the rate is that of certified fits.",
+    " other, with l' = l + log((1 + a) / a). The refit is computed, the rate simulated.",
 )
 DUPLICATED = replace(
     REFITTED,
@@ -149,7 +152,7 @@ DUPLICATED = replace(
         Fibre("deepseek_d3", "DS-D3 of the doubled atom", REFIT, "the refit", 2.2, 2.3),
         DENSITY,
     ),
-    deviations="The refit is computed, not simulated; the rate is that of certified fits to this truth.",
+    deviations="The refit is computed, the rate is simulated at this truth.",
 )
 
 
@@ -172,7 +175,7 @@ def dense(bound):
             Rate("projection.deepseek_d4", "DS-D4 to the projection", (0.5, 0.5), (0.0,), location="median", half_width=0.06),
             Rate("deepseek_d4", "DS-D4 to the truth", (0.0, 0.0), (0.5,), upper_bound=False, location="median", half_width=0.06),
             Rate("total_variation", "total variation to the truth: a plateau", (0.0, 0.0), (0.5,), upper_bound=False),
-            *(block(f"e2.{name}.split", f"{words}, split cell", 0.25) for name, words in SHARED_BLOCKS.items()),
+            *(block(f"e2.{name}.split", f"error of the {words}, split cell", 0.25) for name, words in SHARED_BLOCKS.items()),
         ),
         deviations="Shared experts GELU, gate (-.5, 1.5), (.5, -1); the target is computed per box by minimising KL(truth ||"
         " model) by quadrature (the paper prints the reverse order).",

@@ -38,7 +38,7 @@ def rate(quantity, label, exponent=0.5, rival=0.25, **options):
 
 def blocks(exponent, cells, label, rival, names=tuple(WORDS)):
     options = {"location": "median", "half_width": 0.05}
-    return tuple(rate(f"e2.{name}.{cells}", f"{WORDS[name]}, {label}", exponent, rival, **options) for name in names)
+    return tuple(rate(f"e2.{name}.{cells}", f"error of {WORDS[name]}, {label}", exponent, rival, **options) for name in names)
 
 
 DENSITY = rate("hellinger", "Hellinger distance", log_power=0.5, half_width=0.06)
@@ -99,7 +99,7 @@ COUNTEREXAMPLE = replace(
         Fibre("hellinger", "Hellinger distance of two of four", TWICE, "difference of the copies' slopes", 0.0, 1e-7),
         DENSITY,
     ),
-    deviations="The model is computed; the rate is that of certified fits.",
+    deviations="The model is computed, the rate simulated.",
 )
 
 SIMULATION = Simulation(

@@ -22,7 +22,7 @@ SCALED = tuple((factor, warmer(PLAIN, factor)) for factor in (0.5, 1.5, 3.0))
 def block(name, cells, exponent, rival, **options):
     label = "split cell" if cells == "split" else "cell of one atom"
     options = {"location": "median", "half_width": 0.05} | options
-    return Rate(f"e2.{name}.{cells}", f"{WORDS[name]}, {label}", (exponent,) * 2, (rival,), **options)
+    return Rate(f"e2.{name}.{cells}", f"error of {WORDS[name]}, {label}", (exponent,) * 2, (rival,), **options)
 
 
 ONLY_RATIOS = Claim(

@@ -18,7 +18,9 @@ def fitted(active):
 
 def block(name, cells, exponent, rival):
     label = "split cell of two" if cells == "size2" else "cell of one atom"
-    return Rate(f"e2.{name}.{cells}", f"{WORDS[name]}, {label}", (exponent,) * 2, (rival,), location="median", half_width=0.05)
+    return Rate(
+        f"e2.{name}.{cells}", f"error of {WORDS[name]}, {label}", (exponent,) * 2, (rival,), location="median", half_width=0.05
+    )
 
 
 EXACT = Claim(

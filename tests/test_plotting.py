@@ -99,7 +99,7 @@ def test_a_location_far_below_its_error_is_drawn():
 
 def test_title_and_legend_state_verdict_slope_prediction_and_rival():
     titles, legend = words(draw(*slope_check()))
-    assert titles == "The mixing measure converges at the root-n rate Voronoi loss D1: consistent"
+    assert titles == "The mixing measure converges at the root-n rate Voronoi loss D1: consistent (100% certified)"
     for part in ("slope −0.501 ± 0.012", "predicted slope −0.500 to −0.434", "rival slope −0.250"):
         assert any(part in label for label in legend)
 

@@ -133,8 +133,8 @@ def test_claims_page_has_statement_source_slopes_and_links(report, tmp_path):
         assert claim.statement.replace(";", "") in page.replace(";", "")
     row = next(line for line in page.splitlines() if "0.55 n^-0.45" in line)
     cells = [cell.strip() for cell in row.strip("|").split(" | ")]
-    assert cells[:5] == ["Voronoi loss D1", "ours", "−0.500 to −0.434", "0.55 n^-0.45", "−0.501 ± 0.012"]
-    link = re.search(r"\[picture\]\((.+)\)", cells[6]).group(1).replace("%20", " ")
+    assert cells[:6] == ["Voronoi loss D1", "ours", "−0.500 to −0.434", "0.55 n^-0.45", "−0.501 ± 0.012", "100%"]
+    link = re.search(r"\[picture\]\((.+)\)", cells[7]).group(1).replace("%20", " ")
     assert (tmp_path / "notes" / link).resolve() == next(iter(figures.values())).resolve()
 
 

@@ -200,14 +200,16 @@ def _quantiles(axes: Axes, values: NDArray[np.float64], check: CheckResult) -> N
 
 @styled
 def fibre_figure(claim: ClaimResult, check: CheckResult) -> Figure:
-    """Log-log figure of a quantity along a curve of parameters, against the distance u moved along it.
+    """Figure of a quantity along a curve of parameters, against the distance u moved along it.
+
+    Axes are logarithmic where all numbers are positive, along the curve also more than a decade apart.
 
     Parameters
     ----------
     claim : ClaimResult
         The claim, for the title.
     check : CheckResult
-        Of kind ``fibre``; its column ``n`` is the integer 100 u. Values that are not positive are left out.
+        Of kind ``fibre``; its column ``n`` is the integer 100 u.
 
     Returns
     -------
@@ -222,14 +224,17 @@ def fibre_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     'distance u along the fibre'
     """
     figure, (axes,) = panels(claim, check)
-    axes.set(xscale="log", yscale="log", xlabel=check.path or "distance u along the fibre")
-    axes.set_ylabel(textwrap.fill(check.label, LABEL_WIDTH))
     rows = check.values.sort_values("n")
-    shown = rows[np.isfinite(rows["value"]) & (rows["value"] > 0) & (rows["n"] > 0)]
+    shown = rows[np.isfinite(rows["value"])]
+    axes.set_xlabel(check.path or "distance u along the fibre")
+    axes.set_xscale("log" if 0 < WIDE * rows["n"].min() < rows["n"].max() else "linear")
+    positive = shown["value"].min() > 0
+    axes.set_yscale("log" if positive else "linear")
+    axes.set_ylabel(textwrap.fill(check.label, LABEL_WIDTH))
     if not shown.empty:
         distance = shown["n"] / FIBRE_UNIT
         axes.plot(distance, shown["value"], "-o", color=VERMILION, markersize=4, label=check.label)
-        low, high = (end if end > 0 else np.nan for end in check.predicted)
+        low, high = (end if end > 0 or not positive else np.nan for end in check.predicted)
         _predicted_band(axes, (low, high))
     legend_below(figure, axes)
     return figure

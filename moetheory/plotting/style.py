@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
+from moetheory.plotting.summary import certified_words, size_table
 from moetheory.study.results import CheckResult, ClaimResult
 
 BLACK = "#000000"
@@ -53,9 +54,10 @@ def panels(claim: ClaimResult, check: CheckResult, count: int = 1) -> tuple[Figu
 
 
 def _outcome(check: CheckResult) -> str:
-    if check.judgement is None:
-        return f"{check.label}: shown without a verdict"
-    return f"{check.label}: {check.judgement.verdict}"
+    found = "shown without a verdict" if check.judgement is None else check.judgement.verdict
+    if check.kind == "fibre" or check.values.empty:
+        return f"{check.label}: {found}"
+    return f"{check.label}: {found} ({certified_words(size_table(check))} certified)"
 
 
 MOST_LABELS, FEW_DECADES = 5, 100

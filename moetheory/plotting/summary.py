@@ -53,6 +53,27 @@ def size_table(check: CheckResult) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*keys[:-1], *COLUMNS, "share_converged"])
 
 
+def certified_words(table: pd.DataFrame) -> str:
+    """Least and largest share of certified maxima over the sample sizes of a table, such as ``26% to 36%``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From :func:`size_table`.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> certified_words(pd.DataFrame({"share_converged": [0.26, 0.355]}))
+    '26% to 36%'
+    """
+    least, most = (f"{share:.0%}" for share in (table["share_converged"].min(), table["share_converged"].max()))
+    return least if least == most else f"{least} to {most}"
+
+
 def finite_values(check: CheckResult, n: int) -> NDArray[np.float64]:
     """Values at one sample size without those that are not finite."""
     values = check.values.loc[check.values["n"] == n, "value"].to_numpy(np.float64)

@@ -35,7 +35,10 @@ FIGURE_6B_OURS = MixtureOfExperts(SoftmaxGate([-1.0, 0.0], [[1.5], [0.0]]), _LIN
 FIGURE_6C = MixtureOfExperts(SigmoidGate([-0.5, 0.5], [[0.0], [0.0]]), _RELU_ROUTED, _VARIANCE, _RELU_SHARED)
 """Theorem 3 as printed: both gate slopes zero, so only the ratio of the two sigmoids shows."""
 FIGURE_6C_OURS = MixtureOfExperts(SigmoidGate([0.5, -0.5], [[0.0], [1.5]]), _GELU_ROUTED, _VARIANCE, _GELU_SHARED)
-"""Theorem 3, sparse regime: the atom of slope zero has a weight above 1/2, which rules out an exact refit."""
+"""Theorem 3, sparse regime: the atom of slope zero has a weight above 1/2, so doubling the other one is no exact refit.
+
+`fibres.reversed_sigmoid` is one all the same.
+"""
 
 FIGURE_6D = MixtureOfExperts(SigmoidGate([-0.5, 0.5], [[5.0], [5.0]]), _LINEAR_ROUTED, _VARIANCE, _RELU_SHARED)
 """Theorem 4 as printed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pandas as pd
 
 from moetheory.plotting.files import write_atomically
 from moetheory.plotting.numerals import MISSING, interval, plus_minus
+from moetheory.plotting.summary import certified_words
 from moetheory.report.document import Block, Heading, Link, Paragraph, Table
 from moetheory.report.markdown import render_markdown
 from moetheory.report.verdicts import range_words, slope_words
@@ -20,9 +21,10 @@ TITLE = "All claims"
 INTRODUCTION = (
     "Generated from the records beside the figures. Slopes are least-squares slopes on log-log scale with one Monte Carlo"
     " standard error; other quantities are means at the largest sample size, or the range of computed values. Setting:"
-    " printed as published, ours corrected. A failing or undecided claim says why."
+    " printed as published, ours corrected. Certified is the share of certified maxima among the fits, by sample size;"
+    " computed values have no fits. A failing or undecided claim says why."
 )
-HEADER = ("quantity", "setting", "predicted", "published", "measured", "verdict", "figure")
+HEADER = ("quantity", "setting", "predicted", "published", "measured", "certified", "verdict", "figure")
 Record = Mapping[str, Any]
 
 
@@ -87,8 +89,8 @@ def _claim(record: Record) -> tuple[str, str]:
 def _blocks(claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
     yield Heading(1, TITLE, "top")
     yield Paragraph(INTRODUCTION)
-    verdicts = pd.Series([outcome(record) for claim in claims for _, record in claim]).value_counts()
-    yield Paragraph(", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()), "Verdicts")
+    for lead, computed in (("Verdicts on fits", False), ("Verdicts on computed values", True)):
+        yield Paragraph(_counted(record for claim in claims for _, record in claim if _is_computed(record) == computed), lead)
     for simulation, group in groupby(claims, key=lambda claim: claim[0][1]["simulation"]):
         yield Heading(2, simulation, simulation)
         for claim in group:
@@ -101,13 +103,14 @@ def _blocks(claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
 
 
 def _row(file: Path, record: Record) -> list[str | Link]:
-    check, picture = record["check"], file.with_suffix(".png")
+    check, picture, table = record["check"], file.with_suffix(".png"), pd.read_csv(file.with_suffix(".csv"))
     return [
         check["label"],
         record["variant"],
         check["reference"] or interval(*(float("nan") if end is None else end for end in check["predicted"])),
         check.get("published", ""),
-        measured(record, pd.read_csv(file.with_suffix(".csv"))),
+        measured(record, table),
+        "computed" if _is_computed(record) or table.empty else certified_words(table),
         outcome(record),
         Link("picture", picture) if picture.exists() else "",
     ]
@@ -120,6 +123,15 @@ def _reasons(claim: Sequence[tuple[Path, Record]]) -> Iterator[Block]:
         if judgement and judgement["verdict"] != "consistent":
             words = f"{judgement['verdict']}. {judgement['reason']} {judgement['needed'] or ''}"
             yield Paragraph(words.strip(), record["check"]["label"])
+
+
+def _is_computed(record: Record) -> bool:
+    return record["check"]["kind"] == "fibre"
+
+
+def _counted(records: Iterable[Record]) -> str:
+    verdicts = pd.Series([outcome(record) for record in records], dtype=str).value_counts()
+    return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) or "none"
 
 
 def outcome(record: Record) -> str:

@@ -9,6 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from moetheory.plotting.numerals import MISSING, interval, plus_minus, signed
@@ -74,6 +75,9 @@ def _check_blocks(claim: ClaimResult, check: CheckResult, figure: Path | None) -
     if figure is not None:
         yield Picture(figure, f"{claim.title}; {check.label}; {found}")
     yield Paragraph(f"{found}.", "Result")
+    undefined = int((~np.isfinite(check.values["value"].to_numpy(dtype=float))).sum())
+    if undefined:
+        yield Paragraph(f"{undefined} of {len(check.values)} values are not defined and left out", "Note")
     if check.rivals:
         yield Paragraph(", ".join(signed(0 - rate) for rate in check.rivals), "Rival slopes")
     yield from _judgement_blocks("Verdict", check.judgement)
