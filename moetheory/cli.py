@@ -162,8 +162,8 @@ def _run(parsed) -> int:
     blocks = run_simulations(simulations, Store(parsed.store), _settings(parsed), workers)
     if not blocks:
         print("nothing to compute: all rows are stored.", file=sys.stderr)
-    claims, folder, figures = _draw(parsed)
     names = {simulation.name for simulation in simulations}
+    claims, folder, figures = _draw(parsed, sorted(names) if parsed.out else None)
     return _tell(claims, folder, figures, [claim for claim in claims if claim.simulation in names])
 
 

@@ -16,26 +16,18 @@ from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from moetheory._parts import Kind
-from moetheory.estimators import (
-    ExpectationMaximisation,
-    Fit,
-    MaximumLikelihood,
-    ParameterBox,
-    RandomStarts,
-    Status,
-)
+from moetheory.advice import advice_on
+from moetheory.estimators import ExpectationMaximisation, Fit, MaximumLikelihood, ParameterBox, RandomStarts, Status
 from moetheory.family_names import kind_by_name
 from moetheory.identifiability.fisher import cramer_rao_at
 from moetheory.models import Family, MixtureOfExperts
+from moetheory.quantiles import mixture_quantile
 from moetheory.sampling import Sample, by_rows, respond, weights_and_means
 from moetheory.selection import select_number
 from moetheory.units import Standardisation
 
 AUTO = "auto"
 ESTIMATORS = {"mle": MaximumLikelihood, "em": ExpectationMaximisation}
-
-INFORMATION_ROWS = 2048
-"""Inputs that the information behind standard errors is averaged over, at most."""
 
 STANDARDISED_BOX = ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 100.0))
 """Default box, in standard deviations of inputs and response.
@@ -60,7 +52,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
     Parameters
     ----------
     n_experts : int, positive, or "auto"
-        Number of (routed) atoms k; "auto" chooses it by ``criterion``.
+        Number of (routed) atoms k; "auto" chooses it by ``criterion``, by BIC and ICL among the numbers whose fit has no
+        variance on the floor of the box, if there are any: a likelihood that only the box bounds compares with nothing.
     gate : str, class or Kind
         ``"softmax"``, ``"sigmoid"`` (normalised), ``"competition"``, ``"input_free"``, ``"laplace"``, ``"cosine"``,
         ``"gaussian"`` (joint), ``"temperature"``, ``"activated_temperature"``, or a gate class of one's own.
@@ -132,6 +125,9 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
     -----
     ``score`` is the :math:`R^2` of the conditional mean, as of every regressor of scikit-learn. To compare
     densities, take the mean of :meth:`predict_log_density` on held-out rows.
+
+    There are no sample weights. :meth:`predict_quantile` gives prediction intervals, :meth:`standard_errors` those of the
+    parameters.
 
     scikit-learn's ``check_estimator`` lets no regressor have ``predict_proba``, so this class is tagged a
     density estimator; the few tools that ask for the tag of a regressor (``StackingRegressor``,
@@ -228,7 +224,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         self.status_ = fit.status
         self.certificate_ = fit.certificate
         self.n_iter_ = fit.steps
-        advice = _advice(fit, sample.size)
+        advice = advice_on(fit, sample, getattr(self, "feature_names_in_", [f"x[{i + 1}]" for i in range(X.shape[1])]))
         if advice:
             warnings.warn(advice, ConvergenceWarning, stacklevel=2)
         return self
@@ -247,6 +243,16 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         r"""Conditional mean :math:`\sum_i g_i(x) h(x, \eta_i)` of every row, (n,), in response units."""
         weights, means = self._weights_and_means(X)
         return np.sum(weights * means, axis=1)
+
+    def predict_quantile(self, X: ArrayLike, level: float) -> np.ndarray:
+        r"""Quantile of the conditional law of y at every row, (n,): 0.05 and 0.95 bound a 90% prediction interval.
+
+        ``level`` lies in (0, 1). The error of the estimated parameters is not in it.
+        """
+        if not (isinstance(level, Real) and 0 < level < 1):
+            raise ValueError(f"level={level!r}; need a number between 0 and 1, such as 0.95.")
+        weights, means = self._weights_and_means(X)
+        return mixture_quantile(weights, means, np.sqrt(self.model_.variances), level)
 
     def predict_density(self, X: ArrayLike, y: ArrayLike) -> np.ndarray:
         r"""Conditional density :math:`p(y \mid x)` of every row, (n,), per response unit."""
@@ -298,7 +304,8 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : (n, d) array, real
-            The inputs of the fit: the information is averaged over (at most 2,048 of) them.
+            The inputs of the fit: the expected information of a response is averaged over all of them, which takes about
+            a second for every 5,000 different rows.
 
         Returns
         -------
@@ -317,8 +324,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         if self.status_ is not Status.CONVERGED:
             advice = f"the status is {self.status_.value!r}: {self.status_.advice}"
             raise ValueError(f"standard errors need an interior maximum; {advice}")
-        some = np.linspace(0, len(rows) - 1, min(len(rows), INFORMATION_ROWS)).round().astype(int)
-        bound = cramer_rao_at(self._standardised_model, self._units.inputs.transform(rows[some]))
+        bound = cramer_rao_at(self._standardised_model, self._units.inputs.transform(rows))
         if bound.singular:
             raise ValueError(f"standard errors do not exist: {bound.reason}")
         jacobian = self._units.jacobian(self._standardised_model)
@@ -378,18 +384,6 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
 
 def _generator(random_state: int | np.random.RandomState | None) -> np.random.Generator:
     return np.random.default_rng(check_random_state(random_state).randint(np.iinfo(np.int32).max))
-
-
-def _advice(fit: Fit, rows: int) -> str:
-    advice = []
-    if fit.status is not Status.CONVERGED:
-        bounds = "; ".join(fit.certificate.active_bounds)
-        named = f" Active bounds, in standardised units: {bounds}." if bounds else ""
-        advice.append(f"The fit ended with status {fit.status.value!r}. {fit.status.advice}{named}")
-    if rows < len(fit.parameters):
-        count = len(fit.parameters)
-        advice.append(f"{rows} rows cannot determine {count} parameters: use fewer experts or inputs.")
-    return " ".join(advice)
 
 
 @jax.jit

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from moetheory import (
@@ -16,7 +17,7 @@ from moetheory import (
     SoftmaxGate,
     Uniform,
 )
-from moetheory.study import Claim, Evidence, Rate, Settings, Simulation
+from moetheory.study import ChiSquared, Claim, Evidence, Rate, Settings, Simulation, log_spaced
 from moetheory.study.describe import describe
 
 LINES = LinearExpert([[1.0], [-1.0]], [0.5, 1.0])
@@ -70,3 +71,45 @@ def test_settings_of_an_estimator_are_printed_where_they_are_set():
     simulation = Simulation("Two", "0000.00000", (one, parts), name="two")
     printed = [describe(simulation, each, 0, Settings("quick"))["setting"]["estimator"] for each in (one, parts)]
     assert printed == ["MaximumLikelihood, tolerance 1e-09, max steps 300" + words for words in ("", ", parts from 500")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"exponents": 0.5}, TypeError, "exponents=0.5; need a tuple"),
+        ({"rivals": 0.25}, TypeError, "rivals=0.25; need a tuple"),
+        ({"exponents": (0.5, np.inf)}, ValueError, "need finite numbers"),
+        ({"rivals": (np.inf,)}, ValueError, "need finite numbers"),
+        ({"log_power": np.nan}, ValueError, "need finite numbers"),
+        ({"log_power": -1.0}, ValueError, "log_power of at least 0"),
+        ({"half_width": np.inf}, ValueError, "need finite numbers"),
+        ({"exponents": (0.25, 0.5), "rivals": (0.3,)}, ValueError, "a rival inside the prediction"),
+        ({"exponents": (0.5, 0.25)}, ValueError, "smallest <= largest"),
+    ],
+)
+def test_a_rate_that_no_study_could_judge_is_refused(changes, error, words):
+    with pytest.raises(error, match=words):
+        Rate(**({"quantity": "l2", "label": "L2", "exponents": (0.5, 0.5), "rivals": (0.25,)} | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"evidence": "bogus"}, "evidence='bogus'; need one of"),
+        ({"checks": ()}, "need a tuple of checks"),
+        ({"checks": ("softmax_d1",)}, "need a tuple of checks"),
+        ({"checks": Rate("l2", "L2", (0.5, 0.5), (0.25,))}, "need a tuple of checks"),
+    ],
+)
+def test_a_claim_without_evidence_or_checks_is_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        replace(claim(SOFTMAX, 2), **changes)
+
+
+def test_degrees_of_freedom_are_an_integer():
+    with pytest.raises(ValueError, match="need an integer of degrees"):
+        ChiSquared("likelihood_ratio", "ratio", degrees=8.5)
+
+
+def test_sizes_spaced_evenly_occur_once():
+    assert log_spaced(1, 3, 9) == (1, 2, 3)

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from moetheory.losses import distances
-from moetheory.losses.distances import Tabulated, density_distances, hellinger, total_variation
+from moetheory.losses.distances import Tabulated, density_distances, hellinger, refined_distance, total_variation
 from moetheory.losses.quadrature import function_error, gauss_legendre_nodes
 
 HALVES = np.array([0.5, 0.5])
@@ -202,3 +202,31 @@ def test_wrong_boxes(low, high, count, splits, message):
 def test_function_error_of_a_line():
     nodes, probability = gauss_legendre_nodes([-1.0], [1.0], 4)
     assert function_error(3 * nodes[:, 0], probability) == pytest.approx(np.sqrt(3))
+
+
+def test_splits_come_in_any_order():
+    nodes, probability = gauss_legendre_nodes([0.0], [1.0], 2, splits=[0.7, 0.3])
+    sorted_nodes, sorted_probability = gauss_legendre_nodes([0.0], [1.0], 2, splits=[0.3, 0.7])
+    np.testing.assert_array_equal(nodes, sorted_nodes)
+    np.testing.assert_array_equal(probability, sorted_probability)
+    assert np.all(probability > 0)
+
+
+def test_every_distance_is_refined_until_it_is_settled():
+    """Total variation needs more points here; the change told is the larger one of both."""
+    p, q = normal(0.0, 1.0), normal(3.0, 1.0)
+    (_, one, first), (_, other, second) = (refined_distance(name, p, q, [1.0], 1e-8) for name in distances.DISTANCES)
+    assert first < second
+    assert density_distances(p, q, [1.0], 1e-8).relative_change == max(one, other)
+
+
+def test_components_that_are_near_at_one_input_alone_have_their_own_edges():
+    p, q = (Tabulated(np.ones((2, 1)), means, [1.0]) for means in ([[0.0], [0.0]], [[0.1], [30.0]]))
+    assert hellinger(p, q, [0.5, 0.5]) ** 2 == pytest.approx((1 - np.exp(-(0.1**2) / 8) + 1) / 2, rel=1e-6)
+
+
+def test_a_much_narrower_component_has_its_own_edges():
+    """At the same mean, with a tenth of the deviation: the edges of the wide one would step over it."""
+    p, q = Tabulated([[1.0]], [[0.0]], [1.0]), Tabulated([[1.0]], [[0.3]], [1e-4])
+    overlap = np.sqrt(2 * 0.01 / (1 + 1e-4)) * np.exp(-(0.3**2) / 4 / (1 + 1e-4))
+    assert hellinger(p, q, [1.0]) ** 2 == pytest.approx(1 - overlap, rel=1e-6)

@@ -200,3 +200,16 @@ def test_laplace_and_cosine_fits_converge_to_the_likelihood_of_the_truth_or_abov
         ]
         assert all(np.isfinite(fit.log_likelihood) for fit in fits)
         assert fits[1].certificate.gradient_norm < 1e-6
+
+
+@pytest.mark.parametrize("gate", [TemperatureGate, ActivatedTemperatureGate])
+def test_masses_of_gates_with_a_temperature_are_weights_at_the_origin_and_divide(gate):
+    whole = gate([0.6, 0.0], [[1.0], [-0.5]], [0.7, 0.7])
+    experts = LinearExpert([[1.0], [-1.0]], [0.0, 0.0])
+    model = MixtureOfExperts(whole, experts, [1.0, 1.0])
+    mass = model.mixing_measure().mass
+    np.testing.assert_allclose(mass / mass.sum(), model.weights(np.zeros(1)), rtol=1e-12)
+    copies = MixtureOfExperts(whole.take([0, 0, 1]).divided(np.array([2, 2, 1])), experts.take([0, 0, 1]), [1.0] * 3)
+    x = np.array([0.4])
+    weights = copies.weights(x)
+    np.testing.assert_allclose([weights[0] + weights[1], weights[2]], model.weights(x), rtol=1e-12)

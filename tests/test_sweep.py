@@ -155,7 +155,7 @@ def test_fewer_rows_than_parameters_are_outcomes(tmp_path, size):
         ({"n": [50]}, {"quantities": ("loss",)}, "unknown quantity 'loss'"),
         ({"n": [50]}, {"quantities": "softmax_d1"}, "give a tuple of names"),
         ({"n": [50]}, {"quantities": ()}, "give a tuple of names"),
-        ({"n": [50]}, {"replicates": 0}, "replicates=0; need at least one"),
+        ({"n": [50]}, {"replicates": 0}, "replicates=0; need an integer of at least one"),
         ({"n": [50]}, {"seed": -1}, "seed=-1.*non-negative"),
     ],
 )

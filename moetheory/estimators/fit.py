@@ -54,7 +54,7 @@ class Status(enum.StrEnum):
 _ADVICE = {
     Status.CONVERGED: "A certified local maximum inside the box.",
     Status.NONFINITE: "The likelihood was not finite at any start: check the scale of the data and the box.",
-    Status.STEP_LIMIT: "The step limit was reached before a maximum: raise max_steps or use more starts.",
+    Status.STEP_LIMIT: "The step limit was reached before a maximum: raise it or use more starts.",
     Status.NOT_STATIONARY: (
         "The fit stopped where the gradient is not zero, so this is not the maximum likelihood estimate: lower the"
         " tolerance, use more starts or the maximum likelihood estimator."
@@ -165,12 +165,13 @@ def judge(certificate: Certificate, finite: bool, finished: bool, kinked_size: i
     ``kinked_size`` is the sample size n if the likelihood has kinks or jumps, 0 otherwise.
     """
     at_kink = finished and kinked_size and GRADIENT_TOLERANCE < certificate.gradient_norm <= KINK_ROWS / kinked_size
+    stationary = certificate.gradient_norm <= GRADIENT_TOLERANCE
     outcomes = [
         (not finite, Status.NONFINITE),
         (any(name.startswith(VARIANCES) and "lower" in name for name in certificate.active_bounds), Status.DEGENERATE_VARIANCE),
         (bool(at_kink), Status.AT_KINK),
-        (not finished and certificate.gradient_norm > GRADIENT_TOLERANCE, Status.STEP_LIMIT),
-        (certificate.gradient_norm > GRADIENT_TOLERANCE, Status.NOT_STATIONARY),
+        (not finished and not stationary, Status.STEP_LIMIT),
+        (not stationary, Status.NOT_STATIONARY),
         (certificate.smallest_eigenvalue < -CURVATURE_TOLERANCE, Status.SADDLE),
         (bool(certificate.active_bounds), Status.AT_BOUND),
         (certificate.smallest_share < DEAD_SHARE, Status.DEAD_ATOM),

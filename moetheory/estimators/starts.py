@@ -21,7 +21,7 @@ from moetheory._parts import SLOPE, Kind
 from moetheory.estimators.layout import Layout, Model
 from moetheory.estimators.predictors import linear_predictors
 from moetheory.experts import AbstractExpert, LinearExpert
-from moetheory.models import MixtureOfExperts, SharedExperts
+from moetheory.models import SOFTMAX_LINEAR, MixtureOfExperts, SharedExperts
 from moetheory.regression import RegressionMixture
 from moetheory.sampling import Sample
 
@@ -192,8 +192,11 @@ class PublishedNearTruth(StartRule):
 
     def points(self, layout, sample, truth, generator):
         _require_same_family(layout, truth)
-        if truth.shared or truth.family.regression or layout.acting is not None:
-            raise ValueError(f"the start of arXiv 2305.03288 is for softmax gates alone, not {truth.family}; use NearTruth.")
+        gate, expert = truth.family.gate, truth.family.expert
+        if truth.shared or truth.family.regression or (gate, expert) != (SOFTMAX_LINEAR.gate, SOFTMAX_LINEAR.expert):
+            raise ValueError(
+                f"the start of arXiv 2305.03288 is for softmax gates with linear experts, not {truth.family}; use NearTruth."
+            )
         return np.array([self._start(layout, truth, sample.size, generator) for _ in range(self.count)])
 
     def _start(self, layout, truth, size, generator):

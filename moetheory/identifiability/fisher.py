@@ -22,6 +22,7 @@ PIECES = 8
 """Pieces of a single input, each with its own nodes: gates may be steep."""
 RESPONSE_ORDER = 16
 """Gauss-Legendre points per panel of the response."""
+INPUTS_AT_ONCE = 2048
 CHUNK = 2**13
 """Points (x, y) whose scores are computed at once."""
 SINGULAR = 1e-10
@@ -122,7 +123,8 @@ def information_at(model: Model, x: np.ndarray, probability: np.ndarray) -> np.n
         slopes = np.asarray(_function_slopes(layout, layout.pack(model), x))
         return (slopes.T * probability) @ slopes / model.noise_variance
     vector, chunk_sum = layout.pack(model), _information(layout)
-    parts = (np.asarray(chunk_sum(vector, *part)) for part in _points(model, x, probability))
+    blocks = (slice(start, start + INPUTS_AT_ONCE) for start in range(0, len(x), INPUTS_AT_ONCE))
+    parts = (np.asarray(chunk_sum(vector, *part)) for block in blocks for part in _points(model, x[block], probability[block]))
     return sum(parts, np.zeros((layout.size, layout.size)))
 
 
@@ -171,7 +173,8 @@ def cramer_rao(model: Model, inputs: InputLaw, nodes: int = 64) -> CramerRao:
 
 def cramer_rao_at(model: Model, x: np.ndarray) -> CramerRao:
     """Cramer-Rao bound for inputs that are spread evenly over the rows of ``x`` (n, d); gives no warning."""
-    return _bound(model, information_at(model, x, np.full(len(x), 1 / len(x))))
+    different, counts = np.unique(x, axis=0, return_counts=True)
+    return _bound(model, information_at(model, different, counts / len(x)))
 
 
 def _bound(model: Model, information: np.ndarray) -> CramerRao:

@@ -196,7 +196,8 @@ class Problem:
 
     def follow(self, minimum: Minimum, box: Box, inputs: InputLaw) -> Minimum:
         """The minimum near another one on nodes that are split at its own kinks; the same for smooth models."""
-        for _ in range(FOLLOWED if self.layout.family.kinked and np.isfinite(minimum.value) else 0):
+        rough = self.layout.family.kinked or self.layout.family.gate.part.cusped
+        for _ in range(FOLLOWED if rough and np.isfinite(minimum.value) else 0):
             nodes = quadrature([self.truth], inputs, kinked_like=[self.model(minimum.point)])
             minimum = replace(self, nodes=nodes).minimise(minimum.point, box)
         return minimum

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from moetheory.plotting.files import write_atomically
@@ -15,7 +16,7 @@ from moetheory.plotting.numerals import MISSING, interval, plus_minus
 from moetheory.plotting.summary import certified_words
 from moetheory.report.document import Block, Heading, Link, Paragraph, Table
 from moetheory.report.markdown import render_markdown
-from moetheory.report.verdicts import range_words, slope_words
+from moetheory.report.verdicts import frequency_words, range_words, slope_words
 
 TITLE = "All claims"
 INTRODUCTION = (
@@ -152,4 +153,9 @@ def measured(record: Record, table: pd.DataFrame) -> str:
     last = table[table["n"] == table["n"].max()]
     if kind == "levels":
         return range_words(last["mean"])
-    return plus_minus(last["mean"].iloc[0], last["mean_se"].iloc[0])
+    (row,) = last.to_dict("records")
+    if row["replicates"] < 2:
+        return MISSING
+    if kind == "recovery":
+        return frequency_words(np.arange(row["replicates"]) < round(row["mean"] * row["replicates"]))
+    return plus_minus(row["mean"], row["mean_se"])

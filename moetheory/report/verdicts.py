@@ -6,11 +6,12 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
+import numpy as np
 import pandas as pd
 from scipy.stats import chi2, kstest
 
 from moetheory.plotting.numerals import MISSING, interval, plus_minus, signed
-from moetheory.plotting.summary import finite_values, largest_size
+from moetheory.plotting.summary import finite_values
 from moetheory.rates import Judgement, binomial_interval
 from moetheory.study.results import CheckResult, ClaimResult
 
@@ -68,17 +69,22 @@ def measured(check: CheckResult) -> str:
     if check.kind == "fibre":
         return interval(check.values["value"].min(), check.values["value"].max())
     if check.kind == "levels":
-        means = check.values[check.values["n"] == largest_size(check)].groupby("coordinate")["value"].mean()
+        means = check.values[check.values["n"] == check.values["n"].max()].groupby("coordinate")["value"].mean()
         return range_words(means)
-    values = finite_values(check, largest_size(check))
+    values = finite_values(check, check.values["n"].max())
     if values.size < 2:
         return MISSING
     if check.degrees:
         test = kstest(values, chi2(check.degrees).cdf)
         return f"D = {signed(test.statistic)}, p = {test.pvalue:.2g}"
     if check.kind == "recovery":
-        return f"{signed(values.mean())} (95%: {interval(*binomial_interval(values))})"
+        return frequency_words(values)
     return plus_minus(values.mean(), values.std(ddof=1) / values.size**0.5)
+
+
+def frequency_words(values: np.ndarray) -> str:
+    """The share of ones among zeros and ones, with its exact interval."""
+    return f"{signed(values.mean())} (95%: {interval(*binomial_interval(values))})"
 
 
 def slope_words(location: str, slope: float, error: float) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from moetheory.estimators import AbstractEstimator, Fit
+from moetheory.estimators import AbstractEstimator, Fit, Status
 from moetheory.models import Family
 from moetheory.sampling import Sample
 from moetheory.selection.criteria import bic, icl, require_density
@@ -41,7 +41,8 @@ def select_number(
 ) -> Selection:
     """Choose the number of experts from 1 (or 2, for the dendrogram) to ``largest``.
 
-    BIC and ICL compare fits of every number. The dendrogram makes one fit of the largest number, chooses a level of its tree
+    BIC and ICL compare fits of every number, those with a variance on the floor of the box only if all have one: the box alone
+    bounds their likelihood. The dendrogram makes one fit of the largest number, chooses a level of its tree
     and fits that number again.
 
     Parameters
@@ -96,7 +97,8 @@ def select_number(
     fits = {number: fit_of(number) for number in range(1, largest + 1)}
     values = {number: {"bic": bic, "icl": icl}[criterion](fit, sample) for number, fit in fits.items()}
     rows = [(number, fit.log_likelihood, values[number], str(fit.status)) for number, fit in fits.items()]
-    best = min(values, key=lambda number: values[number])
+    bounded = [number for number, fit in fits.items() if fit.status is not Status.DEGENERATE_VARIANCE]
+    best = min(bounded or fits, key=lambda number: values[number])
     return Selection(best, fits[best], pd.DataFrame(rows, columns=["n_experts", "log_likelihood", "value", "status"]))
 
 

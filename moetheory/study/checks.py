@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -85,7 +86,16 @@ class Rate(Check):
     kind: ClassVar[str] = "slope"
 
     def __post_init__(self) -> None:
+        for name in ("exponents", "rivals"):
+            if not isinstance(getattr(self, name), tuple | list):
+                raise TypeError(f"rate of {self.quantity}: {name}={getattr(self, name)!r}; need a tuple, such as (0.5, 0.5).")
+        numbers = (*self.exponents, *self.rivals, self.log_power, 1.0 if self.half_width is None else self.half_width)
+        if not np.isfinite(numbers).all() or self.log_power < 0:
+            raise ValueError(f"rate of {self.quantity}: {self}; need finite numbers, and log_power of at least 0.")
         low, high = self.exponents
+        if any(low <= rival <= high for rival in self.rivals):
+            given = f"exponents={self.exponents}, rivals={self.rivals}"
+            raise ValueError(f"rate of {self.quantity}: {given}; a rival inside the prediction can never be told from it.")
         if not (0 <= low <= high and all(rival >= 0 for rival in self.rivals)):
             given = f"exponents={self.exponents}, rivals={self.rivals}"
             raise ValueError(f"{given}; need 0 <= smallest <= largest: 0.5 stands for n^(-1/2).")
@@ -149,9 +159,11 @@ class ChiSquared(Check):
     kind: ClassVar[str] = "distribution"
 
     def __post_init__(self) -> None:
-        if not (self.degrees >= 1 and 0 < self.significance < 1):
+        if not (isinstance(self.degrees, Integral) and self.degrees >= 1 and 0 < self.significance < 1):
             given = f"degrees={self.degrees}, significance={self.significance}"
-            raise ValueError(f"law of {self.quantity}: {given}; need degrees >= 1 and a significance between 0 and 1.")
+            raise ValueError(
+                f"law of {self.quantity}: {given}; need an integer of degrees >= 1 and a significance between 0 and 1."
+            )
 
 
 @final

@@ -81,6 +81,11 @@ class Claim:
             yield "its name becomes part of file names; use at most 60 letters, digits, '_' and '.', a letter or digit first."
         if self.variant not in ("printed", "ours"):
             yield f"variant={self.variant!r}; need 'printed' or 'ours'."
+        if self.evidence not in list(Evidence):
+            yield f"evidence={self.evidence!r}; need one of {[str(one) for one in Evidence]}."
+        if not isinstance(self.checks, tuple) or not self.checks or not all(isinstance(check, Check) for check in self.checks):
+            yield f"checks={self.checks!r}; need a tuple of checks, such as (Rate('softmax_d1', 'D1', (0.5, 0.5), (0.25,)),)."
+            return
         quantities = [check.name for check in self.checks]
         if len(set(quantities)) != len(quantities):
             yield f"it measures {quantities}; every quantity may occur once."
@@ -181,11 +186,11 @@ def _is_integer(value: Any, least: int) -> bool:
 
 
 def log_spaced(low: float, high: float, count: int) -> tuple[int, ...]:
-    """Rounded sample sizes, evenly spaced in the logarithm.
+    """Rounded sample sizes, evenly spaced in the logarithm, none twice.
 
     Examples
     --------
     >>> log_spaced(100, 10_000, 3)
     (100, 1000, 10000)
     """
-    return tuple(round(float(size)) for size in np.geomspace(low, high, count))
+    return tuple(dict.fromkeys(round(float(size)) for size in np.geomspace(low, high, count)))

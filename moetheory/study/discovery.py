@@ -10,7 +10,7 @@ from pathlib import Path
 
 from moetheory.study.checks import Check
 from moetheory.study.claims import Simulation
-from moetheory.study.quantities import check_name
+from moetheory.study.quantities import check_quantity
 from moetheory.study.simulation_modules import execute
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
@@ -67,7 +67,7 @@ def _load_file(file: Path) -> Simulation:
         for check in claim.checks:
             try:
                 for quantity in check.measured(claim.truth) or _own_quantity(check):
-                    check_name(quantity)
+                    check_quantity(quantity, claim.truth)
             except ValueError as error:
                 raise SimulationError(f"{file}, claim {claim.name!r}: {error}") from error
     return replace(simulation, name=file.stem)

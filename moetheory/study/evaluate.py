@@ -176,11 +176,9 @@ def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
     order = [own, *(location for location in LOCATIONS if location != own)]
     usable = {n: group["value"].dropna().to_numpy() for n, group in values.groupby("n")}
     usable = {n: group for n, group in usable.items() if len(group) > 1 and locate(own, group) > 0}
-    if len(usable) < 2 or np.isinf(np.concatenate(list(usable.values()))).any():
-        return {}
     slopes = {}
     for place in order:
-        with suppress(ValueError):  # a location of zero has no logarithm
+        with suppress(ValueError):  # fewer than two sizes, infinite values, or a location of zero
             slopes[place] = estimate_slope(list(usable), list(usable.values()), location=place)
     return slopes if own in slopes else {}
 

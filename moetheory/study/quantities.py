@@ -15,7 +15,7 @@ from moetheory import losses
 from moetheory.estimators import NearTruth, ParameterBox, Splits
 from moetheory.experts import LinearExpert
 from moetheory.gating import GaussianGate, LaplaceGate, SoftmaxGate
-from moetheory.identifiability.fisher import CramerRao, cramer_rao, natural_coordinates
+from moetheory.identifiability.fisher import CramerRao, cramer_rao, layout_of, natural_coordinates
 from moetheory.identifiability.projection import SpreadGates, project
 from moetheory.identifiability.regression_projection import project_regression
 from moetheory.losses import competition_d, deepseek_d1, deepseek_d2, exponents, parameters, softmax_d2
@@ -53,12 +53,30 @@ _OF_FAMILY = re.compile(
 )
 
 
-def check_name(quantity: str) -> None:
-    """Raise for a quantity that nobody can measure."""
+def check_quantity(quantity: str, truth: Model) -> None:
+    """Raise for a quantity that nobody can measure, or that models like this truth do not have."""
+    _check_name(quantity)
+    kind, _, rest = quantity.partition(".")
+    if kind == EFFICIENCY:
+        known = layout_of(truth).names()
+    elif kind.startswith(f"{SHARED}_"):
+        known = [rest] if truth.shared else []
+    elif rest and kind in PARAMETER_ERRORS and kind not in ("mass", "function"):
+        measure = truth.mixing_measure()
+        rest, known = rest.partition(".")[0], [name for one in (measure, measure.shared) if one for name in one.atoms]
+    else:
+        return
+    if rest not in known:
+        raise ValueError(
+            f"quantity {quantity!r}: {truth.family} has no {rest or kind}; it has {', '.join(known) or 'no shared experts'}."
+        )
+
+
+def _check_name(quantity: str) -> None:
     single = (LIGHTEST_SHARE, GATE_RANGE, EFFECTIVE_PARAMETERS, FUNCTION_DISTANCE)
     known = [*losses.names(), *DENSITIES, *single, *FROM_LIKELIHOODS, *FROM_SAMPLE]
-    loss = quantity.removeprefix(f"{PROJECTION}.")
-    if loss not in known and not _OF_FAMILY.fullmatch(quantity):
+    to_projection = [f"{PROJECTION}.{name}" for name in (*losses.names(), FUNCTION_DISTANCE)]
+    if quantity not in (*known, *to_projection) and not _OF_FAMILY.fullmatch(quantity):
         raise ValueError(
             f"unknown quantity {quantity!r}; known are {known} and the families {[*PARAMETER_ERRORS, EFFICIENCY]},"
             " for instance 'e2.eta_0.split' or 'efficiency.nu[1]'."

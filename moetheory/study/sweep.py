@@ -25,7 +25,7 @@ from moetheory.gating import SoftmaxGate
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw, Uniform
 from moetheory.study.block import Cell
-from moetheory.study.quantities import FROM_LIKELIHOODS, check_name
+from moetheory.study.quantities import FROM_LIKELIHOODS, check_quantity
 from moetheory.study.run import Wanted, compute, keep_to_one_algorithm, missing_blocks
 from moetheory.study.store import Store
 from moetheory.study.workers import Workers
@@ -143,11 +143,12 @@ def sweep(
     combinations = _combinations(factors)
     if isinstance(quantities, str) or not quantities:
         raise ValueError(f"quantities={quantities!r}; give a tuple of names such as ('softmax_d1',).")
-    for quantity in quantities:
-        check_name(quantity)
-    if replicates < 1:
-        raise ValueError(f"replicates={replicates}; need at least one.")
+    if not isinstance(replicates, Integral) or replicates < 1:
+        raise ValueError(f"replicates={replicates!r}; need an integer of at least one.")
     cells = [_cell(combination, truth, inputs, seed) for combination in combinations]
+    for quantity in quantities:
+        for cell in cells:
+            check_quantity(quantity, cell.truth)
     measured = set(quantities) - set(FROM_LIKELIHOODS)
     wanted = {(c.data_id, c.fit_id): Wanted(c, replicates, measured) for c in cells}
     if len(wanted) < len(cells):

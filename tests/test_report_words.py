@@ -1,0 +1,105 @@
+"""What reports, the page of claims and figures say of values known by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from scipy.stats import chi2
+
+from moetheory.plotting import draw, save_all
+from moetheory.plotting.example import example_claim
+from moetheory.rates import Judgement, Verdict
+from moetheory.report import write_claims_page, write_report
+from moetheory.report.verdicts import measured
+
+
+def with_check(example, **changes):
+    claim = example_claim(example)
+    return replace(claim, checks=(replace(claim.checks[0], **changes),))
+
+
+def page_of(claim, folder):
+    save_all([claim], folder / "drawn")
+    return write_claims_page(folder / "drawn", folder / "claims.md")[0].read_text()
+
+
+def row_of(page, label):
+    (row,) = [line for line in page.splitlines() if line.startswith(f"| {label} |")]
+    return [cell.strip() for cell in row.strip("|").split(" | ")]
+
+
+def values(samples, **columns):
+    parts = [pd.DataFrame({"n": n, "replicate": range(len(v)), "value": v}) for n, v in samples.items()]
+    return pd.concat(parts, ignore_index=True).assign(status="converged", **columns)
+
+
+def test_an_undecided_claim_says_why_on_the_page_of_claims(tmp_path):
+    undecided = Judgement(Verdict.UNDERPOWERED, "2 SE is too large.", "About 99 replicates.")
+    page = page_of(with_check("slope", judgement=undecided), tmp_path)
+    assert "**Voronoi loss D1.** underpowered. 2 SE is too large. About 99 replicates." in page
+
+
+def test_the_page_of_claims_measures_as_the_report_does(tmp_path):
+    level = with_check("level", values=values({100: [5.0, 7.0], 1000: [1.0, 2.0, 3.0]}))
+    assert measured(level.checks[0]) == row_of(page_of(level, tmp_path / "level"), "efficiency ratio")[4] == "2.000 ± 0.577"
+    fibre = with_check("fibre", values=values({2: [0.5], 5: [0.25], 10: [1.0], 20: [0.75]}))
+    assert measured(fibre.checks[0]) == row_of(page_of(fibre, tmp_path / "fibre"), "loss D2")[4] == "0.250 to 1.000"
+    parts = [values({100: [9.0, 9.0], 1000: [mean, mean]}, coordinate=name) for name, mean in (("nu[1]", 1.0), ("nu[2]", 1.5))]
+    levels = with_check("levels", values=pd.concat(parts, ignore_index=True))
+    words = "1.000 to 1.500 (2 coordinates)"
+    assert measured(levels.checks[0]) == row_of(page_of(levels, tmp_path / "levels"), "efficiency ratio")[4] == words
+
+
+def test_a_slope_at_another_location_says_so():
+    claim = example_claim("slope")
+    check = replace(claim.checks[0], slopes={"median": claim.checks[0].slopes["median"]})
+    assert measured(check).endswith(" (median)")
+
+
+def test_a_claim_without_a_picture_has_no_link(tmp_path):
+    claim = with_check("fibre", values=values({2: [0.5]}))
+    cells = row_of(page_of(claim, tmp_path), "loss D2")
+    assert cells[-1] == ""
+
+
+def test_a_report_shows_rivals_certified_verdict_and_what_the_source_prints(tmp_path):
+    certified = Judgement(Verdict.INCONSISTENT, "Certified fits fall faster.")
+    claim = with_check("slope", published="0.55 n^-0.45", converged=certified)
+    markdown, html = (path.read_text() for path in write_report([claim], tmp_path, {}))
+    for page in (markdown, html):
+        assert "Certified fits fall faster." in page and "0.55 n^-0.45" in page
+    assert "**Rival slopes.** −0.250" in markdown and "**Verdict on certified maxima only.** inconsistent" in markdown
+
+
+def test_verdicts_have_their_colours(tmp_path):
+    html = write_report([example_claim("slope")], tmp_path, {})[1].read_text()
+    assert '<td class="consistent">consistent</td>' in html
+
+
+def test_levels_are_drawn_with_two_standard_errors():
+    claim = example_claim("levels")
+    (axes,) = draw(claim, claim.checks[0]).axes
+    (container,) = axes.containers
+    grouped = claim.checks[0].values.groupby("coordinate", sort=False)["value"]
+    ends = np.array([segment[:, 0] for segment in container[2][0].get_segments()])[::-1]
+    np.testing.assert_allclose(ends.T, [grouped.mean() - 2 * grouped.sem(), grouped.mean() + 2 * grouped.sem()])
+
+
+def test_quantiles_are_those_of_the_middles_of_the_steps():
+    claim = example_claim("distribution")
+    values = np.sort(claim.checks[0].values["value"])
+    line = draw(claim, claim.checks[0]).axes[1].lines[1]
+    np.testing.assert_allclose(line.get_xdata(), chi2(8).ppf((np.arange(values.size) + 0.5) / values.size))
+
+
+def test_frequencies_have_their_exact_interval_on_the_page_of_claims(tmp_path):
+    """Four of four: at least 0.025^(1/4) = 0.398; the standard error of four ones is zero."""
+    check = with_check("level", kind="recovery", values=values({100: [1.0] * 4}))
+    assert row_of(page_of(check, tmp_path), "efficiency ratio")[4] == measured(check.checks[0]) == "1.000 (95%: 0.398 to 1.000)"
+
+
+def test_a_level_that_is_not_defined_at_the_largest_size_is_none(tmp_path):
+    check = with_check("level", values=values({100: [1.0, 2.0], 1000: [np.nan, np.nan]}))
+    assert row_of(page_of(check, tmp_path), "efficiency ratio")[4] == measured(check.checks[0]) == "n/a"

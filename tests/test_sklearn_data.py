@@ -1,0 +1,97 @@
+"""What a statistician meets in data: rare columns, columns that do not vary, degenerate fits, prediction intervals."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import norm
+from sklearn.datasets import load_iris
+from sklearn.exceptions import ConvergenceWarning
+
+from moetheory.estimators import Status
+from moetheory.identifiability.fisher import cramer_rao_at
+from moetheory.quantiles import mixture_quantile
+from moetheory.sklearn import MixtureOfExpertsRegressor
+
+
+def lines(size, seed=0):
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=size)
+    first = generator.random(size) < 1 / (1 + np.exp(-3 * x))
+    return x, np.where(first, 2 * x + 1, -x - 1) + 0.3 * generator.normal(size=size)
+
+
+def test_standard_errors_see_every_row():
+    """Forty ones in 5,000 rows: a choice of rows has fewer or more of them than its share."""
+    x, y = lines(5000)
+    rare = np.zeros(5000)
+    rare[np.random.default_rng(1).choice(5000, 40, replace=False)] = 1.0
+    X = np.column_stack([x, rare])
+    model = MixtureOfExpertsRegressor(n_starts=3, random_state=0).fit(X, y + 0.5 * rare)
+    errors = list(model.standard_errors(X).values())
+    shuffled = list(model.standard_errors(np.random.default_rng(2).permutation(X)).values())
+    np.testing.assert_allclose(shuffled, errors, rtol=1e-9)
+    exact = np.sqrt(np.diag(cramer_rao_at(model.model_, X).covariance) / len(X))
+    np.testing.assert_allclose(errors, exact, rtol=1e-6)
+
+
+def test_the_chosen_number_is_none_that_only_the_box_bounds():
+    flowers = load_iris().data
+    model = MixtureOfExpertsRegressor("auto", n_starts=3, random_state=0, max_experts=4).fit(flowers[:, [2]], flowers[:, 3])
+    table = model.selection_.set_index("n_experts")
+    bounded = table[table["status"] != Status.DEGENERATE_VARIANCE]
+    assert model.n_experts_ == bounded["value"].idxmin()
+    assert table["value"].min() < bounded["value"].min(), "BIC alone would have chosen a degenerate fit"
+
+
+@pytest.mark.parametrize(
+    ("column", "words"),
+    [
+        (lambda x: np.ones_like(x), "Input b is constant: leave it out."),
+        (lambda x: 2 * x + 1, "Inputs a, b are collinear: leave one out."),
+        (lambda x: 2 * x + 1 + 1e-5 * np.cos(99 * x), "Inputs a, b are collinear: leave one out."),
+    ],
+    ids=["constant", "collinear", "nearly collinear"],
+)
+def test_columns_that_no_model_tells_apart_are_named(column, words):
+    x, y = lines(300)
+    frame = pd.DataFrame({"a": x, "b": column(x), "c": np.random.default_rng(3).normal(size=300)})
+    with pytest.warns(ConvergenceWarning, match=words):
+        MixtureOfExpertsRegressor(n_starts=2, random_state=0).fit(frame, y)
+
+
+def test_columns_of_a_certified_fit_are_not_talked_about():
+    x, y = lines(300)
+    X = np.column_stack([x, 0.99 * x + 0.14 * np.random.default_rng(3).normal(size=300)])
+    assert MixtureOfExpertsRegressor(n_starts=3, random_state=0).fit(X, y).status_ is Status.CONVERGED
+
+
+def test_a_constant_response_is_named():
+    with pytest.warns(ConvergenceWarning, match="The response is constant"):
+        MixtureOfExpertsRegressor(n_starts=2, random_state=0).fit(np.arange(20.0)[:, None], np.full(20, 3.0))
+
+
+@given(
+    arrays(float, (3, 2), elements=st.floats(-5, 5)),
+    arrays(float, 2, elements=st.floats(0.01, 10)),
+    arrays(float, 3, elements=st.floats(0, 1)),
+    st.floats(1e-6, 1 - 1e-6),
+)
+def test_quantiles_invert_the_distribution_function(means, deviations, share, level):
+    weights = np.column_stack([share, 1 - share])
+    found = mixture_quantile(weights, means, deviations, level)
+    reached = np.sum(weights * norm.cdf((found[:, None] - means) / deviations), axis=1)
+    np.testing.assert_allclose(reached, level, rtol=0, atol=1e-9)
+
+
+def test_prediction_intervals_cover():
+    x, y = lines(4000)
+    model = MixtureOfExpertsRegressor(n_starts=3, random_state=0).fit(x[:2000, None], y[:2000])
+    low, high = (model.predict_quantile(x[2000:, None], level) for level in (0.05, 0.95))
+    covered = np.mean((low < y[2000:]) & (y[2000:] < high))
+    assert abs(covered - 0.9) < 4 * np.sqrt(0.09 / 2000)
+    for level in (0, 1, 95, "a"):
+        with pytest.raises(ValueError, match="between 0 and 1"):
+            model.predict_quantile(x[:2, None], level)
