@@ -1,4 +1,4 @@
-"""The published convergence figures of arXiv 2305.03288, every fit certified, beside the authors' own record of their time.
+"""The published figures of arXiv 2305.03288, each start run until its gradient vanishes, beside the authors' record of time.
 
     python benchmarks/published_figures.py [--experts 2 3] [--jobs 2] [--sizes 200] [--replicates 40] [--device gpu]
 

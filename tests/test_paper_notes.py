@@ -13,9 +13,13 @@ ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "moetheory" / "published"
 ROW = re.compile(r"\| *(?P<slope>[−-]?\d+\.\d+) ± (?P<se>\d+\.\d+) *\|.*\]\((?P<file>\.\./figures/\S+?)\.png\)")
 PAGES = [page for page in sorted((ROOT / "paper_notes").glob("*.md")) if page.name != "claims.md"]
+VERDICT = re.compile(
+    r"\| *(?P<verdict>consistent|inconsistent|underpowered) *\| *\[picture\]\((?P<file>\.\./figures/\S+?)\.png\)"
+)
 ROWS = [(page.name, match) for page in PAGES for match in ROW.finditer(page.read_text())]
 
 
+VERDICTS = [(page.name, match) for page in PAGES for match in VERDICT.finditer(page.read_text())]
 LEVEL = re.compile(r"\| *(?P<mean>\d[\d.]*) ± (?P<se>\d[\d.]*) at n = (?P<n>[\d,]+) *\|.*\]\((?P<file>\.\./figures/\S+?)\.png\)")
 LEVELS = [(page.name, match) for page in PAGES for match in LEVEL.finditer(page.read_text())]
 
@@ -40,6 +44,12 @@ def test_level_of_a_row_is_that_of_its_figure(page, match):
     assert int(match["n"].replace(",", "")) == int(largest["n"])
     assert match["mean"] == f"{float(largest['mean']):.3g}"
     assert match["se"] == f"{float(largest['mean_se']):.2g}"
+
+
+@pytest.mark.parametrize(("page", "match"), VERDICTS, ids=lambda value: value if isinstance(value, str) else value["file"])
+def test_verdict_of_a_row_is_that_of_its_figure(page, match):
+    record = json.loads((ROOT / "paper_notes" / f"{match['file']}.json").read_text())
+    assert match["verdict"] == record["judgement"]["verdict"]
 
 
 def test_the_page_of_all_claims_is_that_of_the_committed_figures(tmp_path):

@@ -89,8 +89,8 @@ def _options(estimator: Any) -> list[str]:
 
 
 def _numbers(block: np.ndarray) -> str:
-    rows = [" ".join(f"{value:g}" for value in row) for row in block]
-    return "(" + ", ".join(rows) + ")"
+    rows = [", ".join(f"{value:g}" for value in row) for row in block]
+    return "(" + ", ".join(row if block.shape[1] == 1 else f"({row})" for row in rows) + ")"
 
 
 def _box(low: tuple[float, ...], high: tuple[float, ...]) -> str:
