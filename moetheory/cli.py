@@ -171,7 +171,7 @@ def _list(parsed) -> int:
     from moetheory.study.discovery import load
 
     for simulation in load(parsed.paths):
-        print(f"{simulation.name}: {simulation.title} (arXiv {simulation.paper})")
+        print(f"{simulation.name}: {simulation.title}" + (f" (arXiv {simulation.paper})" if simulation.paper else ""))
         for claim in simulation.claims:
             print(f"  {claim.name} [{claim.evidence}, {claim.variant}] {claim.title}")
             print(f"    {claim.statement}")
