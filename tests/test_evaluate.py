@@ -225,11 +225,11 @@ def test_a_maximum_less_likely_than_the_truth_is_no_maximum_likelihood_estimate(
 def test_with_few_or_no_certified_fits_there_is_no_verdict(tmp_path, certified):
     case = Case(tmp_path, claim(D1))
     for n in SIZES:
-        case.fits(n, 40, status=["converged"] * certified + ["at_bound"] * (40 - certified))
+        case.fits(n, 40, status=["converged"] * certified + ["step_limit"] * (40 - certified))
     check = case.measures("softmax_d1", powers(0.5)).check()
     assert check.judgement.verdict == "underpowered"
     assert "All fits: The slope" in check.judgement.reason
-    assert ("No fit among them is a certified maximum" in check.judgement.reason) == (certified == 0)
+    assert ("No fit among them is a maximum in the box" in check.judgement.reason) == (certified == 0)
 
 
 def test_a_verdict_on_a_stopping_rule_needs_no_maximum(tmp_path):
@@ -238,16 +238,26 @@ def test_a_verdict_on_a_stopping_rule_needs_no_maximum(tmp_path):
         case.fits(n, 40, status="not_stationary")
     check = case.measures("softmax_d1", powers(0.5)).check()
     assert (check.judgement.verdict, check.converged) == ("consistent", None)
-    assert "No fit among them is a certified maximum" in check.judgement.reason
+    assert "No fit among them is a maximum in the box" in check.judgement.reason
 
 
+@pytest.mark.parametrize("certified", [0, 1])
 @pytest.mark.parametrize(("status", "verdict"), [("flat", "consistent"), ("at_bound", "consistent"), ("saddle", "underpowered")])
-def test_maxima_with_undetermined_parameters_carry_verdicts_on_the_density(tmp_path, status, verdict):
-    check = replace(D1, quantity="hellinger")
-    case = Case(tmp_path, claim(check))
+def test_maxima_in_the_box_carry_a_verdict_where_too_few_are_certified(tmp_path, status, verdict, certified):
+    case = Case(tmp_path, claim(D1))
     for n in SIZES:
-        case.fits(n, 40, status=status)
-    assert case.measures("hellinger", powers(0.5)).check().judgement.verdict == verdict
+        case.fits(n, 40, status=["converged"] * certified + [status] * (40 - certified))
+    assert case.measures("softmax_d1", powers(0.5)).check().judgement.verdict == verdict
+
+
+def test_certified_maxima_outweigh_the_others_in_the_box(tmp_path):
+    """Forty certified fits fall like n^-1/2, two hundred flat ones like n^-1/4: neither rate is the verdict."""
+    good, bad = powers(0.5), powers(0.25, replicates=200, seed=1)
+    case = Case(tmp_path, claim(D1), replicates=240)
+    for n in SIZES:
+        case.fits(n, 240, status=["converged"] * 40 + ["flat"] * 200)
+    judgement = case.measures("softmax_d1", {n: [*good[n], *bad[n]] for n in SIZES}).check().judgement
+    assert judgement.verdict == "underpowered" and "Certified maxima only (consistent)" in judgement.reason
 
 
 def test_shares_of_statuses_and_patterns(tmp_path):

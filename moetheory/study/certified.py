@@ -6,14 +6,9 @@ import pandas as pd
 
 CERTIFIED = "converged"
 MAXIMA = (CERTIFIED, "at_bound", "flat", "dead_atom", "restarts_disagree")
-"""Maxima in the box, by gradient and curvature; all but the first leave parameters undetermined, not the density."""
-OF_THE_DENSITY = ("hellinger", "total_variation", "effective_parameters", "l2", "projection.l2")
-"""Quantities that depend on a fit through its density, or its regression function, alone."""
-
-
-def accepted(quantity: str) -> tuple[str, ...]:
-    """Statuses of the fits that carry a verdict on a quantity."""
-    return MAXIMA if quantity in OF_THE_DENSITY else (CERTIFIED,)
+"""Maxima in the box, by gradient and curvature; all but the first leave parameters undetermined."""
+CARRYING = {"Certified maxima": (CERTIFIED,), "Maxima in the box": MAXIMA}
+"""Fits on which a verdict is repeated: the second where the first are too few for one."""
 
 
 def status_of_both(one: pd.Series, other: pd.Series) -> pd.Series:

@@ -23,7 +23,7 @@ from moetheory.rates import (
     judge_slope,
 )
 from moetheory.rates.slope import locate
-from moetheory.study.certified import CERTIFIED, accepted, status_of_both
+from moetheory.study.certified import CARRYING, MAXIMA, status_of_both
 from moetheory.study.documents import label_of, simulation_document
 from moetheory.study.results import CheckResult, ClaimResult
 from moetheory.study.selection_rates import recovered
@@ -92,7 +92,7 @@ def _rows_of(document: Mapping[str, Any], rows: pd.DataFrame, fit_id: str) -> pd
 
 
 def _below_truth(document: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFrame:
-    """Mark certified maxima that are no maximum likelihood estimates: the truth, inside the model, is more likely."""
+    """Mark maxima that are no maximum likelihood estimates: the truth, inside the model, is more likely."""
     if not document.get("holds_truth"):
         return rows
     return _marked_below_truth(rows, True)
@@ -100,7 +100,7 @@ def _below_truth(document: Mapping[str, Any], rows: pd.DataFrame) -> pd.DataFram
 
 def _marked_below_truth(rows: pd.DataFrame, among: Any) -> pd.DataFrame:
     short = among & below(rows["log_likelihood"], rows["log_likelihood_truth"])
-    return rows.assign(status=rows["status"].mask(short & (rows["status"] == CERTIFIED), BELOW_TRUTH))
+    return rows.assign(status=rows["status"].mask(short & rows["status"].isin(MAXIMA), BELOW_TRUTH))
 
 
 def _shares(rows: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -124,17 +124,17 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
         values = values.merge(status, on=["n", "replicate"], how="left")
     low, high = (np.nan if end is None else end for end in check["predicted"])
     slopes = _slopes(check, values) if check["kind"] == "slope" else {}
-    certified = values if check["kind"] == "fibre" else values[values["status"].isin(accepted(check["quantity"]))]
     judge = partial(_judge, check, predicted=(low, high), largest=max(map(int, document["cells"])))
-    on_certified = judge(certified, _slopes(check, certified) if slopes else {}) if len(certified) else None
+    found = judge(values, slopes)
+    repeated = {} if check["kind"] == "fibre" else _repeated(check, values, judge)
     return CheckResult(
         name=check["name"],
         kind=check["kind"],
         label=check["label"],
         predicted=(low, high),
         rivals=tuple(check["rivals"]),
-        judgement=_complete(_reconciled(judge(values, slopes), on_certified, document), check, document, fits),
-        converged=on_certified,
+        judgement=_complete(found if check["kind"] == "fibre" else _reconciled(found, repeated, document), check, document, fits),
+        converged=found if check["kind"] == "fibre" else repeated.get(next(iter(CARRYING))),
         slopes=slopes,
         values=values,
         reference=f"chi-squared, {check['degrees']} degrees of freedom" if "degrees" in check else "",
@@ -183,20 +183,29 @@ def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
     return slopes if own in slopes else {}
 
 
-def _reconciled(judgement: Judgement, on_certified: Judgement | None, document: Mapping[str, Any]) -> Judgement:
+def _repeated(check, values: pd.DataFrame, judge) -> dict[str, Judgement]:
+    """The verdict on the fits that may carry one, where there are any, by their name in :data:`CARRYING`."""
+    parts = {name: values[values["status"].isin(statuses)] for name, statuses in CARRYING.items()}
+    slopes = {name: _slopes(check, part) if check["kind"] == "slope" else {} for name, part in parts.items()}
+    return {name: judge(part, slopes[name]) for name, part in parts.items() if len(part)}
+
+
+def _reconciled(judgement: Judgement, repeated: Mapping[str, Judgement], document: Mapping[str, Any]) -> Judgement:
     """The verdict, or ``underpowered`` where it hangs on fits that are no maxima.
 
-    Where an estimator with a stopping rule of its own certifies nothing, the verdict is about where that rule stops.
+    Where an estimator with a stopping rule of its own finds no maximum, the verdict is about where that rule stops.
     """
-    if on_certified is None:
-        reason = f"{judgement.reason} No fit among them is a certified maximum."
+    if not repeated:
+        reason = f"{judgement.reason} No fit among them is a maximum in the box."
         if document.get("maximises") and judgement.verdict != Verdict.UNDERPOWERED:
-            return Judgement(Verdict.UNDERPOWERED, f"All fits: {reason}", "Certified maxima: more starts, or another box.")
+            return Judgement(Verdict.UNDERPOWERED, f"All fits: {reason}", "Maxima: more starts, or another box.")
         return replace(judgement, reason=reason)
-    if on_certified.verdict == judgement.verdict or judgement.verdict == Verdict.UNDERPOWERED:
+    decided = [item for item in repeated.items() if item[1].verdict != Verdict.UNDERPOWERED]
+    name, other = decided[0] if decided else list(repeated.items())[-1]
+    if other.verdict == judgement.verdict or judgement.verdict == Verdict.UNDERPOWERED:
         return judgement
-    reason = f"All fits: {judgement.reason} Certified maxima only ({on_certified.verdict}): {on_certified.reason}"
-    return Judgement(Verdict.UNDERPOWERED, reason, on_certified.needed, on_certified.count)
+    reason = f"All fits: {judgement.reason} {name} only ({other.verdict}): {other.reason}"
+    return Judgement(Verdict.UNDERPOWERED, reason, other.needed, other.count)
 
 
 def _complete(judgement: Judgement, check, document: Mapping[str, Any], fits: pd.DataFrame) -> Judgement:
