@@ -163,6 +163,14 @@ def test_a_quantity_that_models_like_the_truth_do_not_have_is_refused(quantity, 
         check_quantity(quantity, SOFT)
 
 
+def test_losses_of_softmax_gates_are_refused_for_others():
+    sigmoid = MixtureOfExperts(SigmoidGate([0.3, 0.0], [[2.0], [0.0]]), LINES, [0.2, 0.3])
+    with pytest.raises(ValueError, match="infimum over translations of gate slopes, which change"):
+        check_quantity("softmax_d1", sigmoid)
+    check_quantity("deepseek_d3", sigmoid)
+    check_quantity("softmax_d1", SOFT)
+
+
 @pytest.mark.parametrize("quantity", ["e2.eta_0.split2", "efficiency.nu[2]", "projection.l2", "mass.single", "likelihood_ratio"])
 def test_a_quantity_that_models_like_the_truth_have_is_accepted(quantity):
     check_quantity(quantity, SOFT)

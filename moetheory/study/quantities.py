@@ -44,6 +44,7 @@ FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood", "smallest_eigenvalue")
 """Read from the table of fits; nothing to measure."""
 FROM_SAMPLE = ("classification_entropy", "dendrogram_choice")
 """Measured on the sample itself: entropy of the responsibilities per row, and the dendrogram's number of experts."""
+OF_SOFTMAX_GATES = ("softmax_d1", "softmax_d2", "softmax_published_code", "deepseek_d1", "deepseek_d2", "deepseek_d5")
 _GROUP = r"\.(split|single|size[23]|(atom|split)[1-9]\d*)"
 _OF_FAMILY = re.compile(
     rf"(e2|ep|max|bary)\.(beta_[01]|beta_direction|c|Gamma|log_T|eta_[012b]|nu|kappa_[012b]|tau){_GROUP}"
@@ -56,6 +57,8 @@ _OF_FAMILY = re.compile(
 def check_quantity(quantity: str, truth: Model) -> None:
     """Raise for a quantity that nobody can measure, or that models like this truth do not have."""
     _check_name(quantity)
+    if quantity in OF_SOFTMAX_GATES and "beta_1" not in truth.mixing_measure().translations:
+        raise ValueError(f"quantity {quantity!r} has an infimum over translations of gate slopes, which change {truth.family}.")
     kind, _, rest = quantity.partition(".")
     if kind == EFFICIENCY:
         known = layout_of(truth).names()
