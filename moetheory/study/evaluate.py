@@ -126,15 +126,15 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
     slopes = _slopes(check, values) if check["kind"] == "slope" else {}
     judge = partial(_judge, check, predicted=(low, high), largest=max(map(int, document["cells"])))
     found = judge(values, slopes)
-    repeated = {} if check["kind"] == "fibre" else _repeated(check, values, judge)
+    repeated = _repeated(check, values, judge)
     return CheckResult(
         name=check["name"],
         kind=check["kind"],
         label=check["label"],
         predicted=(low, high),
         rivals=tuple(check["rivals"]),
-        judgement=_complete(found if check["kind"] == "fibre" else _reconciled(found, repeated, document), check, document, fits),
-        converged=found if check["kind"] == "fibre" else repeated.get(next(iter(CARRYING))),
+        judgement=_complete(_reconciled(found, repeated, document), check, document, fits),
+        converged=repeated.get(next(iter(CARRYING))),
         slopes=slopes,
         values=values,
         reference=f"chi-squared, {check['degrees']} degrees of freedom" if "degrees" in check else "",
@@ -184,7 +184,9 @@ def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
 
 
 def _repeated(check, values: pd.DataFrame, judge) -> dict[str, Judgement]:
-    """The verdict on the fits that may carry one, where there are any, by their name in :data:`CARRYING`."""
+    """The verdict on the fits that may carry one, where there are any, by their name in :data:`CARRYING`; of no fits the same."""
+    if check["kind"] == "fibre":
+        return dict.fromkeys(CARRYING, judge(values, {}))
     parts = {name: values[values["status"].isin(statuses)] for name, statuses in CARRYING.items()}
     slopes = {name: _slopes(check, part) if check["kind"] == "slope" else {} for name, part in parts.items()}
     return {name: judge(part, slopes[name]) for name, part in parts.items() if len(part)}
