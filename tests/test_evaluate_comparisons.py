@@ -1,12 +1,14 @@
 """Verdicts from rows made by hand, where fits are compared, values are unusable, or few."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from rows_by_hand import D1, LEVEL, OTHER, SIZES, Case, claim, measured, powers
 
 from moetheory.plotting.levels import level_figure
 from moetheory.report.verdicts import measured as report_measured
 from moetheory.study import ChiSquared, Gap, Levels, Rate, Recovery
+from moetheory.study.certified import status_of_both
 
 GAP = Gap("log_likelihood", "gap", against="best", low=-0.5, high=0.5)
 
@@ -119,3 +121,18 @@ def test_a_report_of_an_unfinished_run_has_no_verdicts(tmp_path):
     check = case.measures("softmax_d1", {n: values[n] for n in SIZES[:2]}).check()
     assert check.judgement.verdict == "underpowered"
     assert check.judgement.reason.startswith("Only 80 of 120 fits are stored: run the same command again.")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "both"),
+    [
+        ("converged", "converged", "converged"),
+        ("converged", "flat", "flat"),
+        ("flat", "converged", "flat"),
+        ("flat", "step_limit", "step_limit"),
+        ("step_limit", "flat", "step_limit"),
+        ("step_limit", "saddle", "step_limit"),
+    ],
+)
+def test_a_comparison_is_as_good_as_the_worse_of_its_fits(one, other, both):
+    assert status_of_both(pd.Series([one]), pd.Series([other])).tolist() == [both]

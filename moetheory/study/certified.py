@@ -12,5 +12,6 @@ CARRYING = {"Certified maxima": (CERTIFIED,), "Maxima in the box": MAXIMA}
 
 
 def status_of_both(one: pd.Series, other: pd.Series) -> pd.Series:
-    """Status of comparisons of two fits: certified where both are, else that of the first that is not."""
-    return one.where(one != CERTIFIED, other)
+    """Status of comparisons of two fits: that of one that is no maximum, else of one that is not certified, the first first."""
+    first = (one != CERTIFIED) & (other.isin(MAXIMA) | ~one.isin(MAXIMA))
+    return one.where(first, other)

@@ -184,12 +184,17 @@ def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
 
 
 def _repeated(check, values: pd.DataFrame, judge) -> dict[str, Judgement]:
-    """The verdict on the fits that may carry one, where there are any, by their name in :data:`CARRYING`; of no fits the same."""
+    """The verdict on the fits that may carry one, by their name in :data:`CARRYING`, up to the first that decide."""
     if check["kind"] == "fibre":
         return dict.fromkeys(CARRYING, judge(values, {}))
-    parts = {name: values[values["status"].isin(statuses)] for name, statuses in CARRYING.items()}
-    slopes = {name: _slopes(check, part) if check["kind"] == "slope" else {} for name, part in parts.items()}
-    return {name: judge(part, slopes[name]) for name, part in parts.items() if len(part)}
+    found: dict[str, Judgement] = {}
+    for name, statuses in CARRYING.items():
+        part = values[values["status"].isin(statuses)]
+        if len(part):
+            found[name] = judge(part, _slopes(check, part) if check["kind"] == "slope" else {})
+            if found[name].verdict != Verdict.UNDERPOWERED:
+                break
+    return found
 
 
 def _reconciled(judgement: Judgement, repeated: Mapping[str, Judgement], document: Mapping[str, Any]) -> Judgement:
@@ -202,8 +207,7 @@ def _reconciled(judgement: Judgement, repeated: Mapping[str, Judgement], documen
         if document.get("maximises") and judgement.verdict != Verdict.UNDERPOWERED:
             return Judgement(Verdict.UNDERPOWERED, f"All fits: {reason}", "Maxima: more starts, or another box.")
         return replace(judgement, reason=reason)
-    decided = [item for item in repeated.items() if item[1].verdict != Verdict.UNDERPOWERED]
-    name, other = decided[0] if decided else list(repeated.items())[-1]
+    name, other = list(repeated.items())[-1]
     if other.verdict == judgement.verdict or judgement.verdict == Verdict.UNDERPOWERED:
         return judgement
     reason = f"All fits: {judgement.reason} {name} only ({other.verdict}): {other.reason}"
