@@ -12,8 +12,8 @@ STEPS = 60
 def mixture_quantile(weights: np.ndarray, means: np.ndarray, deviations: np.ndarray, level: float) -> np.ndarray:
     """Quantile of one level of many normal mixtures (n, k), by bisection between the least and largest of their components.
 
-    >>> mixture_quantile(np.array([[0.5, 0.5]]), np.array([[-1.0, 1.0]]), np.array([0.3, 0.3]), 0.5).round(9).tolist()
-    [0.0]
+    >>> mixture_quantile(np.array([[0.5, 0.5]]), np.array([[0.0, 2.0]]), np.array([0.3, 0.3]), 0.5).round(9).tolist()
+    [1.0]
     """
     ends = means + deviations * ndtri(level)
     low, high = ends.min(axis=1), ends.max(axis=1)
