@@ -115,7 +115,7 @@ def test_rules_near_the_truth_need_its_family():
     for rule in (NearTruth(0.1), Splits(0.2), PublishedNearTruth()):
         with pytest.raises(ValueError, match="starts near the truth need its family, SigmoidGate.*use RandomStarts"):
             rule.points(layout, sample_of(truth), truth, np.random.default_rng(0))
-    with pytest.raises(ValueError, match="is for softmax gates alone"):
+    with pytest.raises(ValueError, match="is for softmax gates with linear experts"):
         PublishedNearTruth().points(layout, sample_of(truth), TRUTHS["softmax"], np.random.default_rng(0))
 
 
