@@ -158,7 +158,8 @@ def test_a_gate_of_a_simulation_file_travels_to_workers(tmp_path, backend):
     source = Path(study_cases.__file__).read_text()
     truth = "gate=SoftmaxGate(intercept=[-2.0, 0.0], slope=[[4.0], [0.0]])"
     rate = source.partition("D1 = ")[2].partition("\n")[0]
-    text = gate + source.replace(truth, truth.replace("SoftmaxGate", "SoftplusGate")).replace(rate, HELLINGER).replace(GAP, "(D1,)")
+    own = source.replace(truth, truth.replace("SoftmaxGate", "SoftplusGate"))
+    text = gate + own.replace(rate, HELLINGER).replace(GAP, "(D1,)")
     (tmp_path / "own.py").write_text(text)
     simulations = load([tmp_path / "own.py"])
     assert type(simulations[0].claims[0].truth.gate).__name__ == "SoftplusGate"
