@@ -8,10 +8,12 @@ import numpy as np
 
 from moetheory.estimators import Fit, Status
 from moetheory.sampling import Sample
+from moetheory.units import CONSTANT
 
 COLLINEAR = 1e-3
 """Standardised columns, scaled to unit length, with a singular value below this count as collinear."""
 TAKES_PART = 0.1
+"""Share of a column in such a combination from which on it is named."""
 
 
 def advice_on(fit: Fit, sample: Sample, names: Sequence[str]) -> str:
@@ -33,7 +35,7 @@ def _on_columns(sample: Sample, names: Sequence[str]) -> list[str]:
     centred = sample.x - sample.x.mean(axis=0)
     length = np.linalg.norm(centred, axis=0)
     size = np.linalg.norm(sample.x, axis=0)
-    constant = length <= 1e-10 * size
+    constant = length <= CONSTANT * size
     found += [f"Input {names[column]} is constant: leave it out." for column in np.flatnonzero(constant)]
     varying = np.flatnonzero(~constant)
     if varying.size < 2:

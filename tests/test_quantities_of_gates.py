@@ -155,7 +155,7 @@ def test_the_entropy_is_per_row():
         ("e2.eta_2.single", "has no eta_2; it has beta_1, eta_1, eta_0, nu"),
         ("e2.kappa_0.single", "has no kappa_0"),
         ("efficiency.nu[3]", r"has no nu\[3\]"),
-        ("shared_mass.single", "it has no shared experts"),
+        ("shared_mass.single", "has no shared experts"),
     ],
 )
 def test_a_quantity_that_models_like_the_truth_do_not_have_is_refused(quantity, words):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.stats import t
+from slopes_by_hand import GRID, ROOT_N, exact_slope
 
 from moetheory.rates import (
-    Slope,
     Verdict,
     estimate_slope,
     judge_distribution,
@@ -18,14 +18,6 @@ from moetheory.rates import (
     plan_replicates,
     predicted_interval,
 )
-
-GRID = np.geomspace(1e2, 1e5, 8)
-ROOT_N = (-0.5, -0.4348)
-
-
-def exact_slope(rate=0.5, variation=0.76, replicates=40, sizes=GRID):
-    centre = sizes**-rate
-    return Slope(sizes, "mean", centre, variation * centre / np.sqrt(replicates), np.full(sizes.size, replicates))
 
 
 def test_replicates_go_with_their_size():

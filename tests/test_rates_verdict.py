@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta, norm, t
+from slopes_by_hand import GRID, ROOT_N, VARIATION, exact_slope
 
 from moetheory.rates import (
     Slope,
@@ -20,11 +21,7 @@ from moetheory.rates import (
     judge_slope,
     mean_median_disagree,
     plan_replicates,
-    predicted_interval,
 )
-
-GRID = np.geomspace(1e2, 1e5, 8)
-VARIATION = 0.76
 
 
 def lognormal_losses(rng, sizes=GRID, rate=0.5, replicates=40, variation=VARIATION):
@@ -33,20 +30,11 @@ def lognormal_losses(rng, sizes=GRID, rate=0.5, replicates=40, variation=VARIATI
     return [rng.lognormal(-rate * np.log(n) - spread**2 / 2, spread, replicates) for n in sizes]
 
 
-def exact_slope(rate=0.5, variation=VARIATION, replicates=40, sizes=GRID):
-    """A slope whose centres lie on n^-rate exactly."""
-    centre = sizes**-rate
-    error = variation * centre / np.sqrt(replicates)
-    return Slope(sizes, "mean", centre, error, np.full(sizes.size, replicates))
-
-
 def binomial_error(p, count):
     return np.sqrt(p * (1 - p) / count)
 
 
 # Verdicts on slopes
-
-ROOT_N = predicted_interval(0.5, GRID, 0.5)
 
 
 def test_error_of_a_sample_mean_is_consistent_with_root_n():

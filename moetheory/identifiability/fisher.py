@@ -14,7 +14,7 @@ import numpy as np
 from moetheory.estimators.layout import Layout
 from moetheory.kinks import kinks
 from moetheory.losses.distances import PANEL_EDGES
-from moetheory.losses.quadrature import gauss_legendre_nodes
+from moetheory.losses.quadrature import gauss_legendre, gauss_legendre_nodes
 from moetheory.regression import RegressionMixture
 from moetheory.sampling import InputLaw, Model, weights_and_means
 
@@ -23,6 +23,7 @@ PIECES = 8
 RESPONSE_ORDER = 16
 """Gauss-Legendre points per panel of the response."""
 INPUTS_AT_ONCE = 2048
+"""Inputs whose points are laid out at once."""
 CHUNK = 2**13
 """Points (x, y) whose scores are computed at once."""
 SINGULAR = 1e-10
@@ -222,7 +223,7 @@ def _points(model: Model, x: np.ndarray, probability: np.ndarray) -> Iterator[tu
     deviations = np.sqrt(np.asarray(model.variances))
     edges = weights_and_means(model, x)[1][:, :, None] + deviations[:, None] * PANEL_EDGES
     edges = np.sort(edges.reshape(len(x), -1), axis=1)
-    abscissae, weights = np.polynomial.legendre.leggauss(RESPONSE_ORDER)
+    abscissae, weights = gauss_legendre(RESPONSE_ORDER)
     half = np.diff(edges)[:, :, None] / 2
     y = (edges[:, :-1, None] + half * (1 + abscissae)).reshape(len(x), -1)
     weight = (half * weights).reshape(y.shape) * probability[:, None]

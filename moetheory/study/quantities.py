@@ -45,6 +45,7 @@ FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood", "smallest_eigenvalue")
 FROM_SAMPLE = ("classification_entropy", "dendrogram_choice")
 """Measured on the sample itself: entropy of the responsibilities per row, and the dendrogram's number of experts."""
 OF_SOFTMAX_GATES = ("softmax_d1", "softmax_d2", "softmax_published_code", "deepseek_d1", "deepseek_d2", "deepseek_d5")
+"""Losses with an infimum over translations of gate slopes too, or of a fit that is pinned there."""
 _GROUP = r"\.(split|single|size[23]|(atom|split)[1-9]\d*)"
 _OF_FAMILY = re.compile(
     rf"(e2|ep|max|bary)\.(beta_[01]|beta_direction|c|Gamma|log_T|eta_[012b]|nu|kappa_[012b]|tau){_GROUP}"
@@ -62,17 +63,15 @@ def check_quantity(quantity: str, truth: Model) -> None:
     kind, _, rest = quantity.partition(".")
     if kind == EFFICIENCY:
         known = layout_of(truth).names()
-    elif kind.startswith(f"{SHARED}_"):
-        known = [rest] if truth.shared else []
+    elif kind.startswith(f"{SHARED}_") and not truth.shared:
+        raise ValueError(f"quantity {quantity!r}: {truth.family} has no shared experts.")
     elif rest and kind in PARAMETER_ERRORS and kind not in ("mass", "function"):
         measure = truth.mixing_measure()
         rest, known = rest.partition(".")[0], [name for one in (measure, measure.shared) if one for name in one.atoms]
     else:
         return
     if rest not in known:
-        raise ValueError(
-            f"quantity {quantity!r}: {truth.family} has no {rest or kind}; it has {', '.join(known) or 'no shared experts'}."
-        )
+        raise ValueError(f"quantity {quantity!r}: {truth.family} has no {rest or kind}; it has {', '.join(known)}.")
 
 
 def _check_name(quantity: str) -> None:
