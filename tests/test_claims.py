@@ -111,5 +111,12 @@ def test_degrees_of_freedom_are_an_integer():
         ChiSquared("likelihood_ratio", "ratio", degrees=8.5)
 
 
+def test_the_law_of_the_inputs_is_printed_as_intervals():
+    one = replace(claim(SOFTMAX, 2), name="one")
+    printed = describe(Simulation("One", "0000.00000", (one,), name="one"), one, 0, Settings("quick"))["setting"]
+    assert printed["inputs"] == "Uniform on [-1, 1]"
+    assert printed["truth"].startswith("k* = 2; beta_0 = (0.5, 0); beta_1 = (2, 0)")
+
+
 def test_sizes_spaced_evenly_occur_once():
     assert log_spaced(1, 3, 9) == (1, 2, 3)

@@ -150,6 +150,9 @@ def test_running_one_simulation_keeps_the_others_in_the_report(call, stored):
     report = Path("results/quick/report.md").read_text()
     assert "second-mle" in report
     assert "tiny-mle" in report
+    assert call("run", "simulations/second.py", "--jobs", 1, "--out", "own")[0] == 0
+    assert "tiny-mle" not in Path("own/report.md").read_text()
+    assert {folder.name for folder in Path("own").iterdir() if folder.is_dir()} == {"second"}
     assert call("report", "tiny", "--out", "only")[0] == 0
     assert "second-mle" not in Path("only/report.md").read_text()
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy.stats import chi2
 
 from moetheory.plotting import draw, save_all
@@ -103,3 +104,25 @@ def test_frequencies_have_their_exact_interval_on_the_page_of_claims(tmp_path):
 def test_a_level_that_is_not_defined_at_the_largest_size_is_none(tmp_path):
     check = with_check("level", values=values({100: [1.0, 2.0], 1000: [np.nan, np.nan]}))
     assert row_of(page_of(check, tmp_path), "efficiency ratio")[4] == measured(check.checks[0]) == "n/a"
+
+
+@pytest.mark.parametrize(
+    ("samples", "scales"),
+    [
+        ({10: [1e-3], 30: [1e-2], 300: [0.1]}, ("log", "log")),
+        ({110: [1e-3], 150: [1e-2], 400: [0.1]}, ("linear", "log")),
+        ({-200: [1.0], 0: [2.0], 200: [3.0]}, ("linear", "log")),
+        ({-200: [0.0], 0: [1e-17], 200: [0.0]}, ("linear", "linear")),
+    ],
+)
+def test_a_fibre_is_drawn_with_all_its_points(samples, scales):
+    claim = with_check("fibre", values=values(samples))
+    (axes,) = draw(claim, claim.checks[0]).axes
+    assert (axes.get_xscale(), axes.get_yscale()) == scales
+    assert axes.lines[0].get_xdata().tolist() == [n / 100 for n in samples]
+    assert axes.lines[0].get_ydata().tolist() == [value for (value,) in samples.values()]
+
+
+def test_a_report_tells_how_many_values_are_left_out(tmp_path):
+    claim = with_check("level", values=values({100: [1.0, 2.0, np.nan]}))
+    assert "1 of 3 values are not defined and left out" in write_report([claim], tmp_path, {})[0].read_text()
