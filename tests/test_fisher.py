@@ -15,6 +15,7 @@ from moetheory import LinearExpert, MixtureOfExperts, SoftmaxGate, Uniform, draw
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, expand
 from moetheory.identifiability import SingularInformationWarning, cramer_rao, fisher_information
+from moetheory.identifiability.fisher import cramer_rao_at, information_at
 from moetheory.sampling import Grid
 
 UNIT = Uniform((0.0,), (1.0,))
@@ -189,3 +190,12 @@ def test_wrong_dimension_is_refused():
 def test_no_nodes_are_refused():
     with pytest.raises(ValueError, match="count is 0"):
         fisher_information(STEEP, UNIT, nodes=0)
+
+
+def test_rows_that_occur_often_count_often():
+    x = np.array([[-0.5], [0.2], [0.9]])
+    model = MixtureOfExperts(SoftmaxGate([0.3, 0.0], [[2.0], [0.0]]), LinearExpert([[-2.0], [2.0]], [1.0, -1.0]), [0.2, 0.3])
+    twelve = np.repeat(x, [1, 2, 9], axis=0)
+    exact = np.linalg.inv(information_at(model, twelve, np.full(12, 1 / 12)))
+    scale = np.r_[np.ones(6), 0.2, 0.3]
+    np.testing.assert_allclose(cramer_rao_at(model, twelve).covariance, exact * np.outer(scale, scale), rtol=1e-6)
