@@ -1,4 +1,4 @@
-"""Gates and experts by name, class or kind, as users write them."""
+"""Gates and experts of densities by name, class or kind, as users write them."""
 
 from __future__ import annotations
 
@@ -19,5 +19,6 @@ def kind_by_name(argument: str, value: Any, options: Mapping[str, Any] | None) -
     register = classes_by_file(package, base)
     part = kind.part if kind else register.get(value) if isinstance(value, str) else value
     if not (isinstance(part, type) and issubclass(part, base)):
-        raise ValueError(f"{argument}={value!r}; choose one of {list(register)}, or give a class or a Kind.")
+        offered = [name for name, one in register.items() if getattr(one, "normalised", True)]
+        raise ValueError(f"{argument}={value!r}; choose one of {offered}, or give a class or a Kind.")
     return kind or part.kind(**(options or {}))

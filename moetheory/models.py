@@ -365,6 +365,9 @@ def _shared_measure(shared: SharedExperts) -> MixingMeasure:
 
 
 def _check_counts(what: str, *parts, **vectors) -> None:
+    for name, vector in vectors.items():
+        if np.ndim(vector) != 1:
+            raise ValueError(f"{name}={vector} of {what}; need one number per atom, (k,): [0.1, 0.2] for two.")
     counts = {len(getattr(part, name)) for part in parts for name in part.present()} | {len(v) for v in vectors.values()}
     if len(counts) != 1:
         raise ValueError(f"{what} describe {sorted(counts)} atoms; need the same number k for all.")

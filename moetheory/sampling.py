@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from numbers import Integral
+from typing import Any, final
 
 import jax
 import numpy as np
@@ -78,6 +80,12 @@ class InputLaw(abc.ABC):
         return probability
 
 
+def _require_sides(low: Any, high: Any) -> None:
+    """Raise unless both ends of a box are sequences, one number per input."""
+    if not (isinstance(low, Sequence) and isinstance(high, Sequence)):
+        raise ValueError(f"low={low!r} and high={high!r}; need a number per input each: for one input low=(0.0,), high=(1.0,).")
+
+
 @final
 @dataclass(frozen=True)
 class Uniform(InputLaw):
@@ -93,6 +101,7 @@ class Uniform(InputLaw):
     high: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        _require_sides(self.low, self.high)
         inside = all(-np.inf < low < high < np.inf for low, high in zip(self.low, self.high, strict=False))
         if not self.low or len(self.low) != len(self.high) or not inside:
             raise ValueError(f"low={self.low} and high={self.high}; need as many lows as highs, finite, each low < its high.")
@@ -120,6 +129,7 @@ class Grid(InputLaw):
     high: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        _require_sides(self.low, self.high)
         if len(self.low) != 1 or len(self.high) != 1 or not -np.inf < self.low[0] < self.high[0] < np.inf:
             raise ValueError(f"low={self.low} and high={self.high}; a grid needs one input and finite low < high.")
 
@@ -227,8 +237,10 @@ def draw(model: Model, inputs: InputLaw, size: int, generator: np.random.Generat
     >>> draw(model, Uniform((0.0,), (1.0,)), 5, np.random.default_rng(0)).y.shape
     (5,)
     """
-    if size < 1:
-        raise ValueError(f"size={size}; a sample needs at least one observation.")
+    if not isinstance(size, Integral) or size < 1:
+        raise ValueError(f"size={size!r}; need an integer: a sample has at least one observation.")
+    if not isinstance(generator, np.random.Generator):
+        raise ValueError(f"generator={generator!r}; need a NumPy generator, such as np.random.default_rng(0).")
     if len(inputs.low) != model.dimension:
         raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {model.dimension}; they must agree.")
     x = inputs.inputs(size, generator)

@@ -120,3 +120,9 @@ def test_the_law_of_the_inputs_is_printed_as_intervals():
 
 def test_sizes_spaced_evenly_occur_once():
     assert log_spaced(1, 3, 9) == (1, 2, 3)
+
+
+@pytest.mark.parametrize(("low", "high", "count"), [(0, 100, 3), (10, 5, 3), (10, np.inf, 3), (10, 100, 0)])
+def test_sample_sizes_that_cannot_be_spaced_are_refused(low, high, count):
+    with pytest.raises(ValueError, match=f"low={low}, high={high}, count={count}; need sizes 0 < low <= high"):
+        log_spaced(low, high, count)

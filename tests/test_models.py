@@ -109,6 +109,11 @@ def test_numbers_of_atoms_must_agree(variance):
         MixtureOfExperts(TRUTH.gate, TRUTH.expert, variance)
 
 
+def test_a_variance_for_all_atoms_together_is_refused():
+    with pytest.raises(ValueError, match=r"variance=0.1 of .*; need one number per atom, \(k,\)"):
+        MixtureOfExperts(TRUTH.gate, TRUTH.expert, 0.1)
+
+
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
 def test_variances_must_be_positive_and_finite(bad):
     with pytest.raises(ValueError, match="positive finite variances"):

@@ -154,6 +154,12 @@ def test_input_laws_are_checked(law, low, high):
         law(low, high)
 
 
+@pytest.mark.parametrize("law", [Uniform, Grid])
+def test_ends_of_a_box_are_sequences(law):
+    with pytest.raises(ValueError, match=r"low=0.0 and high=1.0; need a number per input each"):
+        law(0.0, 1.0)
+
+
 def test_a_grid_has_one_input():
     with pytest.raises(ValueError, match="one input"):
         Grid((0.0, 0.0), (1.0, 1.0))
@@ -161,8 +167,11 @@ def test_a_grid_has_one_input():
 
 def test_draw_is_checked():
     generator = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="size=0; a sample needs at least one"):
-        draw(TRUTH, UNIT, 0, generator)
+    for size in (0, 10.5):
+        with pytest.raises(ValueError, match=f"size={size}; need an integer"):
+            draw(TRUTH, UNIT, size, generator)
+    with pytest.raises(ValueError, match="generator=7; need a NumPy generator"):
+        draw(TRUTH, UNIT, 5, 7)
     with pytest.raises(ValueError, match="inputs have dimension 2, the model 1"):
         draw(TRUTH, Uniform((0.0, 0.0), (1.0, 1.0)), 5, generator)
 

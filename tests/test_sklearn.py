@@ -285,7 +285,7 @@ def test_fewer_rows_than_parameters_is_said():
         ({"n_starts": True}, "n_starts=True; need an integer"),
         ({"max_iter": 0}, "max_iter=0; need an integer"),
         ({"tol": -1.0}, "tol=-1.0; need a number of at least 0"),
-        ({"gate": "hard"}, r"gate='hard'; choose one of \['activated_temperature', 'competition', .*'softmax', 'temperature'"),
+        ({"gate": "hard"}, r"gate='hard'; choose one of \['activated_temperature', 'competition', .*'softmax', 'temperature'\]"),
         ({"expert": "cubic"}, r"expert='cubic'; choose one of \['constant', 'feed_forward', 'linear', 'polynomial'\]"),
         ({"estimator": "moments"}, r"estimator='moments'; choose one of \['mle', 'em'\]"),
     ],

@@ -193,4 +193,6 @@ def log_spaced(low: float, high: float, count: int) -> tuple[int, ...]:
     >>> log_spaced(100, 10_000, 3)
     (100, 1000, 10000)
     """
+    if not (0 < low <= high < np.inf and count >= 1):
+        raise ValueError(f"low={low}, high={high}, count={count}; need sizes 0 < low <= high and at least one of them.")
     return tuple(dict.fromkeys(round(float(size)) for size in np.geomspace(low, high, count)))
