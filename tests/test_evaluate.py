@@ -232,13 +232,22 @@ def test_with_few_or_no_certified_fits_there_is_no_verdict(tmp_path, certified):
     assert ("No fit among them is a maximum in the box" in check.judgement.reason) == (certified == 0)
 
 
-def test_a_verdict_on_a_stopping_rule_needs_no_maximum(tmp_path):
+@pytest.mark.parametrize(("certified", "words"), [(0, "No fit among them is a maximum in the box"), (1, "Too few fits")])
+def test_a_verdict_on_a_stopping_rule_needs_no_maximum(tmp_path, certified, words):
     case = Case(tmp_path, claim(D1, estimator=EM.estimator))
     for n in SIZES:
-        case.fits(n, 40, status="not_stationary")
-    check = case.measures("softmax_d1", powers(0.5)).check()
-    assert (check.judgement.verdict, check.converged) == ("consistent", None)
-    assert "No fit among them is a maximum in the box" in check.judgement.reason
+        case.fits(n, 40, status=["converged"] * certified + ["not_stationary"] * (40 - certified))
+    judgement = case.measures("softmax_d1", powers(0.5)).check().judgement
+    assert judgement.verdict == "consistent" and words in judgement.reason
+
+
+def test_a_stopping_rule_that_stops_elsewhere_than_its_maxima_has_no_verdict(tmp_path):
+    good, bad = powers(0.5), powers(0.25, seed=1)
+    case = Case(tmp_path, claim(D1, estimator=EM.estimator), replicates=80)
+    for n in SIZES:
+        case.fits(n, 80, status=["converged"] * 40 + ["not_stationary"] * 40)
+    judgement = case.measures("softmax_d1", {n: [*good[n], *bad[n]] for n in SIZES}).check().judgement
+    assert judgement.verdict == "underpowered" and "Certified maxima only (consistent)" in judgement.reason
 
 
 @pytest.mark.parametrize("certified", [0, 1])

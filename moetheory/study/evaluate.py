@@ -200,16 +200,19 @@ def _repeated(check, values: pd.DataFrame, judge) -> dict[str, Judgement]:
 def _reconciled(judgement: Judgement, repeated: Mapping[str, Judgement], document: Mapping[str, Any]) -> Judgement:
     """The verdict, or ``underpowered`` where it hangs on fits that are no maxima.
 
-    Where an estimator with a stopping rule of its own finds no maximum, the verdict is about where that rule stops.
+    Where an estimator with a stopping rule of its own finds too few maxima for a verdict, it is about where that rule stops.
     """
+    maximises = document.get("maximises", True)
     if not repeated:
         reason = f"{judgement.reason} No fit among them is a maximum in the box."
-        if document.get("maximises") and judgement.verdict != Verdict.UNDERPOWERED:
+        if maximises and judgement.verdict != Verdict.UNDERPOWERED:
             return Judgement(Verdict.UNDERPOWERED, f"All fits: {reason}", "Maxima: more starts, or another box.")
         return replace(judgement, reason=reason)
     name, other = list(repeated.items())[-1]
     if other.verdict == judgement.verdict or judgement.verdict == Verdict.UNDERPOWERED:
         return judgement
+    if other.verdict == Verdict.UNDERPOWERED and not maximises:
+        return replace(judgement, reason=f"{judgement.reason} Too few fits among them are maxima for a verdict on these.")
     reason = f"All fits: {judgement.reason} {name} only ({other.verdict}): {other.reason}"
     return Judgement(Verdict.UNDERPOWERED, reason, other.needed, other.count)
 
