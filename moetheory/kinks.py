@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -40,15 +42,23 @@ def kinks(model: Model, low: float, high: float) -> np.ndarray:
     return points[(points > low) & (points < high)]
 
 
+def weight_zeros(model: Model, low: float, high: float) -> np.ndarray:
+    """Points of an interval, (m,), where a weight of a model with one input is zero since a response is."""
+    return _sign_changes(_responses_at, model, low, high) if model.gate.vanishes_with_response else np.zeros(0)
+
+
 def _switching_points(model: Model, low: float, high: float) -> np.ndarray:
-    if not model.family.kinked:
-        return np.zeros(0)
+    return _sign_changes(_switches_at, model, low, high) if model.family.kinked else np.zeros(0)
+
+
+def _sign_changes(table: Callable, model: Model, low: float, high: float) -> np.ndarray:
+    """Where columns of a table of functions of the input change sign."""
     grid = np.linspace(low, high, GRID + 1)
-    (values,) = by_rows(_switches_at, model, grid[:, None])
+    (values,) = by_rows(table, model, grid[:, None])
 
     def root(left: int, column: int) -> float:
         def switch(x: float) -> float:
-            return float(_switches_at(model, np.full((1, 1), x))[0][0, column])
+            return float(table(model, np.full((1, 1), x))[0][0, column])
 
         return brentq(switch, grid[left], grid[left + 1], xtol=1e-15)
 
@@ -58,13 +68,22 @@ def _switching_points(model: Model, low: float, high: float) -> np.ndarray:
 
 
 @jax.jit
+def _responses_at(model: Model, rows):
+    return (jax.vmap(lambda x: _responses(model, x))(rows),)
+
+
+def _responses(model: Model, x):
+    return jax.vmap(lambda expert: expert.mean(x))(model.expert)
+
+
+@jax.jit
 def _switches_at(model: Model, rows):
     return (jax.vmap(lambda x: _switches(model, x))(rows),)
 
 
 def _switches(model: Model, x):
     """Functions of the input whose sign changes are the kinks."""
-    responses = jax.vmap(lambda expert: expert.mean(x))(model.expert)
+    responses = _responses(model, x)
     found = [jnp.zeros(0) + 1.0]
     if model.gate.top_k is not None:
         scores = jax.vmap(lambda gate, response: gate.score(x, response))(model.gate, responses)

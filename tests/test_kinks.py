@@ -76,6 +76,23 @@ def test_distances_with_jumps_agree_with_fine_panels(top_k):
         assert found == pytest.approx(getattr(exact, name), rel=allowed), name
 
 
+@pytest.mark.parametrize("response", ["abs", "square", "norm"])
+@pytest.mark.parametrize("gap", [4e-3, 1e-4])
+def test_distances_where_a_weight_is_zero_agree_with_fine_panels(response, gap):
+    """Roots of densities are singular there; one zero of the truth is the end of the inputs, that of the fit lies beyond."""
+    lines = [LinearExpert([[1.5], [1.0]], [1.5 + shift, -1.5 - shift]) for shift in (0.0, gap)]
+    truth, other = (MixtureOfExperts(CompetitionGate(response, "normalised"), one, [0.09, 0.16]) for one in lines)
+    zeros, steps = np.array([-1.0, -1.0 - gap / 1.5, 1.5]), 3 * 2.0 ** -np.arange(2, 30)
+    splits = (zeros[:, None] + np.concatenate([-steps, [0.0], steps])).ravel()
+    splits = np.unique(splits[np.abs(splits) < 1.5])
+    nodes, probability = gauss_legendre_nodes([-1.5], [1.5], 16, splits=splits)
+    tables = [Tabulated(*weights_and_means(model, nodes), np.asarray(model.variances)) for model in (truth, other)]
+    exact = density_distances(*tables, probability)
+    for name, allowed in (("hellinger", 1e-4), ("total_variation", 1e-3)):
+        found = distance(truth, Uniform((-1.5,), (1.5,)), other, name)
+        assert found == pytest.approx(getattr(exact, name), rel=allowed), name
+
+
 def test_a_laplace_centre_at_an_observation_is_a_kink_of_the_likelihood():
     """With one input a maximum often sits where a centre meets a row; its one-sided slopes both lead down."""
     truth = MixtureOfExperts(LaplaceGate([0.3, 0.0], [[-0.8], [1.0]]), LinearExpert([[3.0], [-2.0]], [1.0, -1.0]), [0.09, 0.16])

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from moetheory.kinks import kinks
+from moetheory.kinks import kinks, weight_zeros
 from moetheory.losses.distances import ORDERS, Tabulated, refined_distance
 from moetheory.losses.quadrature import function_error, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
@@ -19,6 +19,8 @@ PANELS = 16
 """Panels of one input, between which truth and fit change alike."""
 GRID = 2048
 """Intervals on which their change is looked at."""
+GRADES = 4.0 ** -np.arange(3, 12)
+"""Distances of panels from zeros of weights, in lengths of the interval: roots of densities are singular there."""
 APART = 6.0
 """Standard deviations from which on the distance of two means changes no density any more."""
 AVERAGING = {1: 128, 2: 32}
@@ -93,7 +95,16 @@ def _panels(inputs: InputLaw, *models: MixtureOfExperts) -> tuple[float, ...]:
     change = np.abs(np.diff(np.hstack([weights, 0.5 * np.clip(gaps, -1, 1)]), axis=0)).sum(axis=1)
     passed = np.concatenate([[0.0], np.cumsum(np.sqrt(1 / GRID + change))])
     ends = np.interp(np.linspace(0, passed[-1], PANELS + 1)[1:-1], passed, x)
-    return tuple(np.unique([*ends, *_splits(inputs, *models)]).tolist())
+    return tuple(np.unique([*ends, *_splits(inputs, *models), *_around_zeros(inputs, *models)]).tolist())
+
+
+def _around_zeros(inputs: InputLaw, *models: MixtureOfExperts) -> np.ndarray:
+    """Ends of panels that are the smaller the nearer they are to an input, perhaps just outside, where a weight is zero."""
+    low, high = inputs.low[0], inputs.high[0]
+    steps = (high - low) * np.concatenate([-GRADES, [0.0], GRADES])
+    zeros = np.concatenate([weight_zeros(model, low + steps.min(), high + steps.max()) for model in models])
+    points = (zeros[:, None] + steps).ravel()
+    return points[(points > low) & (points < high)]
 
 
 def _splits(inputs: InputLaw, *models: Model) -> tuple[float, ...]:
