@@ -96,6 +96,18 @@ def test_a_slope_far_from_the_prediction_needs_no_power():
     assert judge_slope(steep, ROOT_N, [0.4], upper_bound=False).verdict is Verdict.INCONSISTENT
 
 
+def test_one_loss_that_is_all_of_a_mean_puts_no_slope_far_from_the_prediction():
+    """Means 0.1, 63, 2.9 with errors 2%, 98%, 98%: the logarithms of the last two have no error by the delta method."""
+    rng = np.random.default_rng(3)
+    losses = [rng.normal(centre, centre / 10, 24) for centre in (0.1, 0.06, 0.03)]
+    losses[1][0] += 1500.0
+    losses[2][0] += 70.0
+    line = estimate_slope([1000, 3162, 10_000], losses)
+    judged = judge_slope(line, ROOT_N, [0.25])
+    assert line.slope - ROOT_N[1] > 2 * line.error and judged.verdict is Verdict.UNDERPOWERED
+    assert "a mean is less than twice its error" in judged.reason
+
+
 @given(st.floats(0.001, 0.2), st.lists(st.floats(0, 1), min_size=1, max_size=3))
 def test_underpowered_exactly_when_two_errors_exceed_half_the_distance(relative, rivals):
     line = exact_slope(variation=relative * np.sqrt(40))

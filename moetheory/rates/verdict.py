@@ -51,7 +51,8 @@ def judge_slope(
     """Verdict on a rate; whether the study has power is decided from the error before the slope is looked at.
 
     Underpowered if ``2 SE > delta / 2``, delta the distance from the predicted interval to the nearest rival
-    slope, unless the slope misses the interval by more than 4 SE, which is inconsistent; otherwise consistent if
+    slope, unless the slope misses the interval by more than 4 SE, which is inconsistent (where every location is twice its
+    standard error at least, so that its logarithm has one); otherwise consistent if
     ``[b - 2 SE, b + 2 SE]`` meets the predicted interval, inconsistent if not. With few replicates the t quantile takes the
     place of 2 (see `Slope.error`).
 
@@ -93,8 +94,11 @@ def judge_slope(
     found = f"The slope {slope.slope:.3f} with {named}"
     target = f"the predicted interval [{low:.3f}, {high:.3f}]"
     missed = max(slope.slope - high, 0.0 if upper_bound else low - slope.slope)
-    if (limit == 0 or error > limit) and missed <= 2 * error + ROUNDING:
-        reason = f"{named} exceeds {limit:.3f}, {origin}; the slope does not miss {target} by twice that."
+    far = missed > 2 * error + ROUNDING
+    located = bool(np.all(2 * slope.centre_se <= slope.centre))
+    if (limit == 0 or error > limit) and not (far and located):
+        why = f"a {slope.location} is less than twice its error" if far else f"the slope does not miss {target} by twice that"
+        reason = f"{named} exceeds {limit:.3f}, {origin}; {why}."
         return Judgement(Verdict.UNDERPOWERED, reason, *_replicates_needed(slope, limit))
     error += ROUNDING
     if slope.slope + error < low and upper_bound:
