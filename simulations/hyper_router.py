@@ -10,6 +10,7 @@ from moetheory.published.arxiv_2312_07035 import (
     NUMBERS,
     OUTSIDE,
     SEARCH,
+    THOROUGH,
     family,
     inside,
     linear,
@@ -58,24 +59,29 @@ def within(name, title, constraint):
     )
 
 
-def beyond(name, title, constraint, statement):
+def beyond(name, title, constraint, statement, estimator=SEARCH):
+    starts = sum(rule.count for rule in estimator.starts)
     return replace(
         LEARNED,
         name=name,
         title=title,
         statement=statement,
         family=family(constraint),
-        estimator=SEARCH,
+        estimator=estimator,
         replicates=LEARNED.replicates | {"standard": 8},
         checks=(FLOOR,),
         truth=OUTSIDE,
-        deviations=f"{LEARNED.deviations} {sum(rule.count for rule in SEARCH.starts)} starts, most of them from the data: beside"
-        " the truth there is nothing to find.",
+        deviations=f"{LEARNED.deviations} {starts} starts, most from the data: beside the truth there is nothing to find.",
     )
 
 
 OUT = "With the true gate outside the set the estimate goes to the closest density of the set: the distance stays above a floor."
 FEWER = "The floor falls as the number of trainable parameters grows; at 16 random directions the set holds every gate."
+
+
+def outside(kind, title, size, constraint, estimator):
+    return beyond(f"outside_{kind}{size}", f"{title} of {size}, truth outside", constraint, f"{OUT} {FEWER}", estimator)
+
 
 SIMULATION = Simulation(
     title="Hyper-routers: gates in known sets",
@@ -84,7 +90,7 @@ SIMULATION = Simulation(
         LEARNED,
         within("inside_linear4", "Linear set of 4 parameters, truth inside", linear(4)),
         within("inside_network4", "Frozen network of 4 parameters, truth inside", network(4)),
-        *(beyond(f"outside_linear{m}", f"Linear set of {m}, truth outside", linear(m), f"{OUT} {FEWER}") for m in NUMBERS),
+        *(outside("linear", "Linear set", m, linear(m), THOROUGH if m == 8 else SEARCH) for m in NUMBERS),
         replace(
             LEARNED,
             name="linear16",
@@ -93,7 +99,7 @@ SIMULATION = Simulation(
             family=family(linear(16)),
             checks=(FAST,),
         ),
-        *(beyond(f"outside_network{m}", f"Frozen network of {m}, truth outside", network(m), f"{OUT} {FEWER}") for m in NUMBERS),
+        *(outside("network", "Frozen network", m, network(m), THOROUGH if m > 2 else SEARCH) for m in NUMBERS),
         beyond("outside_low_rank", "Slopes of rank one, truth of rank three", LOW_RANK, OUT),
         beyond("frozen", "Frozen gate of equal weights", FROZEN, "A gate that is not trained leaves the largest floor."),
     ),

@@ -50,6 +50,8 @@ BOX = ParameterBox(gate=8.0, expert=20.0, variance=(0.01, 100.0))
 ESTIMATOR = MaximumLikelihood(starts=(NearTruth(0.05), NearTruth(0.5, 2)), box=BOX)
 SEARCH = MaximumLikelihood(starts=(RandomStarts(48), NearTruth(2.0, 8)), box=BOX)
 """Where the truth is outside, starts beside it end hundreds of nats below the best."""
+THOROUGH = MaximumLikelihood(starts=(RandomStarts(192), NearTruth(2.0, 8)), box=BOX)
+"""For sets with many local maxima, where the best of 48 starts still differs from sample to sample."""
 
 
 def family(constraint: GateConstraint | None) -> Family:
