@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +89,24 @@ def test_blocks_of_a_killed_worker_are_computed_again_and_none_twice(tmp_path, c
     assert len(fits) == stored_rows(tmp_path, "fits") == 2 * blocks == 240
     assert len(measures) == stored_rows(tmp_path, "measures") == 240
     assert_same_tables((fits, measures), run(tmp_path / "alone", replicates=60))
+
+
+def test_a_task_that_the_scheduler_gives_up_ends_the_run(tmp_path, cluster, small_blocks, monkeypatch):
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    with dask.Client(cluster) as client, ThreadPoolExecutor(1) as pool:
+        victim = min(client.run(os.getpid).values())
+        run_on_cluster = pool.submit(on, cluster, tmp_path, replicates=60)
+        while len(list(tmp_path.glob("fits/*.parquet"))) < 4:
+            time.sleep(0.002)
+        os.kill(victim, signal.SIGKILL)
+        with pytest.raises(WorkersError, match="gave a task up .* all other rows are stored"):
+            run_on_cluster.result(timeout=120)
+        client.wait_for_workers(2, timeout=60)
+    monkeypatch.undo()
+    stored = stored_rows(tmp_path, "fits")
+    assert 8 <= stored < 240
+    on(cluster, tmp_path, replicates=60)
+    assert stored_rows(tmp_path, "fits") == 240
 
 
 def test_a_cluster_is_started_where_none_is_named(tmp_path, capsys):

@@ -103,9 +103,20 @@ class Workers:
             ) from error
 
     def _on_cluster(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
-        with self._client() as client, joblib.parallel_config("dask", client=client, pure=False):
-            parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=TASKS_AHEAD)
-            yield from _rows(parallel, blocks)
+        with self._client() as client:
+            from distributed.scheduler import KilledWorker
+
+            from moetheory.study.dask_backend import ErrorTellingBackend
+
+            with joblib.parallel_config(ErrorTellingBackend(client=client, pure=False)):
+                parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=TASKS_AHEAD)
+                try:
+                    yield from _rows(parallel, blocks)
+                except KilledWorker as error:
+                    raise WorkersError(
+                        f"the dask scheduler gave a task up whose workers died again and again ({error}); all other rows are"
+                        " stored: look at the workers' memory and logs, and run the same command again."
+                    ) from error
 
     @contextmanager
     def _client(self) -> Iterator[Any]:
