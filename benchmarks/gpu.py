@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +20,8 @@ from statistics import median
 from time import perf_counter
 
 import record
+
+from moetheory._config import use_device
 
 EFFICIENCY = Path(__file__).parents[1] / "simulations" / "efficiency_of_all_gates.py"
 NAMES = (
@@ -39,8 +40,8 @@ CARDS = {"H100": (3.35e12, 33.5e12), "H200": (4.8e12, 33.5e12)}
 """Bytes per second and float64 operations per second of a card (vendor's data sheets, no tensor cores)."""
 
 
-def work(size: int, replicates: int) -> None:
-    """Fit on this process's device and print what came out as one line of JSON."""
+def work(size: int, replicates: int) -> dict:
+    """Fit on this process's device."""
     import jax
     import numpy as np
 
@@ -68,7 +69,7 @@ def work(size: int, replicates: int) -> None:
         }
     batches = {str(n): batch_seconds(claims[NAMES[0]], n, count) for n, count in BATCHES.items()}
     kind = jax.devices()[0].device_kind
-    print(json.dumps({"device": kind, "models": found, "batches": batches, "pass": one_pass(claims[NAMES[0]], kind)}))
+    return {"device": kind, "models": found, "batches": batches, "pass": one_pass(claims[NAMES[0]], kind)}
 
 
 def batch_seconds(claim, size: int, count: int) -> float:
@@ -107,7 +108,7 @@ def one_pass(claim, kind: str) -> dict | None:
     item = jax.jit(
         lambda point: objective.sums(objective.prepare(point), x[:, : batch.ROWS], y[: batch.ROWS], jnp.ones(batch.ROWS))
     )
-    counted = item.lower(points[0]).compile().cost_analysis()
+    counted = item.lower(points[0]).cost_analysis()
     operations = (counted["flops"] + counted["transcendentals"]) / batch.ROWS
     seconds = median(record.interleaved({"pass": lambda: jax.block_until_ready(run(points))}, 10)["pass"])
     moved = 8 * (layout.dimension + 1)
@@ -122,15 +123,13 @@ def one_pass(claim, kind: str) -> dict | None:
     }
 
 
-def on(platform: str, arguments: argparse.Namespace) -> dict | None:
+def on(device: str, arguments: argparse.Namespace) -> dict | None:
     """Run the fits in a process of their own; None where there is no such device."""
-    command = [sys.executable, __file__, "--worker", f"--size={arguments.size}", f"--replicates={arguments.replicates}"]
-    done = subprocess.run(command, env={**os.environ, "JAX_PLATFORMS": platform}, capture_output=True, text=True, check=False)
-    if done.returncode == 0:
-        return json.loads(done.stdout.splitlines()[-1])
-    if platform == "cpu" or "Unable to initialize backend" not in done.stderr:
+    command = [sys.executable, __file__, f"--on={device}", f"--size={arguments.size}", f"--replicates={arguments.replicates}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
         sys.exit(done.stderr)
-    return None
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def compare(name: str, cpu: dict, gpu: dict) -> dict:
@@ -156,12 +155,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", type=int, default=2**20)
     parser.add_argument("--replicates", type=int, default=3)
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--on", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.worker:
-        work(arguments.size, arguments.replicates)
+    if arguments.on:
+        there = use_device(arguments.on).startswith("computing on")
+        print(json.dumps(work(arguments.size, arguments.replicates) if there else None))
         return 0
-    gpu = on("cuda,cpu", arguments)
+    gpu = on("gpu", arguments)
     if gpu is None:
         print("no GPU found: nothing to compare.")
         return 0

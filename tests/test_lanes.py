@@ -121,6 +121,17 @@ def test_samples_that_fill_a_buffer_are_looked_at_to_their_last_row(size, sample
     np.testing.assert_allclose(together(vectors, buffer.x, buffer.y, buffer.first, counts).value, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("chunk", [480, 2**14])
+@pytest.mark.parametrize("size", [1, 500, 4096, 5000, 30_000])
+def test_as_many_samples_as_fit_fill_the_smallest_buffer(size, chunk, monkeypatch):
+    """On a GPU the last chunk is longer than most samples; a batch that reached beyond would need a buffer 16 times as large."""
+    monkeypatch.setattr(lanes, "CAPACITIES", (2**15, 2**19))
+    monkeypatch.setattr(lanes, "chunk_size", lambda: chunk)
+    many = [sample_of(0, size)] * (lanes.together(size) + 1)
+    capacities = [len(lanes.fill(some).y) for some in (many[:-1], many)]
+    assert capacities == [2**15, 2**19]
+
+
 def test_the_share_of_a_fit_is_that_of_an_even_part():
     size = 3 * lanes.EVEN_ROWS
     x = np.linspace(-1, 1, size)[:, None]

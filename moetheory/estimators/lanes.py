@@ -78,11 +78,21 @@ def _rounded_up(count: int, unit: int) -> int:
     return -(-count // unit) * unit
 
 
+def together(count: int) -> int:
+    """Samples of ``count`` rows that the smallest buffer holds; one at least, which may need a larger one."""
+    return max(1, 1 + (CAPACITIES[0] - _whole_chunks(count)) // spacing(count))
+
+
+def _whole_chunks(count: int) -> int:
+    """Rows that are looked at, the padding of the last chunk with them."""
+    return max(_rounded_up(count, unit) for unit in (chunk_size(), batch.ROWS))
+
+
 def fill(samples: Sequence[Sample]) -> Buffer:
     """Put samples of equal size into one buffer."""
     count, dimension = samples[0].x.shape
     first = spacing(count) * np.arange(len(samples))
-    needed = first[-1] + max(_rounded_up(count, unit) for unit in (chunk_size(), batch.ROWS))
+    needed = first[-1] + _whole_chunks(count)
     capacity = next((c for c in CAPACITIES if c >= needed), needed)
     x, y = _long_arrays.zeros((dimension, capacity), dimension * needed), _long_arrays.zeros((capacity,), needed)
     for start, sample in zip(first, samples, strict=True):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from moetheory.estimators import AbstractEstimator, Fit
-from moetheory.estimators.lanes import CAPACITIES, spacing
+from moetheory.estimators.lanes import together
 from moetheory.estimators.layout import Layout
 from moetheory.models import Family
 from moetheory.sampling import InputLaw, Model, Sample, draw, log_likelihood
@@ -124,8 +124,7 @@ class BlockRows:
 def capacity(cell: Cell) -> int:
     """Replicates per block: as many as make a few seconds of work and fit into one buffer."""
     by_cost = int(TARGET_COST / cell.replicate_cost)
-    by_rows = CAPACITIES[0] // spacing(cell.size)
-    return max(1, min(by_cost, by_rows, MOST_REPLICATES))
+    return max(1, min(by_cost, together(cell.size), MOST_REPLICATES))
 
 
 def sample_of(cell: Cell, replicate: int) -> Sample:
