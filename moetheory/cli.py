@@ -148,6 +148,8 @@ def _settings(parsed):
 
 
 def _run(parsed) -> int:
+    import jax
+
     from moetheory._config import use_device
     from moetheory.study.discovery import load
     from moetheory.study.run import run_simulations
@@ -157,7 +159,7 @@ def _run(parsed) -> int:
     found = use_device(parsed.device)
     if parsed.device == "gpu":
         print(found, file=sys.stderr)
-    workers = Workers(parsed.jobs or (1 if parsed.device == "gpu" else None), parsed.backend, parsed.scheduler)
+    workers = Workers(parsed.jobs or (1 if jax.default_backend() == "gpu" else None), parsed.backend, parsed.scheduler)
     simulations = load(parsed.paths)
     blocks = run_simulations(simulations, Store(parsed.store), _settings(parsed), workers)
     if not blocks:

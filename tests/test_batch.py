@@ -127,40 +127,32 @@ def test_only_lanes_that_move_are_looked_at():
     assert np.count_nonzero(looked) == 3 + 1
 
 
-@pytest.mark.parametrize("easy", [newton.EASY, -2], ids=["two_stages", "three_stages"])
-@pytest.mark.parametrize("run", [newton.one_after_another, newton.side_by_side])
-def test_lanes_that_meet_on_a_part_of_the_rows_go_on_as_one(run, easy, monkeypatch):
-    """Two equal starts and one with swapped labels on one sample, and a start on another sample: two lanes are left."""
-    monkeypatch.setattr(newton, "EASY", easy)
-    looked = []
-    layout, samples = Layout(2, 1), samples_of(TRUTH, newton.PILOT, count=2)
-    buffer = lanes.fill(samples)
-    start = layout.pack(TRUTH)
-    starts = np.array([start, start, layout.pack(TRUTH.take([1, 0])), start])
-    objective = likelihood.objective(layout)
+def counted_end(run, layout, buffer, starts, first, size):
+    """End of Newton from some starts, and the rows that it looked at: counted by the objective itself."""
+    looked, objective, wide = [], likelihood.objective(layout), np.array([200.0] * layout.size)
 
     def sums(prepared, x, y, counted):
         jax.debug.callback(lambda left: looked.append(int(left)), jnp.sum(counted))
         return objective.sums(prepared, x, y, counted)
 
+    settings = (len(starts), Box(-wide, wide), newton.stages_of(size, 1e-9, 100, newton.PILOT), 0.0)
+    data, counting = map(jnp.asarray, (buffer.x, buffer.y, first)), objective._replace(sums=sums)
+    state = jax.jit(lambda x, y, first: run(layout, counting, x, y, first, starts, *settings))(*data)
+    jax.effects_barrier()
+    return state, sum(looked)
+
+
+@pytest.mark.parametrize("easy", [newton.EASY, -2], ids=["two_stages", "three_stages"])
+@pytest.mark.parametrize("run", [newton.one_after_another, newton.side_by_side])
+def test_lanes_that_meet_on_a_part_of_the_rows_go_on_as_one(run, easy, monkeypatch):
+    """Two equal starts and one with swapped labels on one sample, and a start on another sample: two lanes are left."""
+    monkeypatch.setattr(newton, "EASY", easy)
+    layout, buffer = Layout(2, 1), lanes.fill(samples_of(TRUTH, newton.PILOT, count=2))
+    start = layout.pack(TRUTH)
+    starts = np.array([start, start, layout.pack(TRUTH.take([1, 0])), start])
+
     def end(starts, which):
-        looked.clear()
-        wide = np.array([200.0] * layout.size)
-        settings = (len(starts), Box(-wide, wide), newton.stages_of(newton.PILOT, 1e-9, 100, newton.PILOT), 0.0)
-        counting = objective._replace(sums=sums)
-        state = jax.jit(
-            lambda: run(
-                layout,
-                counting,
-                jnp.asarray(buffer.x),
-                jnp.asarray(buffer.y),
-                jnp.asarray(buffer.first[which]),
-                starts,
-                *settings,
-            )
-        )()
-        jax.effects_barrier()
-        return state, sum(looked)
+        return counted_end(run, layout, buffer, starts, buffer.first[which], newton.PILOT)
 
     alone = [end(starts[[lane]], np.array([which])) for lane, which in ((0, 0), (3, 1))]
     together, rows = end(starts, np.array([0, 0, 0, 1]))
@@ -168,6 +160,21 @@ def test_lanes_that_meet_on_a_part_of_the_rows_go_on_as_one(run, easy, monkeypat
     assert together.done.all()
     assert rows < 1.5 * (alone[0][1] + alone[1][1])
     assert rows > alone[0][1] + alone[1][1]
+
+
+@pytest.mark.parametrize("run", [newton.one_after_another, newton.side_by_side])
+def test_no_rows_of_a_finished_lane_are_looked_at_while_another_goes_on(run):
+    """A start at the truth and one with flat gates and equal experts but for signs: one needs twice the steps of the other."""
+    size, layout = 2000, Layout(2, 1)
+    buffer = lanes.fill(samples_of(TRUTH, size, count=2))
+    far = MixtureOfExperts(SoftmaxGate([0.0, 0.0], [[0.5], [0.0]]), LinearExpert([[-0.5], [0.5]], [0.2, -0.2]), [2.0, 2.0])
+    starts = np.array([layout.pack(TRUTH), layout.pack(far)])
+    alone = [counted_end(run, layout, buffer, starts[[lane]], buffer.first[[lane]], size) for lane in (0, 1)]
+    together, rows = counted_end(run, layout, buffer, starts, buffer.first, size)
+    (fast, fast_rows), (slow, slow_rows) = alone
+    assert slow.steps[0] >= 2 * fast.steps[0] and slow_rows >= 2 * fast_rows
+    np.testing.assert_array_equal(together.steps, [fast.steps[0], slow.steps[0]])
+    assert rows == fast_rows + slow_rows
 
 
 def mirrored_bands():

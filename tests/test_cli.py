@@ -10,7 +10,6 @@ from contextlib import chdir, redirect_stdout
 from io import StringIO
 from pathlib import Path
 
-import jax
 import pandas as pd
 import pytest
 import study_cases
@@ -392,11 +391,3 @@ def test_a_simulation_of_ones_own_with_two_inputs_and_its_own_input_law_runs_in_
     assert len(fits) == 4
     assert {len(parameters) for parameters in fits["parameters"]} == {11}
     assert call("replay", "own/disc/160/1", "--simulations", "own.py")[0] == 0
-
-
-def test_without_a_gpu_the_command_says_what_it_found_and_uses_the_cpu(tmp_path, capsys):
-    if jax.devices()[0].platform != "cpu":
-        pytest.skip("this machine has a GPU")
-    arguments = ["run", study_cases.__file__, "--store", str(tmp_path), "--out", str(tmp_path / "out"), "--jobs", "1"]
-    assert cli.main([*arguments, "--device", "gpu"]) == 0
-    assert "no GPU found: computing on cpu" in capsys.readouterr().err
