@@ -71,21 +71,40 @@ def routed_sum(exponents: Mapping[str, Power]) -> Callable[[MixingMeasure, Mixin
 def cells_under_translation(
     estimate: MixingMeasure, truth: MixingMeasure, translated_sum: Callable
 ) -> Iterator[tuple[np.ndarray, TranslatedSum]]:
-    """Cells of the routed atoms under translations of the truth, each with its sum, those of the untranslated truth first.
+    """Cells of the routed atoms under translations of the truth, each with its sum; equal cells count once.
 
-    Cells use the gate slope and so depend on the translation. Those without one are tried, those of every translation that
-    takes a true slope to a fitted one, and of the best translation for any cells found; equal cells count once.
+    Cells use the gate slope and so depend on the translation. With one input all cells that there are; with more those of
+    some shifts, and of the best translation for any cells found. None depends on where the measures were translated before.
     """
     slopes = all_differences(estimate, truth, ("beta_1",))
     experts = np.sum(all_differences(estimate, truth, expert_blocks(truth)) ** 2, axis=2)
-    waiting, seen = [np.zeros(slopes.shape[2]), *slopes.reshape(-1, slopes.shape[2])], set()
+    one_input = slopes.shape[2] == 1
+    waiting, seen = list(_between_ties(slopes[:, :, 0], experts) if one_input else _likely_shifts(slopes)), set()
     for shift in waiting:
         assignment = np.argmin(experts + np.sum((slopes - shift) ** 2, axis=2), axis=1)
         if assignment.tobytes() not in seen:
             seen.add(assignment.tobytes())
             total = translated_sum(estimate, truth, assignment)
-            waiting.append(total.best()[1])
+            waiting += [] if one_input else [total.best()[1]]
             yield assignment, total
+
+
+def _between_ties(slopes: np.ndarray, experts: np.ndarray) -> np.ndarray:
+    """With one input a shift (m, 1) from every interval in which no fitted atom changes its cell."""
+    one, other = np.triu_indices(slopes.shape[1], 1)
+    gaps = slopes[:, one] - slopes[:, other]
+    squares = experts + slopes**2
+    ties = np.unique((squares[:, one] - squares[:, other])[gaps != 0] / (2 * gaps[gaps != 0]))
+    if not ties.size:
+        return np.zeros((1, 1))
+    return np.concatenate([[ties[0] - 1], (ties[1:] + ties[:-1]) / 2, [ties[-1] + 1]])[:, None]
+
+
+def _likely_shifts(slopes: np.ndarray) -> np.ndarray:
+    """Shifts (m, d) that take a true slope to a fitted one, and those half way between two of them."""
+    ends = slopes.reshape(-1, slopes.shape[2])
+    one, other = np.triu_indices(len(ends))
+    return (ends[one] + ends[other]) / 2
 
 
 def best_over_cells(estimate: MixingMeasure, truth: MixingMeasure, translated_sum: Callable, translate: bool) -> float:
