@@ -6,7 +6,7 @@ import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, final
+from typing import final
 
 import jax
 import numpy as np
@@ -80,10 +80,13 @@ class InputLaw(abc.ABC):
         return probability
 
 
-def _require_sides(low: Any, high: Any) -> None:
-    """Raise unless both ends of a box are sequences, one number per input."""
+def _sides(law: InputLaw) -> None:
+    """Both ends of a box as tuples of floats, one per input: equal laws have equal names."""
+    low, high = law.low, law.high
     if not (isinstance(low, Sequence) and isinstance(high, Sequence)):
         raise ValueError(f"low={low!r} and high={high!r}; need a number per input each: for one input low=(0.0,), high=(1.0,).")
+    for name, side in (("low", low), ("high", high)):
+        object.__setattr__(law, name, tuple(float(end) for end in side))
 
 
 @final
@@ -101,7 +104,7 @@ class Uniform(InputLaw):
     high: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _require_sides(self.low, self.high)
+        _sides(self)
         inside = all(-np.inf < low < high < np.inf for low, high in zip(self.low, self.high, strict=False))
         if not self.low or len(self.low) != len(self.high) or not inside:
             raise ValueError(f"low={self.low} and high={self.high}; need as many lows as highs, finite, each low < its high.")
@@ -129,7 +132,7 @@ class Grid(InputLaw):
     high: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        _require_sides(self.low, self.high)
+        _sides(self)
         if len(self.low) != 1 or len(self.high) != 1 or not -np.inf < self.low[0] < self.high[0] < np.inf:
             raise ValueError(f"low={self.low} and high={self.high}; a grid needs one input and finite low < high.")
 

@@ -1,5 +1,7 @@
 """Newton on many lanes side by side, as on a GPU: the fits of one lane after another, here on the CPU."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -28,6 +30,7 @@ from moetheory.estimators import batch, lanes, likelihood, newton, squares
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows
 from moetheory.estimators.trust_region import Box
+from moetheory.sampling import log_likelihood
 from moetheory.testing import truths
 
 GATE, LINES = SoftmaxGate([np.log(2), 0.0], [[3.0], [0.0]]), LinearExpert([[-2.0], [2.0]], [1.0, -1.0])
@@ -102,12 +105,21 @@ def test_expansions_of_all_lanes_are_those_of_each(case):
 def test_a_lane_that_is_not_finite_leaves_the_others_alone(fits, monkeypatch):
     samples = samples_of(TRUTH, 300)
     expected = fits(True, MaximumLikelihood((NearTruth(0.05),)), samples, TRUTH)
-    spoilt = NearTruth.points
-    monkeypatch.setattr(NearTruth, "points", lambda self, *given: spoilt(self, *given) * [[1.0], [np.nan]])
+    spoilt, rows = NearTruth.batch_points, np.array([[1.0], [np.nan]])
+    monkeypatch.setattr(NearTruth, "batch_points", lambda self, *given: [points * rows for points in spoilt(self, *given)])
     found = fits(True, MaximumLikelihood((NearTruth(0.05, 2),)), samples, TRUTH)
     for one, other in zip(expected, found, strict=True):
         assert other.best_start == 0
         np.testing.assert_allclose(other.parameters, one.parameters, rtol=1e-9)
+
+
+def test_what_is_not_finite_stays_with_its_lane():
+    layout, (sample,) = Layout(2, 1), samples_of(TRUTH, 300, count=1)
+    buffer, point = lanes.fill([sample]), layout.pack(TRUTH)
+    points, first, rows = np.stack([point, point * np.nan]), np.zeros(2, dtype=int), np.full(2, 300)
+    found = jax.jit(partial(batch.expand, likelihood.objective(layout)))(points, buffer.x, buffer.y, first, rows)
+    assert np.isfinite(found.hessian[0]).all() and not np.isfinite(found.value[1])
+    np.testing.assert_allclose(found.value[0], -log_likelihood(TRUTH, sample) / 300, rtol=1e-12)
 
 
 def test_only_lanes_that_move_are_looked_at():

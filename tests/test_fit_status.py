@@ -30,6 +30,7 @@ LINES = LinearExpert([[-2.0], [2.0]], [1.0, -1.0])
         ({"active_bounds": ("nu[1] at its lower bound",)}, 0, Status.DEGENERATE_VARIANCE),
         ({"smallest_eigenvalue": 1e-9}, 0, Status.CONVERGED),
         ({"smallest_eigenvalue": 1e-11}, 0, Status.FLAT),
+        ({"smallest_eigenvalue": np.nan}, 0, Status.NOT_STATIONARY),
         ({"gradient_norm": 0.019}, 1000, Status.AT_KINK),
         ({"gradient_norm": 0.021}, 1000, Status.NOT_STATIONARY),
         ({"gradient_norm": np.nan}, 0, Status.NOT_STATIONARY),
@@ -47,7 +48,8 @@ def test_the_limits_of_the_statuses(changes, size, status):
     }
     certificate = Certificate(**(usual | changes))
     assert judge(certificate, True, True, size) is status
-    assert certificate.stationary == (certificate.gradient_norm <= 1e-8)
+    curved = not np.isnan(certificate.smallest_eigenvalue)
+    assert certificate.stationary == (certificate.gradient_norm <= 1e-8 and curved)
 
 
 def test_splits_keep_a_quarter_of_a_small_variance():

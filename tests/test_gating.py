@@ -285,3 +285,18 @@ def test_of_the_largest_score_alone_only_its_place_counts(gate, seed):
     assert first.weights(x).tolist() == second.weights(x).tolist()
     counted = {"softmax": 2 + 1, "sigmoid": 3 + 2 + 1, "cosine": 2 + 2 + 1}[gate]
     assert make(intercept, slope).redundant(3, 2) == counted
+
+
+@pytest.mark.parametrize(("atoms", "dimension", "top_k", "free"), [(2, 2, 1, 3), (3, 2, 1, 3), (2, 3, 1, 4), (2, 3, None, 3)])
+def test_plain_cosines_leave_lengths_and_moves_that_keep_what_counts(atoms, dimension, top_k, free):
+    """By rank: of moves along the spheres, those that keep the differences of directions (up to their scale for the best)."""
+    generator = np.random.default_rng(0)
+    unit = generator.standard_normal((atoms, dimension))
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    tangents = [np.linalg.svd(row[None])[2][1:] for row in unit]
+    moves = [(np.eye(atoms)[atom][:, None] * move).ravel() for atom in range(atoms) for move in tangents[atom]]
+    kept = [np.tile(axis, atoms) for axis in np.eye(dimension)] + ([unit.ravel()] if top_k == 1 else [])
+    together = np.linalg.matrix_rank(np.array(moves + kept))
+    gate = CosineGate(np.zeros(atoms), unit, top_k=top_k)
+    intercepts = atoms - 1 if top_k == 1 else 0
+    assert gate.redundant(atoms, dimension) - intercepts == atoms + len(moves) + len(kept) - together == free

@@ -296,3 +296,33 @@ def test_a_mean_outside_by_less_than_its_error_there_asks_for_more_values():
     assert judged.verdict is Verdict.UNDERPOWERED
     assert "by less than its error at its end, 1.131" in judged.reason
     assert judged.needed == "About 80 values instead of 10."
+
+
+def test_a_sharp_rate_is_missed_by_slower_slopes_as_well():
+    slow = exact_slope(0.05, variation=1.1)
+    assert judge_slope(slow, ROOT_N, [0.4], upper_bound=False).verdict is Verdict.INCONSISTENT
+
+
+@pytest.mark.parametrize(("width", "verdict"), [(1.9, Verdict.UNDERPOWERED), (2.1, Verdict.CONSISTENT)])
+def test_a_level_needs_an_interval_of_twice_its_error(width, verdict):
+    """A hundred values with mean 1 and 2 SE = 0.2 in an interval of so many errors around it."""
+    values = np.tile([0.0, 2.0], 50) / np.std([0.0, 2.0] * 50, ddof=1) + 1.0
+    values += 1.0 - values.mean()
+    error = 2 * values.std(ddof=1) / 10
+    assert judge_level(values, (1 - width * error / 2, 1 + width * error / 2)).verdict is verdict
+
+
+def test_a_frequency_at_the_end_of_its_interval_is_not_outside():
+    assert judge_frequency([1] * 100, (1, 1)).verdict is Verdict.UNDERPOWERED
+
+
+def test_rounding_of_large_levels_is_no_miss():
+    assert judge_level([np.nextafter(1e6, np.inf)] * 3, (0.0, 1e6)).verdict is Verdict.CONSISTENT
+
+
+def test_resamples_differ_between_sizes_and_counts_go_with_their_sizes():
+    values = np.random.default_rng(0).lognormal(size=30)
+    line = estimate_slope([1000, 100], [values, values[:20]], location="median")
+    assert line.replicates.tolist() == [20, 30]
+    same = estimate_slope([1000, 100], [values, values], location="median")
+    assert same.centre_se[0] != same.centre_se[1]

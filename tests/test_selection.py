@@ -22,6 +22,7 @@ from moetheory import (
     RandomStarts,
     SigmoidGate,
     SoftmaxGate,
+    Status,
     Uniform,
     bic,
     dendrogram,
@@ -29,6 +30,7 @@ from moetheory import (
     icl,
     select_number,
 )
+from moetheory.sampling import log_likelihood
 from moetheory.selection import classification_entropy, dendrogram_criterion
 from moetheory.sklearn import MixtureOfExpertsRegressor
 from moetheory.study import Recovery, Settings, Simulation, Store, Workers, evaluate_claims, run_simulations
@@ -58,6 +60,41 @@ def test_a_fit_without_a_model_is_never_chosen():
     failed = MaximumLikelihood((RandomStarts(1),)).fit(SAMPLE, 1, np.random.default_rng(0))
     failed = replace(failed, model=None)
     assert bic(failed, SAMPLE) == icl(failed, SAMPLE) == np.inf
+
+
+def test_auto_takes_a_degenerate_fit_before_one_without_a_model(monkeypatch):
+    real = MaximumLikelihood.fit
+
+    def fit(self, sample, number, generator, truth=None, family=None):
+        found = real(self, sample, 1, generator, truth, family)
+        return replace(found, status=Status.DEGENERATE_VARIANCE) if number == 1 else replace(found, model=None)
+
+    monkeypatch.setattr(MaximumLikelihood, "fit", fit)
+    assert select_number(ONE_START, SAMPLE, 2, "bic", 0, TWO.family).number == 1
+
+
+def test_a_merge_of_unequal_atoms_by_hand():
+    """Masses 0.8 and 0.2 times 0.5; gate slopes (3, 4) apart, intercepts 0.5, expert slopes (0.6, 0.8), variances 0.1."""
+    gate = SoftmaxGate(np.log([0.4, 0.1, 0.5]), [[3.0, 4.0], [0.0, 0.0], [40.0, 0.0]])
+    expert = LinearExpert([[0.6, 0.8], [0.0, 0.0], [9.0, 9.0]], [0.5, 0.0, 9.0])
+    tree = dendrogram(MixtureOfExperts(gate, expert, [0.3, 0.2, 0.9]))
+    assert tree.height(3) == pytest.approx((25 + 0.25 + 1 + 0.1) / (1 / 0.4 + 1 / 0.1))
+    merged = tree.with_atoms(2)
+    cross = 0.8 * 0.2 * 0.5
+    np.testing.assert_allclose(merged.gate.slope[0], [2.4, 3.2])
+    np.testing.assert_allclose(merged.expert.slope[0], [0.48 + cross * 3, 0.64 + cross * 4])
+    np.testing.assert_allclose([merged.expert.intercept[0], merged.variance[0]], [0.4, 0.28 + 0.8 * 0.2 * 0.25])
+
+
+def test_levels_of_a_dendrogram_are_judged_by_heights_and_likelihoods_of_its_models():
+    estimator = MaximumLikelihood((RandomStarts(4),))
+    tree = dendrogram(estimator.fit(SAMPLE, 3, np.random.default_rng(0)).model)
+    values = {n: log_likelihood(tree.with_atoms(n), SAMPLE) for n in (3, 2)}
+    by_hand = {n: -(tree.height(n) + np.log(600) * value / 600) for n, value in values.items()}
+    assert dendrogram_criterion(tree, SAMPLE) == pytest.approx(by_hand)
+    table = select_number(estimator, SAMPLE, 3, "dendrogram", 0, TWO.family).table.set_index("n_experts")
+    assert table["log_likelihood"].to_dict() == pytest.approx(values)
+    assert table["value"].to_dict() == pytest.approx(by_hand)
 
 
 @settings(max_examples=20)

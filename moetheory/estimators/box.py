@@ -55,6 +55,9 @@ class ParameterBox:
         real = all(isinstance(number, Real) for number in numbers) and np.size(self.variance) == 2
         if not (real and all(number > 0 for number in numbers) and self.variance[0] < self.variance[1]):
             raise ValueError(f"{self}: need gate > 0, expert > 0 and 0 < smallest variance < largest variance.")
+        for name in ("gate", "expert", *([] if self.gate_intercept is None else ["gate_intercept"])):
+            object.__setattr__(self, name, float(getattr(self, name)))
+        object.__setattr__(self, "variance", tuple(float(end) for end in self.variance))
 
     def bounds(self, layout: Layout) -> Box:
         """Lower and upper bounds of the packed vector."""

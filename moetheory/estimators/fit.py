@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,6 +176,7 @@ def judge(certificate: Certificate, finite: bool, finished: bool, kinked_size: i
         (certificate.smallest_eigenvalue < -CURVATURE_TOLERANCE, Status.SADDLE),
         (bool(certificate.active_bounds), Status.AT_BOUND),
         (certificate.smallest_share < DEAD_SHARE, Status.DEAD_ATOM),
+        (math.isnan(certificate.smallest_eigenvalue), Status.NOT_STATIONARY),
         (certificate.smallest_eigenvalue < FLATNESS, Status.FLAT),
         (certificate.restart_spread > LOSS_SPREAD, Status.RESTARTS_DISAGREE),
     ]

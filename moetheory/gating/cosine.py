@@ -83,10 +83,11 @@ class CosineGate(AbstractGate):
     def redundant(self, num_atoms, dimension):
         """With perturbation the vector that all slopes can be moved by; else lengths, and moves that keep them if d > k.
 
-        Where only the largest score counts, intercepts too, and with perturbation the common scale.
+        Where only the largest score counts, intercepts too, and moves that keep the differences up to a common scale.
         """
         intercepts = num_atoms - 1 if self.top_k == 1 else 0
-        return intercepts + (dimension + (self.top_k == 1) if self.slope_norm > 0 else max(num_atoms, dimension))
+        moves = dimension + (self.top_k == 1)
+        return intercepts + (moves if self.slope_norm > 0 else max(num_atoms, moves))
 
     def rough_inputs(self):
         return np.zeros(1)

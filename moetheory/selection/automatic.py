@@ -97,7 +97,7 @@ def select_number(
     fits = {number: fit_of(number) for number in range(1, largest + 1)}
     values = {number: {"bic": bic, "icl": icl}[criterion](fit, sample) for number, fit in fits.items()}
     rows = [(number, fit.log_likelihood, values[number], str(fit.status)) for number, fit in fits.items()]
-    bounded = [number for number, fit in fits.items() if fit.status is not Status.DEGENERATE_VARIANCE]
+    bounded = [number for number, fit in fits.items() if fit.model and fit.status is not Status.DEGENERATE_VARIANCE]
     best = min(bounded or fits, key=lambda number: values[number])
     return Selection(best, fits[best], pd.DataFrame(rows, columns=["n_experts", "log_likelihood", "value", "status"]))
 
