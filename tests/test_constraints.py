@@ -18,6 +18,8 @@ from moetheory import (
     MixtureOfExperts,
     NearTruth,
     PiecewiseLinearGateMap,
+    RandomStarts,
+    Sample,
     SigmoidGate,
     SoftmaxGate,
     Uniform,
@@ -115,6 +117,15 @@ def test_coordinates_are_named_and_the_set_survives_packing():
 def test_only_softmax_gates_have_known_sets():
     with pytest.raises(ValueError, match="sets of gates are for SoftmaxGate alone"):
         Family(SigmoidGate.kind(), LinearExpert.kind(), constraint=SETS[0])
+
+
+@pytest.mark.parametrize(("experts", "dimension"), [(K + 1, D), (K, D + 1)])
+def test_a_set_of_other_gates_is_refused(experts, dimension):
+    generator = np.random.default_rng(0)
+    sample = Sample(generator.standard_normal((30, dimension)), generator.standard_normal(30))
+    words = rf"tables of shape \({K}, {1 + D}\); experts and inputs here need \({experts}, {1 + dimension}\)"
+    with pytest.raises(ValueError, match=words):
+        MaximumLikelihood((RandomStarts(1),)).fit(sample, experts, generator, family=family(SETS[0]))
 
 
 @settings(max_examples=20)

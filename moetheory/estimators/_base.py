@@ -229,3 +229,7 @@ def _check(samples: Sequence[Sample], num_experts: int, generators, starts, trut
     top_k = family.gate.prototype.top_k
     if top_k is not None and not 1 <= top_k <= num_experts:
         raise ValueError(f"top_k={top_k} with num_experts={num_experts}; need 1 <= top_k <= num_experts.")
+    if family.constraint:
+        given, needed = np.shape(family.constraint.table(np.zeros(family.constraint.size))), (num_experts, 1 + dimension)
+        if given != needed:
+            raise ValueError(f"the set of gates has tables of shape {given}; experts and inputs here need {needed}.")
