@@ -3,7 +3,8 @@
     python benchmarks/where_time_goes.py [--repeats 15]
 
 k = 2 (exact-specified) and k = 3 (over-specified), d = 1, near-truth start, one thread. The passes are counted by running the
-compiled program alone; ``passes`` is its time over that of one pass (value, gradient, Hessian) at the same size.
+compiled program alone; ``passes`` is its time over that of one pass (value, gradient, Hessian) at the same size. Floors stand
+beside: the random numbers of a sample drawn and no more, a copy of it, and one log-likelihood.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ def stages(experts: int, size: int, repeats: int) -> dict:
     fit = MLE.fit(sample, experts, np.random.default_rng(1), TRUTH)
     tasks = {
         "draw": lambda: draw(TRUTH, INPUTS, size, np.random.default_rng(0)),
+        "random numbers alone": lambda: random_numbers(size),
         "fill": lambda: lanes.fill([sample]),
+        "copy alone": lambda: (sample.x.copy(), sample.y.copy()),
+        "one log-likelihood": compiled_pass(likelihood.log_likelihood, layout, sample, fit.parameters),
         "newton": lambda: lanes.newton_lanes(layout, buffer, np.zeros(1, dtype=int), start, box, MLE.tolerance, MLE.max_steps),
         "one pass": compiled_pass(likelihood.expand, layout, sample, fit.parameters),
         "whole fit": lambda: MLE.fit(sample, experts, np.random.default_rng(1), TRUTH),
@@ -49,6 +53,12 @@ def stages(experts: int, size: int, repeats: int) -> dict:
     rest = found["whole fit"] - found["fill"] - found["newton"]
     row = {f"{name} ms": round(value, 3) for name, value in found.items()} | {"rest of the fit ms": round(rest, 3)}
     return row | {"passes": round(found["newton"] / found["one pass"], 1), "steps": fit.steps, "status": fit.status.value}
+
+
+def random_numbers(size: int) -> tuple[np.ndarray, ...]:
+    """An input, a uniform for the atom and a normal error for every row."""
+    generator = np.random.default_rng(0)
+    return generator.random(size), generator.random(size), generator.standard_normal(size)
 
 
 def main() -> int:

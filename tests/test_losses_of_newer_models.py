@@ -1,5 +1,7 @@
 """Losses of sigmoid regressions against a projection, of Gaussian-gated joint models, and DS losses under far translations."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,6 +83,35 @@ def test_deepseek_losses_see_through_far_translations_of_the_slopes(loss, shift,
     """Cells use the slopes: those of the untranslated measures are wrong, and so is where they lead."""
     assert loss(SOFTMAX.translate(0.0, shift).permute(order), SOFTMAX) == exact(0.0, abs=1e-9)
     assert loss(SOFTMAX.translate(0.0, 5.0).permute(order), SOFTMAX, translate=False) > 1
+
+
+def random_pair(seed, dimension):
+    generator, names = np.random.default_rng(seed), ("beta_1", "eta_1", "eta_0")
+    measures = []
+    for atoms in (3, 2):
+        blocks = {name: generator.normal(0, 2, (atoms, dimension if name != "eta_0" else 1)) for name in names}
+        blocks["nu"] = generator.uniform(0.5, 1.5, (atoms, 1))
+        measures.append(MixingMeasure(generator.normal(size=atoms), blocks, ("log_mass", "beta_1")))
+    return measures
+
+
+@pytest.mark.parametrize("loss", [deepseek_d1.loss, deepseek_d2.loss, partial(deepseek_d5.loss, active=1)])
+@pytest.mark.parametrize("dimension", [1, 2])
+@given(seed=st.integers(0, 10**6), shift=st.floats(-5, 5))
+def test_deepseek_losses_do_not_depend_on_the_translation_of_an_estimate(loss, dimension, seed, shift):
+    estimate, truth = random_pair(seed, dimension)
+    moved = estimate.translate(0.0, np.full(dimension, shift))
+    assert loss(moved, truth) == exact(loss(estimate, truth), rel=1e-6)
+
+
+@pytest.mark.parametrize("loss", [deepseek_d1.loss, deepseek_d2.loss, partial(deepseek_d5.loss, active=1)])
+@given(seed=st.integers(0, 10**6))
+def test_no_translation_gives_less_than_the_infimum(loss, seed):
+    """With one input: cells of each translation, the value there."""
+    estimate, truth = random_pair(seed, 1)
+    least = loss(estimate, truth)
+    for shift in np.linspace(-8, 8, 81):
+        assert loss(estimate.translate(0.0, shift), truth, translate=False) >= least - 1e-9
 
 
 def test_a_zero_coordinate_changes_no_best_shift():

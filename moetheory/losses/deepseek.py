@@ -11,6 +11,9 @@ from moetheory.losses.translation import TranslatedSum
 from moetheory.losses.voronoi import all_differences, cell_mass, cell_sizes, cells, differences, expert_blocks
 from moetheory.mixing_measure import VARIANCES, MixingMeasure
 
+FARTHEST = 1e6
+"""Shifts up to so many times the spread of slopes and experts are tried: beyond, squares of distances do not tell atoms apart."""
+
 
 def routed_cells(estimate: MixingMeasure, truth: MixingMeasure) -> np.ndarray:
     """Cells of the routed atoms by (beta_1, eta, nu)."""
@@ -93,11 +96,15 @@ def _between_ties(slopes: np.ndarray, experts: np.ndarray) -> np.ndarray:
     """With one input a shift (m, 1) from every interval in which no fitted atom changes its cell."""
     one, other = np.triu_indices(slopes.shape[1], 1)
     gaps = slopes[:, one] - slopes[:, other]
-    squares = experts + slopes**2
-    ties = np.unique((squares[:, one] - squares[:, other])[gaps != 0] / (2 * gaps[gaps != 0]))
+    centre = slopes.mean()
+    squares = experts + (slopes - centre) ** 2
+    reach = FARTHEST * np.sqrt(squares.max())
+    numerators = squares[:, one] - squares[:, other]
+    near = np.abs(numerators) < 2 * reach * np.abs(gaps)
+    ties = np.unique(numerators[near] / (2 * gaps[near]))
     if not ties.size:
-        return np.zeros((1, 1))
-    return np.concatenate([[ties[0] - 1], (ties[1:] + ties[:-1]) / 2, [ties[-1] + 1]])[:, None]
+        return np.full((1, 1), centre)
+    return centre + np.concatenate([[ties[0] - 1], (ties[1:] + ties[:-1]) / 2, [ties[-1] + 1]])[:, None]
 
 
 def _likely_shifts(slopes: np.ndarray) -> np.ndarray:
