@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import final
@@ -83,7 +82,7 @@ class InputLaw(abc.ABC):
 def _sides(law: InputLaw) -> None:
     """Both ends of a box as tuples of floats, one per input: equal laws have equal names."""
     low, high = law.low, law.high
-    if not (isinstance(low, Sequence) and isinstance(high, Sequence)):
+    if np.ndim(low) != 1 or np.ndim(high) != 1:
         raise ValueError(f"low={low!r} and high={high!r}; need a number per input each: for one input low=(0.0,), high=(1.0,).")
     for name, side in (("low", low), ("high", high)):
         object.__setattr__(law, name, tuple(float(end) for end in side))

@@ -158,6 +158,7 @@ def test_input_laws_are_checked(law, low, high):
 def test_ends_of_a_box_are_sequences(law):
     with pytest.raises(ValueError, match=r"low=0.0 and high=1.0; need a number per input each"):
         law(0.0, 1.0)
+    assert law(np.array([0]), [1]) == law((0.0,), (1.0,))
 
 
 def test_a_grid_has_one_input():

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from distributed.scheduler import KilledWorker as KilledWorker
 from joblib._dask import DaskDistributedBackend
 
 

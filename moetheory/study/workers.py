@@ -104,9 +104,7 @@ class Workers:
 
     def _on_cluster(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
         with self._client() as client:
-            from distributed.scheduler import KilledWorker
-
-            from moetheory.study.dask_backend import ErrorTellingBackend
+            from moetheory.study.dask_backend import ErrorTellingBackend, KilledWorker
 
             with joblib.parallel_config(ErrorTellingBackend(client=client, pure=False)):
                 parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=TASKS_AHEAD)
