@@ -16,6 +16,8 @@ from moetheory import (
 )
 from moetheory.estimators.fit import Certificate, judge
 from moetheory.estimators.layout import Layout
+from moetheory.estimators.likelihood import Expansion
+from moetheory.estimators.trust_region import Box, relative_gradient
 
 LINES = LinearExpert([[-2.0], [2.0]], [1.0, -1.0])
 
@@ -71,3 +73,11 @@ def test_the_published_start_is_for_softmax_gates_with_linear_experts(gate):
     truth = MixtureOfExperts(gate, LINES, [0.1, 0.2])
     with pytest.raises(ValueError, match="softmax gates with linear experts"):
         PublishedNearTruth().points(Layout(2, 1, truth.family), None, truth, np.random.default_rng(0))
+
+
+def test_the_relative_gradient_by_hand():
+    """Gradients 3 at 7 and 10 at 0.5 over a value of 5; the third leads out of the box."""
+    at = Expansion(np.array(-5.0), np.array([3.0, 10.0, -100.0]), np.eye(3))
+    box = Box(np.full(3, -8.0), np.array([8.0, 8.0, 2.0]))
+    assert relative_gradient(np.array([7.0, 0.5, 2.0]), at, box) == pytest.approx(21 / 5)
+    assert relative_gradient(np.array([0.7, 0.5, 2.0]), at, box) == pytest.approx(10 / 5)
