@@ -114,6 +114,16 @@ def test_no_translation_gives_less_than_the_infimum(loss, seed):
         assert loss(estimate.translate(0.0, shift), truth, translate=False) >= least - 1e-9
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("loss", [deepseek_d1.loss, deepseek_d2.loss, partial(deepseek_d5.loss, active=1)])
+def test_true_slopes_that_hardly_differ_tie_beyond_what_numbers_hold(loss):
+    zero, one = np.zeros((2, 1)), np.ones((2, 1))
+    blocks = {"beta_1": np.array([[1e-296], [0.0]]), "eta_1": zero, "eta_0": np.array([[0.0], [9.0]]), "nu": one}
+    truth = MixingMeasure([0.0, 0.0], blocks, ("log_mass", "beta_1"))
+    assert np.isfinite(loss(MixingMeasure([0.0, 0.0], blocks | {"beta_1": zero, "eta_0": zero}, ("log_mass", "beta_1")), truth))
+    assert loss(truth, truth) == 0.0
+
+
 def test_a_zero_coordinate_changes_no_best_shift():
     """High powers and one far slope: the small terms decide where the best shift is."""
     deltas, powers = np.array([[1.0], [-1.0], [1.0], [-1.0], [1.0], [40.0]]), np.array([10] * 5 + [1])

@@ -88,7 +88,8 @@ def cells_under_translation(
         if assignment.tobytes() not in seen:
             seen.add(assignment.tobytes())
             total = translated_sum(estimate, truth, assignment)
-            waiting += [] if one_input else [total.best()[1]]
+            if not one_input:
+                waiting.append(total.best()[1])
             yield assignment, total
 
 

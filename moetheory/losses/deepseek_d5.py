@@ -16,7 +16,8 @@ from moetheory.mixing_measure import MixingMeasure
 def loss(estimate: MixingMeasure, truth: MixingMeasure, *, translate: bool = True, active: int | None = None) -> float:
     r"""Loss DS-D5: the largest DS-D1 over K of the true routed atoms.
 
-    :math:`S_p + \max_{|J| = K} \inf_{t_1, t_2}` of the routed part of DS-D1, its sums over j in J only. Cells as in DS-D1.
+    :math:`S_p + \max_{|J| = K} \inf_{t_1, t_2}` of the routed part of DS-D1, its sums over j in J only. Cells and
+    translations as in DS-D1.
 
     Parameters
     ----------

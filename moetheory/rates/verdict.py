@@ -97,7 +97,8 @@ def judge_slope(
     far = missed > 2 * error + ROUNDING
     located = bool(np.all(2 * slope.centre_se <= slope.centre))
     if (limit == 0 or error > limit) and not (far and located):
-        why = f"a {slope.location} is less than twice its error" if far else f"the slope does not miss {target} by twice that"
+        location = slope.location.replace("_", " ")
+        why = f"a {location} is less than twice its error" if far else f"the slope does not miss {target} by twice that"
         reason = f"{named} exceeds {limit:.3f}, {origin}; {why}."
         return Judgement(Verdict.UNDERPOWERED, reason, *_replicates_needed(slope, limit))
     error += ROUNDING
