@@ -37,6 +37,7 @@ from moetheory import (
 from moetheory.estimators import lanes, squares
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, chunk_size
+from moetheory.estimators.trust_region import Box
 from moetheory.sampling import log_likelihood
 from moetheory.study.quantities import efficiency
 from moetheory.testing import seeds
@@ -52,6 +53,11 @@ GATES = [
     CompetitionGate.kind(intercept=True),
 ]
 PAIRS = [(gate, TANH) for gate in GATES] + [(GATES[0], LinearExpert.kind()), (GATES[4], LinearExpert.kind())]
+UNMOVED = (
+    LeastSquares((NearTruth(0.0),), max_steps=0),
+    StochasticGradient((NearTruth(0.0),), epochs=1, learning_rate=1e-300),
+)
+LINE = Family(SoftmaxGate.kind(), LinearExpert.kind(), regression=True)
 BOX = Uniform((-1.0, -1.0), (1.0, 1.0))
 TRUTH = RegressionMixture(
     UnnormalisedSigmoidGate([0.5, -0.5], [[1.0, -0.5], [-0.5, 1.0]]),
@@ -191,6 +197,46 @@ def test_a_fit_converges_with_a_certificate_and_the_likelihood_of_its_residuals(
     assert near.log_likelihood > log_likelihood(TRUTH, sample)
 
 
+@pytest.mark.parametrize("estimator", UNMOVED, ids=lambda estimator: type(estimator).__name__)
+@pytest.mark.parametrize("unit", [2.0**-20, 2.0**20])
+def test_derivatives_of_the_certificate_have_no_unit(estimator, unit):
+    """Responses and experts times a power of two: the same derivatives along gates, those along experts over it."""
+    sample = draw(RegressionMixture(SCIPY_GATES[1], LINES, 0.01), BOX, 500, np.random.default_rng(0))
+    (layout, one), (_, other) = (ends_of(estimator, sample, factor) for factor in (1.0, unit))
+    factors = np.array([1.0 if name.startswith("beta") else unit for name in layout.names()])
+    assert np.abs(one.gradient).max() > 1e-3
+    np.testing.assert_allclose(other.gradient * factors, one.gradient, rtol=1e-12)
+    np.testing.assert_allclose(other.hessian * np.outer(factors, factors), one.hessian, rtol=1e-12)
+
+
+def ends_of(estimator, sample, factor):
+    experts = LinearExpert(factor * (LINES.slope + 0.1), factor * LINES.intercept)
+    layout = Layout(2, 2, RegressionMixture(SCIPY_GATES[1], experts, 1.0).family)
+    point = layout.pack(RegressionMixture(SCIPY_GATES[1], experts, 1.0))
+    buffer = lanes.fill([Sample(sample.x, factor * sample.y)])
+    wide = Box(np.full(layout.size, -np.inf), np.full(layout.size, np.inf))
+    return layout, estimator.run_lanes(layout, buffer, np.zeros(1, int), point[None], np.zeros(1, bool), wide)
+
+
+def test_a_small_unit_certifies_no_point_that_is_no_minimum():
+    """Half the mean square of residuals of 1e-7 is 1e-14: its gradient is small wherever one is."""
+    truth = RegressionMixture(SCIPY_GATES[1], LINES, 0.01)
+    sample = draw(truth, BOX, 500, np.random.default_rng(0))
+    tiny = RegressionMixture(SCIPY_GATES[1], LinearExpert(1e-6 * LINES.slope, 1e-6 * LINES.intercept), 1e-14)
+    fit = LeastSquares((NearTruth(0.05),)).fit(Sample(sample.x, 1e-6 * sample.y), 2, np.random.default_rng(0), tiny)
+    best = LeastSquares((NearTruth(0.05),)).fit(sample, 2, np.random.default_rng(0), truth)
+    reached = best.log_likelihood - 500 * np.log(1e-6)
+    assert best.status is Status.CONVERGED
+    assert fit.log_likelihood < reached - 1e-3
+    assert fit.status in (Status.NOT_STATIONARY, Status.STEP_LIMIT)
+
+
+def test_equal_responses_have_a_certificate():
+    sample = Sample(np.linspace(-1, 1, 50)[:, None], np.full(50, 2.0))
+    fit = LeastSquares((RandomStarts(2),)).fit(sample, 1, np.random.default_rng(0), family=LINE)
+    assert fit.certificate.gradient_norm < 1e-8
+
+
 def test_errors_have_the_variance_of_the_cramer_rao_bound():
     truth = RegressionMixture(SCIPY_GATES[1], TRUTH.expert, 0.01)
     bound, ratios = cramer_rao(truth, BOX), []
@@ -259,7 +305,9 @@ GENERATOR = np.random.default_rng(0)
             "do not sum to one, so there is no density",
         ),
         (lambda: Family(SoftmaxGate.kind(), TANH, TANH, 1, regression=True), "no shared experts here"),
-        (lambda: StochasticGradient((NearTruth(0.1),), batch=0), "batch=0; need at least one pass"),
+        (lambda: StochasticGradient((NearTruth(0.1),), batch=0), "batch=0; need whole numbers of passes and of rows"),
+        (lambda: StochasticGradient((NearTruth(0.1),), epochs=1.5), "epochs=1.5, .*; need whole numbers of passes"),
+        (lambda: StochasticGradient((NearTruth(0.1),), learning_rate=np.inf), "learning_rate=inf, .* a positive rate"),
         (lambda: LeastSquares((NearTruth(0.1),), tolerance=-1.0), "tolerance=-1.0"),
     ],
 )

@@ -8,7 +8,9 @@ from typing import ClassVar, final
 import numpy as np
 
 from moetheory.estimators._newton import AbstractNewton
-from moetheory.estimators.lanes import LaneResults
+from moetheory.estimators.lanes import Buffer, LaneResults
+
+ROWS_AT_ONCE = 2**16
 
 
 @final
@@ -16,10 +18,10 @@ from moetheory.estimators.lanes import LaneResults
 class LeastSquares(AbstractNewton):
     r"""Least squares by safeguarded Newton steps with the exact Hessian, best of several starts, in a box.
 
-    Minimises :math:`\frac{1}{2n} \sum_n (y_n - f_\theta(x_n))^2` over the box; the gradient of the certificate is that of
-    this objective, in squared units of the response. The log-likelihood that a fit reports is the normal one at the
-    fitted residual variance, :math:`-\tfrac n2 (\log(2\pi\, \mathrm{RSS} / n) + 1)`, so that a smaller sum of squares is a
-    larger likelihood.
+    Minimises :math:`\frac{1}{2n} \sum_n (y_n - f_\theta(x_n))^2` over the box; gradient and curvature of the certificate are
+    those of this objective over the variance of the sample's responses, hence without unit. The log-likelihood that a fit
+    reports is the normal one at the fitted residual variance, :math:`-\tfrac n2 (\log(2\pi\, \mathrm{RSS} / n) + 1)`, so that a
+    smaller sum of squares is a larger likelihood.
 
     Parameters
     ----------
@@ -28,7 +30,8 @@ class LeastSquares(AbstractNewton):
     box : ParameterBox
         The compact parameter space.
     tolerance : float
-        Projected relative gradient at which a start stops; small, because functions of split experts are nearly flat.
+        Projected relative gradient of the objective, in squared units of the response, at which a start stops; small, because
+        functions of split experts are nearly flat.
     max_steps : int
         Newton steps per start.
     parts_from : int, optional
@@ -63,10 +66,22 @@ class LeastSquares(AbstractNewton):
 
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
         ends = super().run_lanes(layout, buffer, sample_of_lane, points, em_first, box)
-        return with_normal_likelihood(ends, buffer.count)
+        return without_unit(ends, buffer, sample_of_lane)
 
 
-def with_normal_likelihood(ends: LaneResults, count: int) -> LaneResults:
-    """Ends of least squares, whose value is half the residual sum of squares, with the normal log-likelihood in its place."""
-    variance = np.maximum(-2.0 * ends.log_likelihood / count, np.finfo(float).tiny)
-    return ends._replace(log_likelihood=-0.5 * count * (np.log(2 * np.pi * variance) + 1.0))
+def without_unit(ends: LaneResults, buffer: Buffer, sample_of_lane: np.ndarray) -> LaneResults:
+    """Ends of least squares: derivatives over the variance of the responses, values as normal log-likelihoods."""
+    spread = np.array([_variance(buffer.y[first : first + buffer.count]) or 1.0 for first in buffer.first])[sample_of_lane]
+    variance = np.maximum(-2.0 * ends.log_likelihood / buffer.count, np.finfo(float).tiny)
+    return ends._replace(
+        log_likelihood=-0.5 * buffer.count * (np.log(2 * np.pi * variance) + 1.0),
+        gradient=ends.gradient / spread[:, None],
+        hessian=ends.hessian / spread[:, None, None],
+    )
+
+
+def _variance(values: np.ndarray) -> float:
+    """Variance, without a copy of all values."""
+    mean = values.mean()
+    parts = (values[begin : begin + ROWS_AT_ONCE] - mean for begin in range(0, len(values), ROWS_AT_ONCE))
+    return sum(float(part @ part) for part in parts) / len(values)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import ClassVar, final
 
 from moetheory.estimators import lanes
-from moetheory.estimators._base import AbstractEstimator, check_stop
+from moetheory.estimators._base import AbstractEstimator
 from moetheory.estimators.box import ParameterBox
-from moetheory.estimators.least_squares import with_normal_likelihood
+from moetheory.estimators.least_squares import without_unit
 from moetheory.estimators.starts import NearTruth
 
 
@@ -51,10 +53,10 @@ class StochasticGradient(AbstractEstimator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_stop(self.learning_rate, self.epochs)
-        if not (self.epochs >= 1 and self.learning_rate > 0 and self.batch >= 1):
-            given = f"epochs={self.epochs}, learning_rate={self.learning_rate}, batch={self.batch}"
-            raise ValueError(f"{given}; need at least one pass and one row per step, and a positive rate.")
+        whole = all(isinstance(number, Integral) and number >= 1 for number in (self.epochs, self.batch))
+        if not (whole and isinstance(self.learning_rate, Real) and 0 < self.learning_rate < math.inf):
+            given = f"epochs={self.epochs!r}, learning_rate={self.learning_rate!r}, batch={self.batch!r}"
+            raise ValueError(f"{given}; need whole numbers of passes and of rows per step, at least one, and a positive rate.")
 
     @classmethod
     def as_published(cls, radius: float = 0.05, box: ParameterBox | None = None) -> StochasticGradient:
@@ -63,4 +65,5 @@ class StochasticGradient(AbstractEstimator):
 
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
         settings = self.epochs, self.learning_rate, min(self.batch, buffer.count)
-        return with_normal_likelihood(lanes.gradient_lanes(layout, buffer, sample_of_lane, points, box, *settings), buffer.count)
+        ends = lanes.gradient_lanes(layout, buffer, sample_of_lane, points, box, *settings)
+        return without_unit(ends, buffer, sample_of_lane)
