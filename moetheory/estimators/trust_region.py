@@ -115,7 +115,8 @@ def propose(state: State, box: Box, tolerance, roundoff: float) -> Trial:
 def judge(state: State, trial: Trial, after: Expansion, box: Box) -> State:
     """Accept or reject a trial by the expansion found there."""
     at, unseen = state.at, jnp.isinf(state.at.value)
-    ratio = jnp.where(trial.predicted > 0, (at.value - after.value) / trial.predicted, -1.0)
+    promising = (trial.predicted > 0) & ~jnp.isnan(after.value)
+    ratio = jnp.where(promising, (at.value - after.value) / trial.predicted, -1.0)
     flat = ~unseen & (jnp.abs(trial.predicted) <= FLAT * (1 + jnp.abs(at.value)))
     better = jnp.where(flat, relative_gradient(trial.point, after, box) < 0.5 * trial.gradient, ratio > ACCEPT)
     accepted = unseen | (~trial.stationary & better & jnp.isfinite(after.value))
