@@ -38,7 +38,7 @@ GOAL_LINEAR, GOAL_OTHER = 2.0, 4.0
 
 def models() -> dict[str, tuple[Layout, float]]:
     """Layouts to time with the goal of each."""
-    gates = [gate.kinds()[0] for gate in concrete_classes(gating, AbstractGate)]
+    gates = [kind for gate in concrete_classes(gating, AbstractGate) for kind in gate.kinds()]
     found = {}
     for gate in gates:
         regression = None if gate.part.normalised else True

@@ -83,6 +83,19 @@ def test_side_by_side_finds_the_maxima_of_one_after_another(fits, case, size):
             np.testing.assert_allclose(*atoms, atol=1e-7)
 
 
+@pytest.mark.parametrize("together", [False, True], ids=["one_after_another", "side_by_side"])
+def test_a_limit_of_steps_is_none_more(fits, together):
+    limited = fits(together, MaximumLikelihood((NearTruth(0.05, 2),), max_steps=2), samples_of(TRUTH, 700), TRUTH)
+    assert [(fit.steps, fit.status) for fit in limited] == [(2, Status.STEP_LIMIT)] * 3
+
+
+def test_ends_are_one_where_values_and_atoms_agree():
+    atoms = np.array([[1.0, 2.0], [1.0, 2.0], [1.0, 2.5], [1.0, 2.0]])
+    ends = newton._End(np.array([3.0, 3.0 + 1e-6, 3.0, np.inf]), atoms)
+    np.testing.assert_array_equal(newton._same(ends, newton._End(3.0, atoms[0])), [True, False, False, False])
+    assert not newton._same(newton._End(np.inf, atoms[0]), newton._End(np.inf, atoms[0]))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_expansions_of_all_lanes_are_those_of_each(case):
     """Rows that end inside an item, at its end, and nowhere; more items than are looked at together."""

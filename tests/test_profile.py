@@ -184,12 +184,13 @@ def test_sparse_normalised_sigmoid_has_quarter_rates():
         assert abs(profile_check(truth, Uniform((-3.0,), (3.0,)), coordinate, offsets).local_exponents[0] - 2) < 0.15
 
 
-@given(a=st.floats(-6, 6), b=st.floats(-6, 6), sigmoid=st.booleans())
-def test_halves_invert_each_other_and_show_the_mass_ratio(a, b, sigmoid):
-    halves = Halves(1, 3, sigmoid)
+@given(a=st.floats(-6, 6), b=st.floats(-6, 6), sigmoid=st.booleans(), slopes=st.sampled_from([None, (0, 2)]), x=st.floats(-2, 2))
+def test_halves_invert_each_other_and_show_the_mass_ratio(a, b, sigmoid, slopes, x):
+    halves = Halves(1, 3, sigmoid, slopes, x)
     vector = np.array([0.5, a, -1.0, b])
     coordinates = halves.inverse(vector)
-    mass = 1 / (1 + np.exp(-vector[[1, 3]])) if sigmoid else np.exp(vector[[1, 3]])
+    score = vector[[1, 3]] + (x * vector[[0, 2]] if slopes else 0.0)
+    mass = 1 / (1 + np.exp(-score)) if sigmoid else np.exp(score)
     assert np.isclose(coordinates[3], np.log(mass[0] / mass[1]), atol=1e-9)
     np.testing.assert_allclose(halves(coordinates), vector, atol=1e-8)
 
@@ -200,6 +201,20 @@ def test_masses_stay_between_a_quarter_and_three_quarters_of_the_cell():
         mass = np.exp(np.asarray(model.gate.intercept))[:2]
         assert 0.25 - 1e-9 <= mass[0] / mass.sum() <= 0.75 + 1e-9
         assert np.isclose(float(model.expert.intercept[0]), 0.5 + offset)
+
+
+@pytest.mark.parametrize("gate", [SOFTMAX, SigmoidGate([0.2, 0.4], [[0.8], [0.0]])], ids=["softmax", "sigmoid"])
+def test_profiles_do_not_depend_on_where_the_inputs_lie(gate):
+    """Inputs around 7 and lines that are there what they were around zero."""
+    far = 7.0
+    moved_gate = type(gate)(gate.intercept - far * gate.slope[:, 0], gate.slope)
+    moved = MixtureOfExperts(moved_gate, LinearExpert(LINES.slope, LINES.intercept - far * LINES.slope[:, 0]), VARIANCE)
+    near, there = (
+        profile_check(truth, inputs, "nu", (0.3, 0.15), atom=1)
+        for truth, inputs in ((MixtureOfExperts(gate, LINES, VARIANCE), INPUTS), (moved, Uniform((far - 1.5,), (far + 1.5,))))
+    )
+    assert near.distances.min() > 1e-3 and near.in_cells.all() and there.in_cells.all()
+    np.testing.assert_allclose(there.distances, near.distances, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -160,3 +160,14 @@ def test_the_radius_follows_what_a_step_keeps_of_its_promise(share, radius):
     after = judge(state, trial, Expansion(1.0 - share * trial.predicted, jnp.array([0.5, 0.0]), jnp.eye(2)), EVERYWHERE)
     assert after.radius == pytest.approx(radius, rel=1e-9)
     assert (after.point == trial.point).all() == (share > 0.1)
+
+
+@pytest.mark.parametrize(("gradient", "better"), [(0.4, True), (0.6, False)])
+def test_a_flat_step_that_does_not_halve_the_gradient_is_the_last(gradient, better):
+    """The value, 1e9 with a digit at 1e-7, rises in its last digit and says nothing of a decrease by 5e-11."""
+    at = Expansion(jnp.array(1e9), jnp.array([1e-5, 0.0]), jnp.eye(2))
+    state = State(jnp.zeros(2), at, jnp.array(0.5), jnp.array(3), jnp.array(False))
+    trial = jax.jit(lambda state: propose(state, EVERYWHERE, 1e-18, 0.0))(state)
+    after = judge(state, trial, Expansion(jnp.array(1e9 + 1e-6), gradient * at.gradient, jnp.eye(2)), EVERYWHERE)
+    assert (after.point != state.point).any() == better
+    assert after.done == (not better)

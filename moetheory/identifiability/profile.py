@@ -23,6 +23,7 @@ LOG_SHARE_RATIO = float(np.log(3.0))
 VARIANCE_LEFT = 0.4
 """Part of the variance that a start keeps at least where it gives way to the split of a mean."""
 RANDOM_STARTS = 2
+LINE = ("intercept", "slope")
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Halves:
 
     The masses :math:`m_a, m_b` are :math:`e^{\beta_0}`, or :math:`\sigma(\beta_0)` for sigmoid gates. The coordinates of the
     two intercepts become their mean c and :math:`t = \log(m_a / m_b)`. Half the difference of the intercepts is then t / 2,
-    or :math:`t / 2 + \mathrm{arsinh}(e^c \sinh(t / 2))` for sigmoid gates.
+    or :math:`t / 2 + \mathrm{arsinh}(e^c \sinh(t / 2))` for sigmoid gates. Where scores are lines, intercepts and masses are
+    those at an input :math:`x_0`, :math:`\beta_0 + \beta_1 x_0`.
 
     Parameters
     ----------
@@ -39,6 +41,10 @@ class Halves:
         Places of the two intercepts in the packed vector.
     sigmoid : bool
         Whether masses are sigmoids of the intercepts.
+    slopes : pair of int, optional
+        Places of the two slopes, where scores are lines.
+    centre : float
+        The input :math:`x_0`.
 
     Examples
     --------
@@ -50,22 +56,29 @@ class Halves:
     first: int
     second: int
     sigmoid: bool
+    slopes: tuple[int, int] | None = None
+    centre: float = 0.0
 
     def __call__(self, coordinates):
         """Packed vector of the coordinates; traced arrays are allowed."""
+        first, second = self._moves(coordinates)
         mean, ratio = coordinates[self.first], coordinates[self.second]
         half = ratio / 2
         if self.sigmoid:
             half = half + jnp.arcsinh(jnp.exp(mean) * jnp.sinh(ratio / 2))
-        return jnp.asarray(coordinates).at[self.first].set(mean + half).at[self.second].set(mean - half)
+        return jnp.asarray(coordinates).at[self.first].set(mean + half - first).at[self.second].set(mean - half - second)
 
     def inverse(self, vector: np.ndarray) -> np.ndarray:
         """Coordinates of a packed vector."""
-        intercepts = vector[[self.first, self.second]]
+        intercepts = vector[[self.first, self.second]] + self._moves(vector)
         log_mass = -np.logaddexp(0.0, -intercepts) if self.sigmoid else intercepts
         coordinates = np.array(vector)
         coordinates[[self.first, self.second]] = intercepts.mean(), log_mass[0] - log_mass[1]
         return coordinates
+
+    def _moves(self, vector):
+        """What the two scores gain from zero to the centre."""
+        return (0.0, 0.0) if self.slopes is None else tuple(self.centre * vector[place] for place in self.slopes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,8 +176,9 @@ def profile_check(
 
     Notes
     -----
-    Masses are held between 25% and 75% at x = 0, so inputs should lie around it: where they do not, the fixed atom can die
-    out on all inputs instead, h is then nearly 0 and q means nothing.
+    Masses are held between 25% and 75% at the middle of the inputs where scores are lines (softmax, sigmoid), for other gates
+    at x = 0. If the inputs do not lie around it, the fixed atom can die out on all of them, h is then nearly 0 and q means
+    nothing.
 
     References
     ----------
@@ -305,7 +319,11 @@ def _split_pair(truth: MixtureOfExperts, inputs: InputLaw, coordinate: str, atom
     group = layout.groups[index]
     intercept = group.symbols[0].get("intercept", "")
     first, second = places.get(f"{intercept}[1]"), places.get(f"{intercept}[2]")
-    halves = None if first is None or second is None else Halves(first, second, group.gate.part is SigmoidGate)
+    slopes = None
+    if LINE in group.gate.part.predictors:
+        slopes = tuple(places.get(f"{group.symbols[0]['slope']}[{atom}]") for atom in (1, 2))
+    sigmoid, centre = group.gate.part is SigmoidGate, (inputs.low[0] + inputs.high[0]) / 2
+    halves = None if first is None or second is None else Halves(first, second, sigmoid, slopes, centre)
     return _Pair(
         problem=Problem(truth, layout, quadrature([truth], inputs), "squared_hellinger", halves),
         labels=labels,
