@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from scipy.optimize import lsq_linear
 
 from moetheory.estimators.likelihood import Expansion
-from moetheory.estimators.trust_region import Box, State, judge, minimise, propose
+from moetheory.estimators.trust_region import Box, Rounding, State, judge, minimise, propose
 from moetheory.testing import seeds
 
+DENSITIES, FIBRES = Rounding(), Rounding(curvature=1e-7)
 EVERYWHERE = Box(np.full(2, -np.inf), np.full(2, np.inf))
 SIZE = 4
 
@@ -23,8 +24,8 @@ def expansion_of(function):
 
 
 @partial(jax.jit, static_argnums=(0, 3, 4, 5))
-def minimum(function, start, box, tolerance=1e-10, max_steps=200, roundoff=0.0):
-    return minimise(expansion_of(function), start, box, tolerance, max_steps, roundoff)
+def minimum(function, start, box, tolerance=1e-10, max_steps=200, rounding=DENSITIES):
+    return minimise(expansion_of(function), start, box, tolerance, max_steps, rounding)
 
 
 def rosenbrock(point):
@@ -65,7 +66,7 @@ def test_quadratics_in_a_box_end_where_scipy_says(seed):
 
 @jax.jit
 def quadratic(matrix, target, start, box):
-    return minimise(expansion_of(lambda point: 0.5 * jnp.sum((matrix @ point - target) ** 2)), start, box, 1e-10, 200)
+    return minimise(expansion_of(lambda point: 0.5 * jnp.sum((matrix @ point - target) ** 2)), start, box, 1e-10, 200, DENSITIES)
 
 
 @settings(max_examples=60)
@@ -95,7 +96,7 @@ def test_steps_minimise_their_model_within_the_radius(seed, radius, negative):
 
 @jax.jit
 def step(state, box):
-    return propose(state, box, 1e-10, 0.0)
+    return propose(state, box, 1e-10, DENSITIES)
 
 
 def test_where_values_cannot_tell_the_gradient_does():
@@ -115,17 +116,17 @@ def test_noise_of_the_curvature_along_a_fibre_moves_nothing(noise):
         total = jnp.sum(point)
         return Expansion(1 + 0.5 * total**2, total + 1e-12 * across, jnp.ones((2, 2)) + noise * jnp.outer(across, across))
 
-    def ends(roundoff):
-        return jax.jit(lambda start: minimise(expand, start, EVERYWHERE, 1e-10, 50, roundoff))(jnp.array([0.3, 0.2]))
+    def ends(rounding):
+        return jax.jit(lambda start: minimise(expand, start, EVERYWHERE, 1e-10, 50, rounding))(jnp.array([0.3, 0.2]))
 
-    kept, followed = ends(1e-7), ends(0.0)
+    kept, followed = ends(FIBRES), ends(DENSITIES)
     assert kept.done
     np.testing.assert_allclose(kept.point, [0.05, -0.05], atol=1e-4)
     assert noise > 0 or np.abs(followed.point).max() > 0.5
 
 
-def test_curvature_beyond_rounding_is_followed_with_roundoff_too():
-    end = minimum(saddle, jnp.zeros(2), EVERYWHERE, 1e-10, 200, 1e-7)
+def test_curvature_beyond_rounding_is_followed_on_fibres_too():
+    end = minimum(saddle, jnp.zeros(2), EVERYWHERE, 1e-10, 200, FIBRES)
     np.testing.assert_allclose(np.abs(end.point), [0.0, 1.0], atol=1e-7)
 
 
@@ -143,7 +144,7 @@ def test_a_step_to_where_the_value_is_not_finite_is_taken_back_with_a_quarter_of
     at = Expansion(jnp.array(1.0), jnp.array([1.0, 0.0]), jnp.eye(2))
     state = State(jnp.zeros(2), at, jnp.array(0.5), jnp.array(3), jnp.array(False))
     trial = step(state, EVERYWHERE)
-    after = judge(state, trial, Expansion(jnp.array(value), jnp.zeros(2), jnp.eye(2)), EVERYWHERE)
+    after = judge(state, trial, Expansion(jnp.array(value), jnp.zeros(2), jnp.eye(2)), EVERYWHERE, DENSITIES)
     np.testing.assert_array_equal(after.point, state.point)
     assert after.at.value == 1.0
     assert after.radius == 0.125
@@ -157,7 +158,8 @@ def test_the_radius_follows_what_a_step_keeps_of_its_promise(share, radius):
     at = Expansion(jnp.array(1.0), jnp.array([1.0, 0.0]), jnp.eye(2))
     state = State(jnp.zeros(2), at, jnp.array(0.5), jnp.array(3), jnp.array(False))
     trial = step(state, EVERYWHERE)
-    after = judge(state, trial, Expansion(1.0 - share * trial.predicted, jnp.array([0.5, 0.0]), jnp.eye(2)), EVERYWHERE)
+    found = Expansion(1.0 - share * trial.predicted, jnp.array([0.5, 0.0]), jnp.eye(2))
+    after = judge(state, trial, found, EVERYWHERE, DENSITIES)
     assert after.radius == pytest.approx(radius, rel=1e-9)
     assert (after.point == trial.point).all() == (share > 0.1)
 
@@ -167,7 +169,17 @@ def test_a_flat_step_that_does_not_halve_the_gradient_is_the_last(gradient, bett
     """The value, 1e9 with a digit at 1e-7, rises in its last digit and says nothing of a decrease by 5e-11."""
     at = Expansion(jnp.array(1e9), jnp.array([1e-5, 0.0]), jnp.eye(2))
     state = State(jnp.zeros(2), at, jnp.array(0.5), jnp.array(3), jnp.array(False))
-    trial = jax.jit(lambda state: propose(state, EVERYWHERE, 1e-18, 0.0))(state)
-    after = judge(state, trial, Expansion(jnp.array(1e9 + 1e-6), gradient * at.gradient, jnp.eye(2)), EVERYWHERE)
+    trial = jax.jit(lambda state: propose(state, EVERYWHERE, 1e-18, DENSITIES))(state)
+    after = judge(state, trial, Expansion(jnp.array(1e9 + 1e-6), gradient * at.gradient, jnp.eye(2)), EVERYWHERE, DENSITIES)
     assert (after.point != state.point).any() == better
     assert after.done == (not better)
+
+
+@pytest.mark.parametrize("size", [0.0, 1.0])
+def test_small_squares_are_judged_by_their_values_and_small_means_of_logarithms_are_not(size):
+    """A decrease by 5e-15 from 1e-8 is visible where the value is a mean of squares, not where larger terms cancel in it."""
+    at = Expansion(jnp.array(1e-8), jnp.array([1e-7, 0.0]), jnp.eye(2))
+    state, rounding = State(jnp.zeros(2), at, jnp.array(0.5), jnp.array(3), jnp.array(False)), Rounding(size=size)
+    trial = jax.jit(lambda state: propose(state, EVERYWHERE, 1e-18, rounding))(state)
+    after = judge(state, trial, Expansion(at.value - trial.predicted, 0.9 * at.gradient, jnp.eye(2)), EVERYWHERE, rounding)
+    assert (after.point != state.point).any() == (size == 0.0)

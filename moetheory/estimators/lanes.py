@@ -20,7 +20,7 @@ from moetheory import _long_arrays
 from moetheory.estimators import batch, em_acceleration, gradient_iteration, likelihood, newton, squares
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, chunk_size
-from moetheory.estimators.trust_region import Box
+from moetheory.estimators.trust_region import Box, Rounding
 from moetheory.sampling import Sample
 
 CAPACITIES = (2**20, 2**24, 2**28)
@@ -38,8 +38,8 @@ PROGRAMS = 12
 COMPILER_OPTIONS = {"xla_disable_hlo_passes": "cse_barrier_expander", "xla_cpu_prefer_vector_width": 512}
 """Of XLA for CPUs: keep optimization barriers, which it drops before it fuses, so that every loop computes anew what they were to
 keep; and use vectors of 512 bits where the processor has them."""
-FIBRE_ROUNDOFF = 1e-7
-"""Curvature that counts as none in least squares, where fibres of equal functions are common."""
+OF_SQUARES = Rounding(size=0.0, curvature=1e-7)
+"""What rounding hides in least squares, where fibres of equal functions are common."""
 
 
 class Buffer(NamedTuple):
@@ -159,10 +159,10 @@ def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> list[np.n
 def newton_program(layout, together, x, y, first, count, starts, lanes, lower, upper, tolerance, max_steps, parts_from):
     """Trust-region Newton on every lane, first on a share of the rows from ``parts_from`` rows on; see :mod:`newton`."""
     objective = (squares if layout.family.regression else likelihood).objective(layout)
-    roundoff = FIBRE_ROUNDOFF if layout.family.regression else 0.0
+    rounding = OF_SQUARES if layout.family.regression else Rounding()
     stages = newton.stages_of(count, tolerance, max_steps, parts_from)
     run = newton.side_by_side if together else newton.one_after_another
-    end = run(layout, objective, x, y, first, starts, lanes, Box(lower, upper), stages, roundoff)
+    end = run(layout, objective, x, y, first, starts, lanes, Box(lower, upper), stages, rounding)
     share = _shares(layout, together, x, y, first, count, end.point, lanes)
     return LaneResults(end.point, -end.at.value * count, end.at.gradient, end.at.hessian, end.steps, end.done, share)
 

@@ -19,7 +19,7 @@ from moetheory.estimators import batch, trust_region
 from moetheory.estimators.fit import AGREEMENT, LOSS_SPREAD
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Expansion, Objective, Rows
-from moetheory.estimators.trust_region import FIRST_RADIUS, Box, State
+from moetheory.estimators.trust_region import FIRST_RADIUS, Box, Rounding, State
 
 SHARES = (16, 4, 1)
 """Newton looks at every sixteenth row, then at every fourth, then at all."""
@@ -63,7 +63,7 @@ class _End(NamedTuple):
 
 
 def one_after_another(
-    layout: Layout, objective: Objective, x, y, first, starts, lanes, box: Box, stages: Stages, roundoff: float
+    layout: Layout, objective: Objective, x, y, first, starts, lanes, box: Box, stages: Stages, rounding: Rounding
 ) -> State:
     """Minimise from the first ``lanes`` starts; ``first`` is the first row of each lane's sample."""
     index, count = jnp.arange(len(starts)), len(stages.rows)
@@ -77,7 +77,7 @@ def one_after_another(
             limit = jnp.where((leader[lane] == lane) & ~left_out, stages.limit[stage], -1)
             expand = partial(objective.expand, rows=Rows(x, y, first[lane], stages.rows[stage]))
             radius, tolerance = stages.radius[stage], stages.tolerance[stage]
-            end = trust_region.minimise(expand, states.point[lane], box, tolerance, limit, roundoff, radius)
+            end = trust_region.minimise(expand, states.point[lane], box, tolerance, limit, rounding, radius)
             states = jax.tree.map(lambda column, value: column.at[lane].set(value), states, end)
             atoms = atoms.at[lane].set(layout.sorted_atoms(end.point))
             before = (index < lane) & (leader == index) & (first == first[lane])
@@ -109,7 +109,7 @@ class _Lanes(NamedTuple):
 
 
 def side_by_side(
-    layout: Layout, objective: Objective, x, y, first, starts, lanes, box: Box, stages: Stages, roundoff: float
+    layout: Layout, objective: Objective, x, y, first, starts, lanes, box: Box, stages: Stages, rounding: Rounding
 ) -> State:
     """The same with all lanes in step, which fills a GPU; see :mod:`moetheory.estimators.batch`."""
     index, last = jnp.arange(len(starts)), len(stages.rows) - 1
@@ -119,11 +119,12 @@ def side_by_side(
 
     def step(at: _Lanes) -> _Lanes:
         moving = ~ended(at)
-        propose = jax.vmap(lambda state, tolerance: trust_region.propose(state, box, tolerance, roundoff))
+        propose = jax.vmap(lambda state, tolerance: trust_region.propose(state, box, tolerance, rounding))
         trial = propose(at.state, stages.tolerance[at.stage])
         looking = moving & ~trial.stationary
         found = batch.expand(objective, trial.point, x, y, first, jnp.where(looking, stages.rows[at.stage], 0))
-        judged = jax.vmap(partial(trust_region.judge, box=box))(at.state, trial, _where(looking, found, at.state.at))
+        judge = jax.vmap(partial(trust_region.judge, box=box, rounding=rounding))
+        judged = judge(at.state, trial, _where(looking, found, at.state.at))
         return move_on(at._replace(state=_where(moving, judged, at.state)))
 
     def move_on(at: _Lanes) -> _Lanes:

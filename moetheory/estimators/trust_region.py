@@ -20,7 +20,7 @@ SECULAR_STEPS = 12
 FIRST_RADIUS = 1.0
 ACCEPT = 0.1
 FLAT = 1e-13
-"""Below this predicted decrease, relative to 1 + |value|, float64 cannot judge a step by its value but by its gradient."""
+"""Below this predicted decrease, relative to size + |value|, float64 cannot judge a step by its value but by its gradient."""
 
 
 class Box(NamedTuple):
@@ -28,6 +28,15 @@ class Box(NamedTuple):
 
     lower: Float[Array, " p"]
     upper: Float[Array, " p"]
+
+
+class Rounding(NamedTuple):
+    """What rounding hides of a function."""
+
+    size: float = 1.0
+    """Of the terms that a value is the mean of, beside the value: 0 for squares, which do not cancel."""
+    curvature: float = 0.0
+    """Eigenvalues of the scaled Hessian closer to zero count as this: on a fibre of equal values they are noise."""
 
 
 class State(NamedTuple):
@@ -46,21 +55,17 @@ def minimise(
     box: Box,
     tolerance: float,
     max_steps: int,
-    roundoff: float = 0.0,
+    rounding: Rounding,
     radius: float = FIRST_RADIUS,
 ) -> State:
-    """Minimise from one start; ``done`` is false when the step limit was reached or the value is not finite.
-
-    Eigenvalues of the scaled Hessian between ``-roundoff`` and ``roundoff`` count as ``roundoff``: on a fibre of equal values
-    they are noise, and steps along it lead nowhere.
-    """
+    """Minimise from one start; ``done`` is false when the step limit was reached or the value is not finite."""
 
     def unfinished(state: State):
         return ~state.done & (state.steps < max_steps)
 
     def step(state: State) -> State:
-        trial = propose(state, box, tolerance, roundoff)
-        return judge(state, trial, lax.cond(trial.stationary, lambda: state.at, lambda: expand(trial.point)), box)
+        trial = propose(state, box, tolerance, rounding)
+        return judge(state, trial, lax.cond(trial.stationary, lambda: state.at, lambda: expand(trial.point)), box, rounding)
 
     return lax.while_loop(unfinished, step, first_state(start, box, radius))
 
@@ -98,12 +103,12 @@ class Trial(NamedTuple):
     """Whether there is nothing to look for."""
 
 
-def propose(state: State, box: Box, tolerance, roundoff: float) -> Trial:
+def propose(state: State, box: Box, tolerance, rounding: Rounding) -> Trial:
     """The next trial; the first of a minimisation is the start itself (the value there is not known yet: infinity)."""
     point, at = state.point, state.at
     unseen = jnp.isinf(at.value)
     free = free_coordinates(point, at.gradient, box)
-    direction, lowest = _trust_region_step(at, free, state.radius, roundoff)
+    direction, lowest = _trust_region_step(at, free, state.radius, rounding.curvature)
     trial = jnp.where(unseen, point, jnp.clip(point + direction, box.lower, box.upper))
     moved = trial - point
     predicted = -(at.gradient @ moved + 0.5 * moved @ at.hessian @ moved)
@@ -112,12 +117,12 @@ def propose(state: State, box: Box, tolerance, roundoff: float) -> Trial:
     return Trial(trial, predicted, jnp.linalg.norm(moved * _scale(at)), gradient, stationary)
 
 
-def judge(state: State, trial: Trial, after: Expansion, box: Box) -> State:
+def judge(state: State, trial: Trial, after: Expansion, box: Box, rounding: Rounding) -> State:
     """Accept or reject a trial by the expansion found there."""
     at, unseen = state.at, jnp.isinf(state.at.value)
     promising = (trial.predicted > 0) & ~jnp.isnan(after.value)
     ratio = jnp.where(promising, (at.value - after.value) / trial.predicted, -1.0)
-    flat = ~unseen & (jnp.abs(trial.predicted) <= FLAT * (1 + jnp.abs(at.value)))
+    flat = ~unseen & (jnp.abs(trial.predicted) <= FLAT * (rounding.size + jnp.abs(at.value)))
     better = jnp.where(flat, relative_gradient(trial.point, after, box) < 0.5 * trial.gradient, ratio > ACCEPT)
     accepted = unseen | (~trial.stationary & better & jnp.isfinite(after.value))
     return State(
