@@ -298,6 +298,21 @@ def test_labels_of_many_sizes_are_short_and_differ():
     assert max(map(len, labels)) < 45
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ({"preset": "fast"}, r"preset='fast'; choose one of \['quick', 'standard', 'paper'\]"),
+        ({"replicates": 0}, "replicates=0; need whole numbers of at least one"),
+        ({"replicates": 2.5}, "replicates=2.5; need whole numbers"),
+        ({"sizes": ()}, r"sizes=\(\); need whole numbers"),
+        ({"sizes": (100, 0)}, r"sizes=\(100, 0\); need whole numbers"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(overrides, message):
+    with pytest.raises(ValueError, match=message):
+        Settings(**overrides)
+
+
 def test_overrides_leave_the_documents_of_the_preset(tmp_path):
     run(tmp_path, simulation(MLE), sizes=(60,), replicates=1)
     names = ["algorithm", "claim-quick_n60_r1-tiny-mle", "simulation-quick_n60_r1-tiny"]

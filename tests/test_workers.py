@@ -125,6 +125,8 @@ def test_the_scheduler_sees_small_blocks_and_never_data(tmp_path):
     ("options", "words"),
     [
         ({"backend": "slurm"}, "backend='slurm'; choose one of"),
+        ({"jobs": 0}, "jobs=0; need a number of processes of at least 1"),
+        ({"jobs": -1}, "jobs=-1; need a number"),
         ({"scheduler": "tcp://here:1"}, "it belongs to backend='dask'"),
     ],
 )

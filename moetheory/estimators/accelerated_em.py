@@ -28,7 +28,7 @@ class AcceleratedEM(AbstractEM):
     tolerance : float
         Relative change of the log-likelihood at which a start stops.
     max_steps : int
-        EM updates per start, those of extrapolated points counted.
+        EM updates per start, those of extrapolated points counted; the last extrapolation may be one more.
     gate_steps : int
         IRLS steps on the gate per update.
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 
 import pandas as pd
 
 from moetheory.estimators._base import ALGORITHM
 from moetheory.study.block import MOST_REPLICATES, PROGRAM_COST, Block, BlockRows, Cell, capacity
-from moetheory.study.claims import Claim, Simulation
+from moetheory.study.claims import PRESETS, Claim, Simulation
 from moetheory.study.describe import describe
 from moetheory.study.documents import claim_document, setting_label, simulation_document
 from moetheory.study.manifest import document_name as run_name
@@ -36,12 +37,25 @@ class Settings:
         Sample sizes instead of the preset's.
     replicates : int, optional
         Replicates instead of the preset's.
+
+    Raises
+    ------
+    ValueError
+        If the preset is unknown, or sizes or replicates are no whole numbers of at least one.
     """
 
     preset: str = "quick"
     seed: int = 0
     sizes: tuple[int, ...] | None = None
     replicates: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset={self.preset!r}; choose one of {list(PRESETS)}.")
+        for name, numbers in (("sizes", self.sizes), ("replicates", self.replicates and (self.replicates,))):
+            given = getattr(self, name)
+            if given is not None and not (numbers and all(isinstance(one, Integral) and one >= 1 for one in numbers)):
+                raise ValueError(f"{name}={given!r}; need whole numbers of at least one, or None for the preset's.")
 
     @property
     def label(self) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ class Workers:
     Raises
     ------
     WorkersError
-        If the backend is unknown, or a scheduler is given to processes.
+        If the number of processes is none, the backend is unknown, or a scheduler is given to processes.
     """
 
     jobs: int | None = None
@@ -67,6 +68,8 @@ class Workers:
     scheduler: str | None = None
 
     def __post_init__(self) -> None:
+        if self.jobs is not None and not (isinstance(self.jobs, Integral) and self.jobs >= 1):
+            raise WorkersError(f"jobs={self.jobs!r}; need a number of processes of at least 1, or None for one per core.")
         if self.backend not in BACKENDS:
             raise WorkersError(f"backend={self.backend!r}; choose one of {list(BACKENDS)}.")
         if self.scheduler is not None and self.backend != "dask":
