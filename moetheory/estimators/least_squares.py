@@ -9,8 +9,7 @@ import numpy as np
 
 from moetheory.estimators._newton import AbstractNewton
 from moetheory.estimators.lanes import Buffer, LaneResults
-
-ROWS_AT_ONCE = 2**16
+from moetheory.sampling import slabs
 
 
 @final
@@ -83,5 +82,5 @@ def without_unit(ends: LaneResults, buffer: Buffer, sample_of_lane: np.ndarray) 
 def _variance(values: np.ndarray) -> float:
     """Variance, without a copy of all values."""
     mean = values.mean()
-    parts = (values[begin : begin + ROWS_AT_ONCE] - mean for begin in range(0, len(values), ROWS_AT_ONCE))
+    parts = (values[rows] - mean for rows in slabs(len(values)))
     return sum(float(part @ part) for part in parts) / len(values)
