@@ -29,7 +29,7 @@ from moetheory import (
 from moetheory.estimators import batch, lanes, likelihood, newton, squares
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows
-from moetheory.estimators.trust_region import Box
+from moetheory.estimators.trust_region import Box, Rounding
 from moetheory.sampling import log_likelihood
 from moetheory.testing import truths
 
@@ -160,7 +160,7 @@ def counted_end(run, layout, buffer, starts, first, size):
         jax.debug.callback(lambda left: looked.append(int(left)), jnp.sum(counted))
         return objective.sums(prepared, x, y, counted)
 
-    settings = (len(starts), Box(-wide, wide), newton.stages_of(size, 1e-9, 100, newton.PILOT), 0.0)
+    settings = (len(starts), Box(-wide, wide), newton.stages_of(size, 1e-9, 100, newton.PILOT), Rounding())
     data, counting = map(jnp.asarray, (buffer.x, buffer.y, first)), objective._replace(sums=sums)
     state = jax.jit(lambda x, y, first: run(layout, counting, x, y, first, starts, *settings))(*data)
     jax.effects_barrier()

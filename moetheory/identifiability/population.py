@@ -18,7 +18,7 @@ from moetheory.estimators.fit import Status
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Expansion, acting_coefficients, assembled, in_own_coordinates, pulled_back
 from moetheory.estimators.predictors import look
-from moetheory.estimators.trust_region import Box, free_coordinates
+from moetheory.estimators.trust_region import Box, Rounding, free_coordinates
 from moetheory.estimators.trust_region import minimise as newton
 from moetheory.kinks import kinks
 from moetheory.losses.distances import PANEL_EDGES
@@ -342,7 +342,7 @@ def _minimiser(layout: Layout, name: str, change: Callable | None):
             flat = Expansion(at.value, jnp.zeros_like(at.gradient), jnp.eye(len(at.gradient)))
             return jax.tree.map(lambda here, stop: jnp.where(at.value < floor, stop, here), at, flat)
 
-        return newton(expand, start, box, GRADIENT_TOLERANCE, max_steps)
+        return newton(expand, start, box, GRADIENT_TOLERANCE, max_steps, Rounding())
 
     return jax.jit(run)
 
