@@ -93,6 +93,7 @@ class TaggedRegressor(MixtureOfExpertsRegressor):
         return tags
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_only_predict_proba_keeps_it_from_the_tag_of_a_regressor():
     only = "check_regressors_no_decision_function"
