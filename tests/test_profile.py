@@ -217,6 +217,22 @@ def test_profiles_do_not_depend_on_where_the_inputs_lie(gate):
     np.testing.assert_allclose(there.distances, near.distances, rtol=1e-6)
 
 
+def test_one_atom_behind_a_softmax_gate_is_profiled_without_a_mass_ratio():
+    """The second of two fitted atoms is the reference of the gate: there are no two intercepts to share a mass."""
+    one = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), LinearExpert([[1.0]], [0.0]), [0.5])
+    found = profile_check(one, INPUTS, "eta_1", (0.3, 0.15))
+    assert found.local_exponents[0] > 1 and found.in_cells.all()
+
+
+def test_a_truth_in_the_box_may_have_scores_beyond_it_at_the_inputs():
+    """A score of 21 at the middle of the inputs, in a box of 8 for intercepts and slopes."""
+    far = MixtureOfExperts(SoftmaxGate([0.2, 0.0], [[3.0], [0.0]]), LINES, VARIANCE)
+    inside = ParameterBox(gate=8.0, expert=20.0)
+    assert profile_check(far, Uniform((5.5,), (8.5,)), "nu", (0.3,), box=inside).in_cells.all()
+    with pytest.raises(ValueError, match=r"outside the box in \['beta_1\[1\]', 'beta_1\[2\]'\]"):
+        profile_check(far, Uniform((5.5,), (8.5,)), "nu", (0.3,), box=ParameterBox(gate=2.0, expert=20.0))
+
+
 @pytest.mark.parametrize(
     "change, message",
     [

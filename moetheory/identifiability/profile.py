@@ -24,6 +24,7 @@ VARIANCE_LEFT = 0.4
 """Part of the variance that a start keeps at least where it gives way to the split of a mean."""
 RANDOM_STARTS = 2
 LINE = ("intercept", "slope")
+"""Parameters of a predictor that is a line in the input."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,12 @@ class Halves:
         coordinates = np.array(vector)
         coordinates[[self.first, self.second]] = intercepts.mean(), log_mass[0] - log_mass[1]
         return coordinates
+
+    def bounds(self, box: Box, coordinates: np.ndarray) -> Box:
+        """A box of packed vectors as one of coordinates, that of the mean intercept moved to the centre along a slope there."""
+        shift = np.zeros(len(coordinates))
+        shift[self.first] = self._moves(coordinates)[0]
+        return Box(box.lower + shift, box.upper + shift)
 
     def _moves(self, vector):
         """What the two scores gain from zero to the centre."""
@@ -194,7 +201,7 @@ def profile_check(
     """
     offsets = _checked(offsets)
     pair = _split_pair(truth, inputs, coordinate, atom)
-    bounds, generator = (box or ParameterBox()).bounds(pair.problem.layout), np.random.default_rng(seed)
+    bounds, generator = pair.bounds(box or ParameterBox()), np.random.default_rng(seed)
     outside = (pair.origin < bounds.lower) | (pair.origin > bounds.upper)
     if outside.any():
         names = np.array(pair.problem.layout.names())[outside].tolist()
@@ -238,6 +245,11 @@ class _Pair:
     fixed_place: int
     partner_place: int
     variances: tuple[int, int]
+
+    def bounds(self, box: ParameterBox) -> Box:
+        """The box in the coordinates of the minimisation."""
+        halves, bounds = self.problem.change, box.bounds(self.problem.layout)
+        return bounds if halves is None else halves.bounds(bounds, self.origin)
 
     def smallest(self, starts: list[np.ndarray], box: Box, inputs: InputLaw) -> Minimum:
         """The smallest of the minima from these starts, those with all atoms in their cells first."""
@@ -317,13 +329,12 @@ def _split_pair(truth: MixtureOfExperts, inputs: InputLaw, coordinate: str, atom
             " profile another coordinate, or a truth with more atoms."
         )
     group = layout.groups[index]
-    intercept = group.symbols[0].get("intercept", "")
-    first, second = places.get(f"{intercept}[1]"), places.get(f"{intercept}[2]")
-    slopes = None
-    if LINE in group.gate.part.predictors:
-        slopes = tuple(places.get(f"{group.symbols[0]['slope']}[{atom}]") for atom in (1, 2))
-    sigmoid, centre = group.gate.part is SigmoidGate, (inputs.low[0] + inputs.high[0]) / 2
-    halves = None if first is None or second is None else Halves(first, second, sigmoid, slopes, centre)
+    first, second = (places.get(f"{group.symbols[0].get('intercept')}[{number}]") for number in (1, 2))
+    halves = None
+    if first is not None and second is not None:
+        lines = LINE in group.gate.part.predictors
+        slopes = tuple(places[f"{group.symbols[0]['slope']}[{number}]"] for number in (1, 2)) if lines else None
+        halves = Halves(first, second, group.gate.part is SigmoidGate, slopes, (inputs.low[0] + inputs.high[0]) / 2)
     return _Pair(
         problem=Problem(truth, layout, quadrature([truth], inputs), "squared_hellinger", halves),
         labels=labels,

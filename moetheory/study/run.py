@@ -52,9 +52,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise ValueError(f"preset={self.preset!r}; choose one of {list(PRESETS)}.")
-        for name, numbers in (("sizes", self.sizes), ("replicates", self.replicates and (self.replicates,))):
+        for name in ("sizes", "replicates"):
             given = getattr(self, name)
-            if given is not None and not (numbers and all(isinstance(one, Integral) and one >= 1 for one in numbers)):
+            numbers = given if isinstance(given, tuple) else (given,)
+            if given is not None and not (numbers and all(isinstance(number, Integral) and number >= 1 for number in numbers)):
                 raise ValueError(f"{name}={given!r}; need whole numbers of at least one, or None for the preset's.")
 
     @property
