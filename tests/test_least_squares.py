@@ -111,6 +111,7 @@ def test_many_inputs_have_the_same_derivatives():
 
 
 LINES = LinearExpert([[1.5, 0.5], [-1.0, 1.0]], [1.0, -1.0])
+OFF = LinearExpert(LINES.slope + 0.1, LINES.intercept)
 SCIPY_GATES = [
     UnnormalisedSigmoidGate([0.5, -0.5], [[3.0, -1.5], [-1.5, 3.0]]),
     SoftmaxGate([0.3, 0.0], [[3.0, -1.0], [0.0, 0.0]]),
@@ -209,13 +210,13 @@ def test_derivatives_of_the_certificate_have_no_unit(estimator, unit):
     np.testing.assert_allclose(other.hessian * np.outer(factors, factors), one.hessian, rtol=1e-12)
 
 
-def ends_of(estimator, sample, factor):
-    experts = LinearExpert(factor * (LINES.slope + 0.1), factor * LINES.intercept)
-    layout = Layout(2, 2, RegressionMixture(SCIPY_GATES[1], experts, 1.0).family)
-    point = layout.pack(RegressionMixture(SCIPY_GATES[1], experts, 1.0))
-    buffer = lanes.fill([Sample(sample.x, factor * sample.y)])
+def ends_of(estimator, sample, unit, gate=SCIPY_GATES[1], experts=OFF):
+    """Ends from one point, in a unit of the response."""
+    start = RegressionMixture(gate, LinearExpert(unit * experts.slope, unit * experts.intercept), 1.0)
+    layout = Layout(2, 2, start.family)
+    buffer = lanes.fill([Sample(sample.x, unit * sample.y)])
     wide = Box(np.full(layout.size, -np.inf), np.full(layout.size, np.inf))
-    return layout, estimator.run_lanes(layout, buffer, np.zeros(1, int), point[None], np.zeros(1, bool), wide)
+    return layout, estimator.run_lanes(layout, buffer, np.zeros(1, int), layout.pack(start)[None], np.zeros(1, bool), wide)
 
 
 def test_a_small_unit_certifies_no_point_that_is_no_minimum():
@@ -229,6 +230,19 @@ def test_a_small_unit_certifies_no_point_that_is_no_minimum():
     assert best.status is Status.CONVERGED
     assert fit.log_likelihood < reached - 1e-3
     assert fit.status in (Status.NOT_STATIONARY, Status.STEP_LIMIT)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_responses_in_a_small_unit_have_the_same_minimum(seed):
+    """Judged flat against one, not against their squares, all steps are: fits then end tens of nats below."""
+    sample, tiny = draw(RegressionMixture(SCIPY_GATES[1], LINES, 0.01), BOX, 500, np.random.default_rng(seed)), 2.0**-16
+    estimator = LeastSquares((NearTruth(0.0),), tolerance=0.0)
+    gate = SoftmaxGate([0.0, 0.0], [[1.0, 0.0], [0.0, 0.0]])
+    (_, one), (_, other) = (
+        ends_of(estimator, sample, unit, gate, LinearExpert(0.3 * LINES.slope, 0.3 * LINES.intercept)) for unit in (1.0, tiny)
+    )
+    assert one.done and other.done
+    assert other.log_likelihood + 500 * np.log(tiny) == pytest.approx(one.log_likelihood, abs=1e-4)
 
 
 def test_equal_responses_have_a_certificate():
