@@ -52,11 +52,11 @@ class Settings:
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise ValueError(f"preset={self.preset!r}; choose one of {list(PRESETS)}.")
-        for name in ("sizes", "replicates"):
-            given = getattr(self, name)
-            numbers = given if isinstance(given, tuple) else (given,)
-            if given is not None and not (numbers and all(isinstance(number, Integral) and number >= 1 for number in numbers)):
-                raise ValueError(f"{name}={given!r}; need whole numbers of at least one, or None for the preset's.")
+        sizes = isinstance(self.sizes, tuple | list) and self.sizes and all(map(_is_count, self.sizes))
+        if self.sizes is not None and not sizes:
+            raise ValueError(f"sizes={self.sizes!r}; need whole numbers of at least one, such as (100, 1000), or None.")
+        if self.replicates is not None and not _is_count(self.replicates):
+            raise ValueError(f"replicates={self.replicates!r}; need a whole number of at least one, or None for the preset's.")
 
     @property
     def label(self) -> str:
@@ -70,6 +70,10 @@ class Settings:
     def replicates_of(self, claim: Claim) -> int:
         """Replicates of a claim."""
         return self.replicates or claim.replicates[self.preset]
+
+
+def _is_count(number: object) -> bool:
+    return isinstance(number, Integral) and number >= 1
 
 
 @dataclass
