@@ -21,6 +21,8 @@ from moetheory import (
 )
 from moetheory.testing import seeds
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 TRUTH = MixtureOfExperts(SoftmaxGate([-1.0, 0.0], [[4.0], [0.0]]), LinearExpert([[-3.0], [3.0]], [2.0, 0.0]), [0.1, 0.2])
 INPUTS = Uniform((0.0,), (1.0,))
 BOX = ParameterBox(gate=40.0, expert=40.0)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from quick_compiler import quick_jit
 
 from moetheory import (
     Family,
@@ -108,8 +109,8 @@ def test_expansions_of_all_lanes_are_those_of_each(case):
     points = np.random.default_rng(0).normal(0, 0.5, (len(rows), layout.size))
     objective = (squares if layout.family.regression else likelihood).objective(layout)
     first = jnp.zeros(len(rows), dtype=int)
-    found = jax.jit(lambda points, rows: batch.expand(objective, points, x, y, first, rows))(points, rows)
-    one = jax.jit(lambda point, count: objective.expand(point, Rows(x, y, jnp.asarray(0), count)))
+    found = quick_jit(lambda points, rows: batch.expand(objective, points, x, y, first, rows))(points, rows)
+    one = quick_jit(lambda point, count: objective.expand(point, Rows(x, y, jnp.asarray(0), count)))
     for lane in np.flatnonzero(rows):
         for part, expected in zip(found, one(points[lane], rows[lane]), strict=True):
             np.testing.assert_allclose(part[lane], expected, rtol=1e-9, atol=1e-10)
@@ -130,7 +131,7 @@ def test_what_is_not_finite_stays_with_its_lane():
     layout, (sample,) = Layout(2, 1), samples_of(TRUTH, 300, count=1)
     buffer, point = lanes.fill([sample]), layout.pack(TRUTH)
     points, first, rows = np.stack([point, point * np.nan]), np.zeros(2, dtype=int), np.full(2, 300)
-    found = jax.jit(partial(batch.expand, likelihood.objective(layout)))(points, buffer.x, buffer.y, first, rows)
+    found = quick_jit(partial(batch.expand, likelihood.objective(layout)))(points, buffer.x, buffer.y, first, rows)
     assert np.isfinite(found.hessian[0]).all() and not np.isfinite(found.value[1])
     np.testing.assert_allclose(found.value[0], -log_likelihood(TRUTH, sample) / 300, rtol=1e-12)
 
@@ -162,7 +163,7 @@ def counted_end(run, layout, buffer, starts, first, size):
 
     settings = (len(starts), Box(-wide, wide), newton.stages_of(size, 1e-9, 100, newton.PILOT), Rounding())
     data, counting = map(jnp.asarray, (buffer.x, buffer.y, first)), objective._replace(sums=sums)
-    state = jax.jit(lambda x, y, first: run(layout, counting, x, y, first, starts, *settings))(*data)
+    state = quick_jit(lambda x, y, first: run(layout, counting, x, y, first, starts, *settings))(*data)
     jax.effects_barrier()
     return state, sum(looked)
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from quick_compiler import quick_jit
 
 from moetheory import (
     ExpectationMaximisation,
@@ -28,6 +29,8 @@ from moetheory import (
 from moetheory.estimators import lanes, likelihood
 from moetheory.estimators.layout import Layout
 from moetheory.testing import seeds
+
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 K, D = 3, 2
 SETS = [
@@ -60,12 +63,12 @@ def test_the_nearest_gate_to_a_gate_of_the_set_is_itself(known, seed):
     assert known.distance(table + np.arange(9).reshape(3, 3) ** 2) > 0.1
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quick_jit, static_argnums=0)
 def expansion(layout, vector, rows):
     return likelihood.expand(layout, vector, rows)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quick_jit, static_argnums=0)
 def automatic(layout, vector, x, y):
     def mean_negative(vector):
         return -jnp.mean(jax.vmap(layout.unpack(vector).log_density)(x, y))

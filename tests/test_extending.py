@@ -14,6 +14,8 @@ from moetheory.identifiability import cramer_rao
 from moetheory.sklearn import MixtureOfExpertsRegressor
 from moetheory.testing import check_estimator, check_expert, check_gate, check_model
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
 FILES = re.findall(r"`moetheory/(gating|experts)/(\w+)\.py`:\n\n```python\n(.*?)```", PAGE, flags=re.DOTALL)
 INPUTS = np.array([[0.5, -1.0], [1.5, 0.25]])

@@ -31,6 +31,8 @@ from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.sampling import log_likelihood, weights_and_means
 from moetheory.study.density import distance, function_distance
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 LINES = LinearExpert([[1.5], [1.0], [-1.0]], [1.5, -0.5, 0.3])
 
 

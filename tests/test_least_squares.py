@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from quick_compiler import quick_jit
 from scipy.optimize import least_squares
 
 from moetheory import (
@@ -41,6 +42,8 @@ from moetheory.estimators.trust_region import Box
 from moetheory.sampling import log_likelihood
 from moetheory.study.quantities import efficiency
 from moetheory.testing import seeds
+
+pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 TANH = FeedForwardExpert.kind(activation="tanh", bias=True, scale=True)
 GATES = [
@@ -79,12 +82,12 @@ def arbitrary(family, seed, dimension=2, size=None):
     return layout, 0.6 * generator.standard_normal(layout.size), sample
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quick_jit, static_argnums=0)
 def expansion(layout, vector, rows):
     return squares.expand(layout, vector, rows)
 
 
-@partial(jax.jit, static_argnums=0)
+@partial(quick_jit, static_argnums=0)
 def automatic(layout, vector, x, y):
     def half_mean_square(vector):
         return 0.5 * jnp.mean((jax.vmap(layout.unpack(vector).mean)(x) - y) ** 2)
@@ -274,10 +277,10 @@ def test_stochastic_gradient_is_the_written_out_loop():
     point = NearTruth(0.05).points(layout, sample, TRUTH, np.random.default_rng(5))[0]
     buffer = lanes.fill([sample])
     x, y = buffer.x[:, :100].T, buffer.y[:100]
-    slope = jax.jit(lambda vector, x, y: automatic(layout, vector, x, y)[1])
     for _ in range(2):
         for first in (0, 30, 60):
-            point = point - 0.1 * np.asarray(slope(point, x[first : first + 30], y[first : first + 30]))
+            rows = slice(first, first + 30)
+            point = point - 0.1 * np.asarray(automatic(layout, point, x[rows], y[rows])[1])
     np.testing.assert_allclose(fit.parameters, point, rtol=1e-10)
     assert fit.status is Status.NOT_STATIONARY
     assert fit.steps == 2

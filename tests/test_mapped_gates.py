@@ -35,6 +35,8 @@ from moetheory.estimators.layout import Layout
 from moetheory.study.density import distance
 from moetheory.study.quantities import efficiency, measure
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 TABLES = arrays(float, (3, 3), elements=st.integers(-200, 200).map(lambda count: count / 100 + 0.001))
 X = np.array([0.5, -1.25])
 

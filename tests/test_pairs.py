@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from quick_compiler import quick_jit
 
 from moetheory import Family, LinearExpert, ParameterBox, Uniform, draw, experts, gating
 from moetheory._parts import PER_INPUT
@@ -23,8 +24,6 @@ from moetheory.testing import check_model, concrete_classes, seeds, truths
 
 GATES = [gate.kinds() for gate in concrete_classes(gating, AbstractGate)]
 EXPERTS = [expert.kinds() for expert in concrete_classes(experts, AbstractExpert)]
-QUICK = {"xla_backend_optimization_level": 0}
-"""Options of the compiler: each program here runs a few times only."""
 K, D = 3, 2
 
 
@@ -90,12 +89,12 @@ def rows_of(sample):
     return likelihood.Rows(buffer.x, buffer.y, buffer.first[0], buffer.count)
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=QUICK)
+@partial(quick_jit, static_argnums=0)
 def expansion(layout, vector, rows):
     return likelihood.expand(layout, vector, rows)
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=QUICK)
+@partial(quick_jit, static_argnums=0)
 def automatic(layout, vector, direction, x, y):
     """Value, gradient, and the Hessian times a direction."""
 
@@ -148,7 +147,7 @@ def test_permuted_atoms_are_the_same_density_and_measure(family, seed):
     np.testing.assert_allclose(layout.pack(layout.unpack(vector)), vector, rtol=1e-12, atol=1e-12)
 
 
-@partial(jax.jit, static_argnums=0, compiler_options=QUICK)
+@partial(quick_jit, static_argnums=0)
 def em(layout, vector, rows, box, steps):
     end = em_iteration.iterate(layout, rows, vector, box, 0.0, steps, 1)
     return end.value, end.point

@@ -20,6 +20,8 @@ from moetheory.identifiability.profile import Halves, _split_pair, profile_check
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.models import SharedExperts
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 INPUTS = Uniform((-1.5,), (1.5,))
 SOFTMAX = SoftmaxGate([0.2, 0.0], [[0.8], [0.0]])
 VARIANCE = [0.5, 0.8]

@@ -18,6 +18,8 @@ from moetheory import (
 from moetheory.sampling import log_likelihood
 from moetheory.study.routing import models_along_fit, routing_along_fit
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 TRUTH = MixtureOfExperts(
     SoftmaxGate([-1.0, 0.5, 0.0], [[3.0], [-2.0], [0.0]]),
     LinearExpert([[-3.0], [3.0], [0.0]], [2.0, 0.0, -2.0]),

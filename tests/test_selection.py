@@ -38,6 +38,8 @@ from moetheory.study.discovery import load
 from moetheory.study.selection_rates import recovered
 from moetheory.testing import seeds, truths
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 TWO = MixtureOfExperts(SoftmaxGate([0.2, 0.0], [[2.0], [0.0]]), LinearExpert([[1.5], [-1.0]], [1.5, -1.5]), [0.3, 0.3])
 ONE_START = MaximumLikelihood((RandomStarts(1),))
 SAMPLE = draw(TWO, Uniform((-1.5,), (1.5,)), 600, np.random.default_rng(0))

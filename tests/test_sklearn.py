@@ -19,6 +19,8 @@ from sklearn.utils.estimator_checks import check_estimator, parametrize_with_che
 from moetheory.estimators import ParameterBox, Status
 from moetheory.sklearn import STANDARDISED_BOX, MixtureOfExpertsRegressor
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 STARTS = 5
 
 

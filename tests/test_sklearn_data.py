@@ -15,6 +15,8 @@ from moetheory.identifiability.fisher import cramer_rao_at
 from moetheory.quantiles import mixture_quantile
 from moetheory.sklearn import MixtureOfExpertsRegressor
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 
 def lines(size, seed=0):
     generator = np.random.default_rng(seed)

@@ -27,6 +27,8 @@ from moetheory.sampling import log_likelihood
 from moetheory.sklearn import MixtureOfExpertsRegressor
 from moetheory.units import Standardisation
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 SETTINGS = {
     "softmax, top 2": {"n_experts": 3, "gate": "softmax", "gate_options": {"top_k": 2}},

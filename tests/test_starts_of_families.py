@@ -28,6 +28,8 @@ from moetheory import (
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.starts import copied
 
+pytestmark = pytest.mark.usefixtures("quick_compiler")
+
 INPUTS = Uniform((-1.0,), (1.0,))
 LINES = LinearExpert([[-2.0], [2.0]], [1.0, -1.0])
 SHARED = SharedExperts(LinearExpert([[0.5]], [4.0]), [0.3], [1.0])

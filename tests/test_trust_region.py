@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick_compiler import quick_jit
 from scipy.optimize import lsq_linear
 
 from moetheory.estimators.likelihood import Expansion
@@ -23,7 +24,7 @@ def expansion_of(function):
     return lambda point: Expansion(*jax.value_and_grad(function)(point), jax.hessian(function)(point))
 
 
-@partial(jax.jit, static_argnums=(0, 3, 4, 5))
+@partial(quick_jit, static_argnums=(0, 3, 4, 5))
 def minimum(function, start, box, tolerance=1e-10, max_steps=200, rounding=DENSITIES):
     return minimise(expansion_of(function), start, box, tolerance, max_steps, rounding)
 
@@ -64,7 +65,7 @@ def test_quadratics_in_a_box_end_where_scipy_says(seed):
     np.testing.assert_allclose(end.point, theirs, atol=1e-7)
 
 
-@jax.jit
+@quick_jit
 def quadratic(matrix, target, start, box):
     return minimise(expansion_of(lambda point: 0.5 * jnp.sum((matrix @ point - target) ** 2)), start, box, 1e-10, 200, DENSITIES)
 
@@ -94,7 +95,7 @@ def test_steps_minimise_their_model_within_the_radius(seed, radius, negative):
         assert np.linalg.norm(moved) >= radius * 0.8
 
 
-@jax.jit
+@quick_jit
 def step(state, box):
     return propose(state, box, 1e-10, DENSITIES)
 

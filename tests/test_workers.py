@@ -171,8 +171,7 @@ def test_a_worker_forgets_what_it_compiled_for_another_model():
     assert [compiled_after(cell) for cell in (CELL, CELL, replace(CELL, size=CELL.size + 1), more, CELL)] == [1, 1, 1, 2, 3]
 
 
-@pytest.mark.parametrize("backend", ["processes", "dask"])
-def test_a_gate_of_a_simulation_file_travels_to_workers(tmp_path, backend):
+def test_a_gate_of_a_simulation_file_travels_to_workers(tmp_path):
     """The gate of the documentation, in the file of the simulation, which workers do not have."""
     page = (ROOT / "docs" / "extending.md").read_text()
     gate = next(block for block in page.split("```python\n")[1:] if "class SoftplusGate" in block).partition("```")[0]
@@ -185,9 +184,10 @@ def test_a_gate_of_a_simulation_file_travels_to_workers(tmp_path, backend):
     simulations = load([tmp_path / "own.py"])
     assert type(simulations[0].claims[0].truth.gate).__name__ == "SoftplusGate"
     settings = Settings(sizes=(60, 120), replicates=2)
-    for jobs in (1, 2):
-        run_simulations(simulations, Store(tmp_path / str(jobs)), settings, Workers(jobs, backend if jobs > 1 else "processes"))
-    assert_same_tables(tables(tmp_path / "2"), tables(tmp_path / "1"))
+    for name, workers in (("one", Workers(1)), ("processes", Workers(2)), ("dask", Workers(2, "dask"))):
+        run_simulations(simulations, Store(tmp_path / name), settings, workers)
+    for name in ("processes", "dask"):
+        assert_same_tables(tables(tmp_path / name), tables(tmp_path / "one"))
 
 
 def test_a_killed_process_is_explained(tmp_path, monkeypatch):
