@@ -64,7 +64,7 @@ def test_one_plane_in_three_inputs():
     model = MixtureOfExperts(SoftmaxGate([0.0], [[0.0] * 3]), LinearExpert([[1.0, -2.0, 0.5]], [1.0]), [0.2])
     information = fisher_information(model, Uniform((-1.0,) * 3, (1.0,) * 3))
     expected = np.diag([1, 1 / 3, 1 / 3, 1 / 3, 0.1]) / 0.2
-    np.testing.assert_allclose(information, expected, atol=0.1)
+    np.testing.assert_allclose(information, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("model", [STEEP, OVERLAPPING], ids=["steep", "overlapping"])
