@@ -199,3 +199,12 @@ def test_rows_that_occur_often_count_often():
     exact = np.linalg.inv(information_at(model, twelve, np.full(12, 1 / 12)))
     scale = np.r_[np.ones(6), 0.2, 0.3]
     np.testing.assert_allclose(cramer_rao_at(model, twelve).covariance, exact * np.outer(scale, scale), rtol=1e-6)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e3])
+def test_the_smallest_eigenvalue_is_that_of_unit_columns(unit):
+    """Intercept and slope of a line over inputs from 0 to u have correlation sqrt(3) / 2, whatever u."""
+    line = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), LinearExpert([[1.0]], [0.0]), [0.5])
+    correlation = np.sqrt(3) / 2
+    found = cramer_rao(line, Uniform((0.0,), (unit,))).smallest_eigenvalue
+    assert found == pytest.approx((1 - correlation) / (1 + correlation), rel=1e-9)

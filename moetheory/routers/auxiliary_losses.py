@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import logsumexp
 
 from moetheory.routers.balance import token_shares
-from moetheory.routers.checks import checked_chosen, checked_loads, checked_probabilities, checked_scores
+from moetheory.routers.checks import checked_chosen, checked_loads, checked_numbers, checked_probabilities, checked_scores
 
 ROUNDING = 1e-12
 """Relative differences of loads up to this are rounding."""
@@ -159,7 +161,7 @@ def update_bias(bias: ArrayLike, counts: ArrayLike, step: float = 0.001) -> np.n
     r"""Balance the load without a loss: raise the selection bias of underloaded experts, lower that of overloaded ones.
 
     :math:`b_e + u\, \mathrm{sign}(\bar c - c_e)`. The bias is added to the scores for selection only, never to the
-    weights.
+    weights. Loads within a relative :math:`10^{-12}` of their mean count as equal to it.
 
     Parameters
     ----------
@@ -178,7 +180,7 @@ def update_bias(bias: ArrayLike, counts: ArrayLike, step: float = 0.001) -> np.n
     Raises
     ------
     ValueError
-        If shapes differ, a count is negative, all are 0, or the step is not positive and finite.
+        If shapes differ, a bias is not finite, a count is negative, all are 0, or the step is not positive and finite.
 
     References
     ----------
@@ -189,11 +191,13 @@ def update_bias(bias: ArrayLike, counts: ArrayLike, step: float = 0.001) -> np.n
     >>> update_bias([0.0, 0.0, 0.5], [3, 1, 2])
     array([-0.001,  0.001,  0.5  ])
     """
-    bias, counts = np.asarray(bias, dtype=np.float64), checked_loads(counts, "counts")
+    bias, counts = checked_numbers(bias, "bias"), checked_loads(counts, "counts")
     if bias.ndim != 1 or bias.shape != counts.shape:
         raise ValueError(f"bias and counts have shapes {bias.shape} and {counts.shape}: need (E,) for both; reshape them.")
-    if not (np.isfinite(step) and step > 0):
-        raise ValueError(f"step is {step}: need a positive finite number; 0.001 is the published one.")
+    if not np.isfinite(bias).all():
+        raise ValueError(f"bias contains {bias[~np.isfinite(bias)][0]}: need finite numbers; start from zeros.")
+    if isinstance(step, bool) or not isinstance(step, Real) or not 0 < step < np.inf:
+        raise ValueError(f"step is {step!r}: need a positive finite number; 0.001 is the published one.")
     gap = counts.mean() - counts
     return bias + step * np.where(np.abs(gap) > ROUNDING * counts.mean(), np.sign(gap), 0.0)
 

@@ -27,7 +27,7 @@ def expert_counts(chosen: ArrayLike, num_experts: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the indices are not integers in 0..E-1 or repeated within a token.
+        If the indices are not integers in 0..E-1 or repeated within a token, or E is no positive integer.
 
     References
     ----------
@@ -40,6 +40,7 @@ def expert_counts(chosen: ArrayLike, num_experts: int) -> np.ndarray:
     """
     chosen = checked_chosen(chosen, num_experts)
     rows = chosen.reshape(-1, chosen.shape[-2] * chosen.shape[-1])
+    num_experts = int(num_experts)
     flat = rows + num_experts * np.arange(len(rows))[:, None]
     counts = np.bincount(flat.ravel(), minlength=len(rows) * num_experts)
     return counts.reshape(*chosen.shape[:-2], num_experts)
@@ -65,7 +66,7 @@ def token_shares(chosen: ArrayLike, num_experts: int) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the indices are not integers in 0..E-1 or repeated within a token.
+        If the indices are not integers in 0..E-1 or repeated within a token, or E is no positive integer.
 
     References
     ----------
@@ -153,7 +154,7 @@ def allocation_entropy(loads: ArrayLike) -> np.ndarray:
     r"""Entropy of the shares of the experts, relative to equal shares.
 
     :math:`-\sum_e f_e \log f_e / \log E`; 0 if E = 1. Public code of arXiv 2411.00918 takes f from first choices
-    only, ``token_shares(chosen[:, :1], num_experts)``.
+    only, ``token_shares(chosen[..., :1], num_experts)``.
 
     Parameters
     ----------

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-import math
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+MOST_EXPERTS = 2**31
+"""Indices from here on are no experts."""
+
+
+
+def plain_array(values: ArrayLike, name: str) -> np.ndarray:
+    """Values as an array; rows of several lengths and masks are refused."""
+    if np.ma.isMaskedArray(values):
+        raise ValueError(f"{name} is a masked array: the mask would be lost; pass the values that count.")
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} is no array: {error}; give all rows the same length.") from error
+
+
+def checked_numbers(values: ArrayLike, name: str) -> np.ndarray:
+    """Real numbers as float64."""
+    given = plain_array(values, name)
+    if given.dtype.kind in "cOSU":
+        raise ValueError(f"{name} has dtype {given.dtype}: need real numbers; convert it.")
+    return given.astype(np.float64)
+
 
 def checked_scores(scores: ArrayLike, name: str) -> np.ndarray:
     """Scores of shape (..., N, E) as finite float64."""
-    checked = np.asarray(scores, dtype=np.float64)
+    checked = checked_numbers(scores, name)
     if checked.ndim < 2 or checked.size == 0:
         raise ValueError(f"{name} has shape {checked.shape}: need (..., N, E), none of them 0; add the missing axis.")
     if not np.all(np.isfinite(checked)):
@@ -33,9 +55,11 @@ def checked_probabilities(probabilities: ArrayLike) -> np.ndarray:
     return checked
 
 
-def checked_chosen(chosen: ArrayLike, num_experts: float = math.inf) -> np.ndarray:
-    """Expert indices of shape (..., N, k): integers in 0..num_experts-1, distinct for each token."""
-    checked = np.asarray(chosen)
+def checked_chosen(chosen: ArrayLike, num_experts: int = MOST_EXPERTS) -> np.ndarray:
+    """Expert indices of shape (..., N, k): integers in 0..num_experts-1, distinct for each token, as int64."""
+    if isinstance(num_experts, bool) or not isinstance(num_experts, Integral) or not 1 <= num_experts <= MOST_EXPERTS:
+        raise ValueError(f"num_experts={num_experts!r}: need the number of all experts, an integer of at least 1.")
+    checked = plain_array(chosen, "chosen")
     if checked.ndim < 2 or checked.size == 0:
         raise ValueError(f"chosen has shape {checked.shape}: need (..., N, k), none of them 0; add the missing axis.")
     if not np.issubdtype(checked.dtype, np.integer):
@@ -50,7 +74,7 @@ def checked_chosen(chosen: ArrayLike, num_experts: float = math.inf) -> np.ndarr
             f"chosen contains the token {checked[repeated][0].tolist()}: the k experts of a token must be distinct; "
             "take them from top_k."
         )
-    return checked
+    return checked.astype(np.int64)
 
 
 def checked_checkpoints(chosen: ArrayLike) -> np.ndarray:
@@ -63,7 +87,7 @@ def checked_checkpoints(chosen: ArrayLike) -> np.ndarray:
 
 def checked_loads(values: ArrayLike, name: str) -> np.ndarray:
     """Values of shape (..., m) as float64, finite and at least 0, with a positive sum over the last axis."""
-    checked = np.asarray(values, dtype=np.float64)
+    checked = checked_numbers(values, name)
     if checked.ndim == 0 or checked.size == 0:
         raise ValueError(f"{name} has shape {checked.shape}: need at least one value on the last axis; pass an array.")
     if not np.all(np.isfinite(checked) & (checked >= 0)):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moetheory.routers.checks import checked_checkpoints
+from moetheory.routers.checks import checked_checkpoints, plain_array
 from moetheory.routers.selection import top_k
 
 
@@ -151,7 +151,7 @@ def experts_by_token_type(chosen: ArrayLike, token_types: ArrayLike) -> tuple[np
             [0, 1]]]))
     """
     chosen = checked_checkpoints(chosen)
-    token_types = np.asarray(token_types)
+    token_types = plain_array(token_types, "token_types")
     if token_types.shape != chosen.shape[1:2] or not np.issubdtype(token_types.dtype, np.integer):
         raise ValueError(
             f"token_types has shape {token_types.shape} and dtype {token_types.dtype}: need one integer type for each "

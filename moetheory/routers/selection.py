@@ -46,7 +46,7 @@ def top_k(scores: ArrayLike, k: int) -> np.ndarray:
            [0, 2]])
     """
     scores = checked_scores(scores, "scores")
-    _check_k(k, scores.shape[-1], scores.shape[-1])
+    k = _checked_k(k, scores.shape[-1], scores.shape[-1])
     return np.argsort(-scores, axis=-1, kind="stable")[..., :k]
 
 
@@ -83,11 +83,12 @@ def margin(scores: ArrayLike, k: int) -> np.ndarray:
     array([0.25, 0.  ])
     """
     scores = checked_scores(scores, "scores")
-    _check_k(k, scores.shape[-1] - 1, scores.shape[-1])
+    k = _checked_k(k, scores.shape[-1] - 1, scores.shape[-1])
     increasing = np.sort(scores, axis=-1)
     return increasing[..., -k] - increasing[..., -k - 1]
 
 
-def _check_k(k: int, largest: int, num_experts: int) -> None:
+def _checked_k(k: int, largest: int, num_experts: int) -> int:
     if not (isinstance(k, Integral) and 1 <= k <= largest):
         raise ValueError(f"k={k} but there are {num_experts} experts: need 1 <= k <= {largest}, an integer; choose another k.")
+    return int(k)
