@@ -284,7 +284,7 @@ class MixtureOfExperts(Module):
 
     def log_density(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, ""]:
         """Log of the conditional density of one observation, in nats; of the joint one for a joint gate."""
-        return jax.nn.logsumexp(self._log_joint(x, y))
+        return jax.nn.logsumexp(self.log_joint(x, y))
 
     def log_input_density(self, x: Float[Array, " d"]) -> Float[Array, ""]:
         """Log-density of an input under a joint gate; zero for the others, which say nothing of inputs."""
@@ -297,7 +297,7 @@ class MixtureOfExperts(Module):
 
     def responsibilities(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, " atoms"]:
         """Posterior probability of each atom given one observation."""
-        return jax.nn.softmax(self._log_joint(x, y))
+        return jax.nn.softmax(self.log_joint(x, y))
 
     def mean(self, x: Float[Array, " d"]) -> Float[Array, ""]:
         """Conditional mean of the response at one input."""
@@ -344,7 +344,8 @@ class MixtureOfExperts(Module):
             return routed
         return jnp.concatenate([routed, jnp.log(self.shared.weight)]) - jnp.log(2.0)
 
-    def _log_joint(self, x, y):
+    def log_joint(self, x: Float[Array, " d"], y: Float[Array, ""]) -> Float[Array, " atoms"]:
+        """Logarithm of the weight times the density of every atom at one observation."""
         normal = -0.5 * (jnp.log(2 * jnp.pi * self.variances) + (y - self.means(x)) ** 2 / self.variances)
         return self._log_weights(x) + normal
 

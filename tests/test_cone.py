@@ -14,9 +14,11 @@ from moetheory import (
     CosineGate,
     FeedForwardExpert,
     GaussianGate,
+    InputFreeGate,
     LaplaceGate,
     LinearExpert,
     MixtureOfExperts,
+    SigmoidGate,
     SoftmaxGate,
     TemperatureGate,
     Uniform,
@@ -89,3 +91,25 @@ def test_a_gate_without_information_has_no_rate():
 @pytest.mark.parametrize("gate", [TemperatureGate.example(2, 1), LaplaceGate.example(2, 1), CosineGate.example(2, 1)])
 def test_gates_whose_parameters_do_not_act_linearly_are_tested_too(gate):
     assert len(cone_test(MixtureOfExperts(gate, LINES, VARIANCES), INPUTS, (2, 1))) > 6
+
+
+@pytest.mark.parametrize(
+    "gate", [SoftmaxGate([0.3, 0.0], [[1.0], [0.0]]), SigmoidGate([0.0, 0.5], [[1.0], [0.0]]), InputFreeGate([0.3, 0.0])]
+)
+def test_nothing_is_decided_where_equal_experts_leave_the_gate_free(gate):
+    """The density is one line whatever the gate, so no translation explains why its derivatives vanish."""
+    line = MixtureOfExperts(gate, LinearExpert([[1.0], [1.0]], [0.0, 0.0]), [0.5, 0.5])
+    assert {one.exponent for one in cone_test(line, INPUTS, (1, 1))} == {None}
+
+
+def test_equal_experts_beside_another_atom_leave_the_gate_identified():
+    experts = LinearExpert([[1.0], [1.0], [-1.0]], [0.0, 0.0, 0.7])
+    model = MixtureOfExperts(SoftmaxGate([0.3, -0.2, 0.0], [[1.5], [-1.0], [0.0]]), experts, [0.5, 0.5, 0.3])
+    assert {one.exponent for one in cone_test(model, INPUTS, (1, 1, 1))} == {0.5}
+
+
+def test_a_translation_of_three_atoms_in_two_inputs_is_no_null_direction():
+    experts = LinearExpert([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.5]], [0.0, 0.5, -0.7])
+    gate = SoftmaxGate([0.3, -0.2, 0.0], [[1.0, 0.3], [-0.5, 0.8], [0.0, 0.0]])
+    found = cone_test(MixtureOfExperts(gate, experts, [0.5, 0.4, 0.3]), Uniform((-1.5, -1.0), (1.5, 1.0)), (1, 1, 1))
+    assert {one.exponent for one in found} == {0.5}

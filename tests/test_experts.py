@@ -174,9 +174,15 @@ class _Other(_Expert):
         return type(self)(-self.slope)
 
 
+class _Mixing(_Expert):
+    def link(self, *predictors):
+        return 2.0 * predictors[0] - jnp.mean(predictors[0])
+
+
 @pytest.mark.parametrize(
     ("broken", "law"),
     [
+        (_Mixing, "the link acts on every number alone"),
         (_Infinite, "expert means are finite"),
         (_OneAtom, "other blocks"),
         (_Ordered, "blocks follow a permutation of the atoms"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,11 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from moetheory import LinearExpert, MixtureOfExperts, SoftmaxGate, Uniform, draw
+from moetheory import (
+    InputFreeGate,
+    LinearExpert,
+    MixtureOfExperts,
+    RegressionMixture,
+    SigmoidGate,
+    SoftmaxGate,
+    Uniform,
+    draw,
+)
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, expand
 from moetheory.identifiability import SingularInformationWarning, cramer_rao, fisher_information
-from moetheory.identifiability.fisher import cramer_rao_at, information_at
+from moetheory.identifiability.fisher import _nodes, _with_atoms_seen, cramer_rao_at, information_at
 from moetheory.sampling import Grid
 
 UNIT = Uniform((0.0,), (1.0,))
@@ -208,3 +218,32 @@ def test_the_smallest_eigenvalue_is_that_of_unit_columns(unit):
     correlation = np.sqrt(3) / 2
     found = cramer_rao(line, Uniform((0.0,), (unit,))).smallest_eigenvalue
     assert found == pytest.approx((1 - correlation) / (1 + correlation), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "gate", [SoftmaxGate([0.3, 0.0], [[1.0], [0.0]]), SigmoidGate([0.0, 0.5], [[1.0], [0.0]]), InputFreeGate([0.3, 0.0])]
+)
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+def test_what_shows_in_rounding_alone_has_no_bound(gate, unit):
+    """Behind equal experts the gate shows in no density: scores are what rounding leaves of r - w, in any unit of the inputs."""
+    gate = replace(gate, slope=gate.slope / unit) if hasattr(gate, "slope") else gate
+    experts = LinearExpert([[1.0 / unit], [1.0 / unit]], [0.0, 0.0])
+    with pytest.warns(SingularInformationWarning, match=r"beta_0\[1\]"):
+        bound = cramer_rao(MixtureOfExperts(gate, experts, [0.5, 0.5]), Uniform((-1.5 * unit,), (1.5 * unit,)))
+    infinite = np.isinf(np.diag(bound.covariance))
+    assert infinite[[name.startswith("beta") for name in bound.names]].all()
+
+
+def test_a_function_of_zero_experts_has_no_bound_for_its_gate():
+    model = RegressionMixture(SoftmaxGate([0.3, 0.0], [[1.0], [0.0]]), LinearExpert([[0.0], [0.0]], [0.0, 0.0]), 0.1)
+    with pytest.warns(SingularInformationWarning, match=r"beta_0\[1\], beta_1\[1\] cannot"):
+        bound = cramer_rao(model, UNIT)
+    assert np.isfinite(np.diag(bound.covariance)).sum() == 4
+
+
+def test_seeing_the_atoms_tells_more_and_the_same_where_they_do_not_overlap():
+    x, probability = _nodes(STEEP, UNIT, 64)
+    apart = replace(STEEP, variance=np.array([1e-6, 1e-6]))
+    for model, ratio in ((STEEP, 0.0), (apart, 0.98)):
+        shares = np.diag(information_at(model, x, probability)) / _with_atoms_seen(model, x, probability)
+        assert np.all(shares <= 1 + 1e-3) and shares.min() > ratio

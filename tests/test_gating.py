@@ -228,9 +228,43 @@ class _Undivided(_Gate):
         return type(self)(self.intercept - np.arange(len(copies)), self.slope)
 
 
+class _Uncounted(_Gate):
+    def divided(self, copies):
+        return self
+
+
+class _Mixing(_Gate):
+    """Adds a mean over whatever it is given: over one number the number itself."""
+
+    def link(self, *predictors, response=None):
+        return jnp.tanh(predictors[0]) + jnp.mean(predictors[0])
+
+
+class _Stopped(_Gate):
+    def link(self, *predictors, response=None):
+        return predictors[0] + jnp.tanh(jax.lax.stop_gradient(predictors[0]))
+
+
+@jax.custom_jvp
+def _cubed(value):
+    return value + value**3 / 10
+
+
+_cubed.defjvps(lambda tangent, _, value: tangent * (1 + value**2 / 10))
+
+
+class _Misdifferentiated(_Gate):
+    def link(self, *predictors, response=None):
+        return _cubed(predictors[0])
+
+
 @pytest.mark.parametrize(
     ("broken", "law"),
     [
+        (_Uncounted, "divided divides the masses"),
+        (_Mixing, "the link acts on every number alone"),
+        (_Stopped, "derivatives of the link are those of its differences"),
+        (_Misdifferentiated, "derivatives of the link are those of its differences"),
         (_Undeclared, "a translation that leaves the weights unchanged is declared"),
         (_Declared, "a declared translation leaves the weights unchanged"),
         (_Hidden, "every array field shows in the blocks"),
@@ -245,6 +279,12 @@ def test_broken_gates_are_caught(broken, law):
     check_gate(_Gate.example(2, 2), INPUTS)
     with pytest.raises(AssertionError, match=f"broken law: .*{law}"):
         check_gate(broken.example(2, 2), INPUTS)
+
+
+@pytest.mark.parametrize("gate", [SigmoidGate, CosineGate, SoftmaxGate])
+def test_with_top_1_intercepts_may_have_no_say(gate):
+    """Scores forget them, and the weight of the only active atom is one."""
+    check_gate(gate.example(3, 2, top_k=1), INPUTS)
 
 
 def test_competition_by_softplus_keeps_the_order_of_low_responses():

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,9 +32,12 @@ from moetheory.sampling import InputLaw
 
 SLOW = 1e-8
 """Residual norm below which a coordinate counts as slow."""
+COMMON = 1e-6
+"""Factors of a null direction this close to each other are equal."""
 INDEPENDENT = "independent at second order"
 CURVE = "no rate: curve of equal densities"
 NULL_DIRECTION = "first-order null direction, not decided"
+TWINS = "equal experts and a gate that can be anything, not decided"
 OPEN = "slow with enough fitted atoms, exponent not decided"
 
 
@@ -125,12 +129,21 @@ def cone_of(expansion: Expansion) -> tuple[Coordinate, ...]:
     flat = _first_order_nulls(expansion)
     found: list[Coordinate] = []
     for part in expansion.parts:
+        of_part: list[Coordinate] = []
         for atom in part:
             if atom.copies == 1:
-                found += [_exact(atom, number, atom.name(number) in flat, expansion) for number in atom.free()]
+                of_part += [_exact(atom, number, atom.name(number) in flat, expansion) for number in atom.free()]
             else:
-                found += _split(part, atom, residuals, flat, expansion)
+                of_part += _split(part, atom, residuals, flat, expansion)
+        found += [replace(one, exponent=None, reason=TWINS) for one in of_part] if _twins_without_gate(part, flat) else of_part
     return tuple(found)
+
+
+def _twins_without_gate(part: Sequence[Atom], flat: set[str]) -> bool:
+    """Whether atoms have the same expert and the gate can be anything there: the experts' rates depend on where it ends."""
+    gates = {atom.name(number) for atom in part for number in range(len(atom.names)) if atom.gate[number]}
+    densities = [atom.jet.value[0] / atom.jet.value[1] for atom in part]
+    return bool(gates & flat) and any(np.allclose(*pair, rtol=1e-9, atol=0.0) for pair in combinations(densities, 2))
 
 
 def cone_residuals(expansion: Expansion) -> dict[tuple[str, str], float]:
@@ -226,20 +239,24 @@ def _on_a_curve(part: Sequence[Atom], atom: Atom, number: int, expansion: Expans
 
 def _first_order_nulls(expansion: Expansion) -> set[str]:
     """Names of first derivatives in null directions of first order other than the translations that a gate declares."""
-    relations = rank_of(expansion).relations
-    columns = [{relation.column, *(name for name, _ in relation.terms)} for relation in relations]
-    columns = [names for names in columns if not names <= _translated(expansion)]
-    return {name for names in columns if not any(name.startswith("d2 ") for name in names) for name in names}
-
-
-def _translated(expansion: Expansion) -> set[str]:
-    """Names of first derivatives in gate parameters that may be shifted by a common amount."""
-    names = set()
-    for atom in expansion.atoms:
-        gate = atom.family[0]
-        fields = [name for name, *_ in gate.columns(expansion.points.x.shape[1])]
-        names |= {atom.name(number) for number, name in enumerate(fields) if name in gate.part.invariant_shifts}
+    translations, names = _translations(expansion), set()
+    for relation in rank_of(expansion).relations:
+        moved = {relation.column, *(name for name, _ in relation.terms)}
+        common = all(abs(factor + 1) < COMMON for _, factor in relation.terms)
+        if not (common and moved in translations) and not any(name.startswith("d2 ") for name in moved):
+            names |= moved
     return names
+
+
+def _translations(expansion: Expansion) -> list[set[str]]:
+    """For every gate parameter that may be shifted by a common amount, the first derivatives in it at all atoms of the part."""
+    found = []
+    for part in expansion.parts:
+        gate = part[0].family[0]
+        fields = [name for name, *_ in gate.columns(expansion.points.x.shape[1])]
+        shifted = [number for number, name in enumerate(fields) if name in gate.part.invariant_shifts]
+        found += [{atom.name(number) for atom in part} for number in shifted]
+    return found
 
 
 def _projected(expansion: Expansion, split: Sequence[Atom]) -> np.ndarray:

@@ -28,6 +28,10 @@ CHUNK = 2**13
 """Points (x, y) whose scores are computed at once."""
 SINGULAR = 1e-10
 """Smallest over largest eigenvalue of the information, scaled to unit diagonal, below which it counts as singular."""
+UNSEEN = 1e-24
+"""Information about a coordinate, relative to that with atoms seen, below which it is rounding: scores cancel to 1e-16."""
+INPUTS_FOR_UNITS = 64
+"""Inputs at which the information with atoms seen is worked out, which needs no digits."""
 TOUCHED = 1e-6
 """Part of a unit null direction on a coordinate from which that coordinate counts as unbounded."""
 
@@ -104,6 +108,11 @@ def fisher_information(model: Model, inputs: InputLaw, nodes: int = 64) -> np.nd
     >>> fisher_information(line, Uniform((-1.0,), (1.0,))).diagonal().round(9).tolist()
     [2.0, 0.666666667, 0.5]
     """
+    return information_at(model, *_nodes(model, inputs, nodes))
+
+
+def _nodes(model: Model, inputs: InputLaw, nodes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs (q, d) and their probabilities; volume elements for a joint gate."""
     if len(inputs.low) != model.dimension:
         raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {model.dimension}; they must agree.")
     count = nodes if model.dimension <= 2 else nodes**2
@@ -112,7 +121,7 @@ def fisher_information(model: Model, inputs: InputLaw, nodes: int = 64) -> np.nd
         probability = probability * np.prod(np.subtract(inputs.high, inputs.low))
     else:
         probability = inputs.reweighted(x, probability)
-    return information_at(model, x, probability)
+    return x, probability
 
 
 def information_at(model: Model, x: np.ndarray, probability: np.ndarray) -> np.ndarray:
@@ -166,7 +175,8 @@ def cramer_rao(model: Model, inputs: InputLaw, nodes: int = 64) -> CramerRao:
     >>> dict(zip(bound.names, bound.covariance.diagonal().round(9).tolist()))
     {'eta_0[1]': 0.5, 'eta_1[1]': 1.5, 'nu[1]': 0.5}
     """
-    bound = _bound(model, fisher_information(model, inputs, nodes))
+    information, (x, probability) = fisher_information(model, inputs, nodes), _nodes(model, inputs, nodes)
+    bound = _bound(model, information, _with_atoms_seen(model, x, probability))
     if bound.singular:
         warnings.warn(bound.reason, SingularInformationWarning, stacklevel=2)
     return bound
@@ -175,13 +185,15 @@ def cramer_rao(model: Model, inputs: InputLaw, nodes: int = 64) -> CramerRao:
 def cramer_rao_at(model: Model, x: np.ndarray) -> CramerRao:
     """Cramer-Rao bound for inputs that are spread evenly over the rows of ``x`` (n, d); gives no warning."""
     different, counts = np.unique(x, axis=0, return_counts=True)
-    return _bound(model, information_at(model, different, counts / len(x)))
+    probability = counts / len(x)
+    return _bound(model, information_at(model, different, probability), _with_atoms_seen(model, different, probability))
 
 
-def _bound(model: Model, information: np.ndarray) -> CramerRao:
-    layout = layout_of(model)
-    scale = np.sqrt(np.maximum(np.diag(information), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+def _bound(model: Model, information: np.ndarray, with_atoms_seen: np.ndarray) -> CramerRao:
+    layout, diagonal = layout_of(model), np.diag(information)
+    seen = diagonal > UNSEEN * with_atoms_seen
+    scale = np.sqrt(np.where(seen, diagonal, 1.0))
+    values, vectors = np.linalg.eigh(np.where(np.outer(seen, seen), information / np.outer(scale, scale), 0.0))
     null = values < SINGULAR * values[-1]
     inverse = vectors[:, ~null] / values[~null] @ vectors[:, ~null].T
     jacobian = np.ones(layout.size)
@@ -252,6 +264,38 @@ def _information(layout: Layout):
 def _function_slopes(layout: Layout, vector, x):
     """Gradients of a regression function in the packed vector, (q, p)."""
     return jax.vmap(jax.grad(lambda vector, row: layout.unpack(vector).mean(row)), (None, 0))(vector, x)
+
+
+def _with_atoms_seen(model: Model, x: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    r"""Information about each coordinate if the atom of every response were seen, (p,): never less, in the same units.
+
+    :math:`E \sum_j r_j (\partial \log w_j N_j)^2` with responsibilities r; for a regression function
+    :math:`E \sum_j (\partial w_j h_j)^2 / \sigma^2`, which is not less than a k-th part.
+    """
+    layout, some = layout_of(model), slice(None, None, max(1, len(x) // INPUTS_FOR_UNITS))
+    vector, x, probability = layout.pack(model), x[some], probability[some] / probability[some].sum() * probability.sum()
+    if isinstance(model, RegressionMixture):
+        return np.asarray(_squared_terms(layout, vector, x, probability)) / model.noise_variance
+    return sum(np.asarray(_labelled(layout, vector, *part)) for part in _points(model, x, probability))
+
+
+@partial(jax.jit, static_argnums=0)
+def _labelled(layout: Layout, vector, x, y, weight):
+    def log_joint(vector, x, y):
+        return layout.unpack(vector).log_joint(x, y)
+
+    joint = jnp.exp(jax.vmap(log_joint, (None, 0, 0))(vector, x, y))
+    scores = jax.vmap(jax.jacrev(log_joint), (None, 0, 0))(vector, x, y)
+    return jnp.einsum("q,qk,qkp->p", weight, joint, jnp.where(joint[:, :, None] > 0, scores, 0.0) ** 2)
+
+
+@partial(jax.jit, static_argnums=0)
+def _squared_terms(layout: Layout, vector, x, probability):
+    def terms(vector, row):
+        model = layout.unpack(vector)
+        return model.gate_weights(row) * model.means(row)
+
+    return jnp.einsum("q,qkp->p", probability, jax.vmap(jax.jacrev(terms), (None, 0))(vector, x) ** 2)
 
 
 def _singular_message(null_directions: int, names: np.ndarray) -> str:
