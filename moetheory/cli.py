@@ -72,7 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_overrides(status)
     replay = _add(commands, "replay", _replay, "compute one replicate again and compare it with its stored row", store=True)
     replay.add_argument("name", help="simulation/claim/n/replicate, such as softmax_exact/ours/1000/7")
-    replay.add_argument("--simulations", nargs="+", default=["simulations"], help="files or folders of simulations")
+    replay.add_argument("--simulations", nargs="+", default=["simulations"], help="where to find it (default: %(default)s)")
     replay.add_argument("--seed", type=_natural, default=0)
     for name, command, words in (
         ("report", _report, "write verdicts, figures and report from stored rows"),

@@ -12,6 +12,8 @@ from moetheory._parts import Kind
 
 def kind_by_name(argument: str, value: Any, options: Mapping[str, Any] | None) -> Kind:
     """Kind of a gate (argument ``gate``) or of experts, by name of its file, class or kind."""
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(f"{argument}_options={options!r}; need a dict of options, such as {{'top_k': 2}}, or None.")
     package, base = (gating, gating.AbstractGate) if argument == "gate" else (experts, experts.AbstractExpert)
     if isinstance(value, Kind) and options:
         raise ValueError(f"{argument}={value} brings its options; leave {argument}_options out.")

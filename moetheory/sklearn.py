@@ -24,7 +24,7 @@ from moetheory.models import Family, MixtureOfExperts
 from moetheory.quantiles import mixture_quantile
 from moetheory.sampling import Sample, by_rows, respond, weights_and_means
 from moetheory.selection import select_number
-from moetheory.units import Standardisation
+from moetheory.units import Standardisation, check_sizes
 
 AUTO = "auto"
 ESTIMATORS = {"mle": MaximumLikelihood, "em": ExpectationMaximisation}
@@ -212,6 +212,10 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
         if self.n_experts != AUTO and (family.gate.prototype.top_k or 1) <= self.n_experts:
             family = family.of_atoms(self.n_experts)
         X, y = self._rows(X, y, reset=True)
+        if self.n_experts != AUTO and self.n_experts > len(X):
+            raise ValueError(f"n_experts={self.n_experts}, but n_samples={len(X)}; need at least a row for every expert.")
+        check_sizes("X", X)
+        check_sizes("y", y)
         units = Standardisation.of(family, X, y)
         sample = units.sample(X, y)
         fit = self._fit_or_select(sample, family, units.box(self.box or STANDARDISED_BOX, sample))

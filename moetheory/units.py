@@ -17,8 +17,18 @@ from moetheory.sampling import Sample
 
 Part = TypeVar("Part", bound=AbstractPart)
 
+LARGEST = 1e150
+"""Numbers beyond this have squares that overflow; differences below one over it have squares that vanish."""
 CONSTANT = 1e-10
 """A column whose standard deviation is less than this share of its size is constant."""
+
+
+def check_sizes(name: str, values: np.ndarray) -> None:
+    """Raise for columns whose squares are no float64 numbers: they have no variance."""
+    largest, spread = np.abs(values).max(), np.ptp(values, axis=0)
+    if largest > LARGEST or np.any((spread > 0) & (spread < 1 / LARGEST)):
+        found = f"numbers up to {largest:.3g}, columns that vary by {np.min(spread[spread > 0], initial=np.inf):.3g} or more"
+        raise ValueError(f"{name} has {found}: need sizes between {1 / LARGEST:g} and {LARGEST:g}; choose another unit.")
 
 
 @dataclass(frozen=True)

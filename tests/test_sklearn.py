@@ -255,9 +255,9 @@ def test_em_that_stops_early_says_so():
     [
         (np.full((30, 1), 3.0), np.full(30, 2.0)),
         (np.arange(30.0)[:, None], np.full(30, 2.0)),
-        (np.ones((1, 1)), np.full(1, 2.0)),
+        (np.ones((2, 1)), np.full(2, 2.0)),
     ],
-    ids=["all rows equal", "constant response", "one row"],
+    ids=["all rows equal", "constant response", "as few rows as experts"],
 )
 def test_constant_response_is_a_degenerate_fit(X, y):
     with pytest.warns(ConvergenceWarning, match="degenerate_variance"):

@@ -97,3 +97,26 @@ def test_prediction_intervals_cover():
     for level in (0, 1, 95, "a"):
         with pytest.raises(ValueError, match="between 0 and 1"):
             model.predict_quantile(x[:2, None], level)
+
+
+@pytest.mark.parametrize(
+    ("settings", "factors", "message"),
+    [
+        ({}, (1e300, 1.0), r"X has numbers up to .*e\+30\d, .* need sizes between 1e-150 and 1e\+150; choose another unit"),
+        ({}, (1.0, 1e200), "y has numbers up to"),
+        ({}, (1.0, 1e-170), "y has .* columns that vary by .*e-1"),
+        ({"n_experts": 31}, (1.0, 1.0), "n_experts=31, but n_samples=30; need at least a row for every expert"),
+        ({"gate_options": 3}, (1.0, 1.0), "gate_options=3; need a dict of options"),
+    ],
+)
+def test_sizes_and_settings_that_no_fit_can_use_are_named(settings, factors, message):
+    x, y = np.random.default_rng(0).normal(size=(2, 30))
+    with pytest.raises(ValueError, match=message):
+        MixtureOfExpertsRegressor(n_starts=1, **settings).fit(factors[0] * x[:, None], factors[1] * y)
+
+
+@pytest.mark.parametrize("size", [1e140, 1e-140])
+def test_far_units_with_squares_are_fitted_as_any_other(size):
+    x, y = np.random.default_rng(0).normal(size=(2, 60))
+    one, other = (MixtureOfExpertsRegressor(n_experts=1, random_state=0).fit(x[:, None], u * y) for u in (1.0, size))
+    np.testing.assert_allclose(other.predict(x[:, None]) / size, one.predict(x[:, None]), rtol=1e-9, atol=1e-12)

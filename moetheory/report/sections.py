@@ -33,6 +33,9 @@ SLOPE_COLUMNS = (
 )
 
 
+CELLS = "fitted atoms in the Voronoi cell of each true atom, by experts and variances (a loss may take others), share of the fits"
+
+
 def claim_blocks(claim: ClaimResult, figures: Figures) -> Iterator[Block]:
     """All that is said about a claim."""
     yield Heading(3, claim.title, anchor(claim))
@@ -43,7 +46,7 @@ def claim_blocks(claim: ClaimResult, figures: Figures) -> Iterator[Block]:
         yield from _check_blocks(claim, check, figures.get((claim.simulation, claim.claim, check.name)))
     yield Paragraph("share of the fits at each sample size", "How the fits ended")
     yield share_table(claim.statuses, "status")
-    yield Paragraph("fitted atoms in each true atom's Voronoi cell, share of the fits", "Cell patterns")
+    yield Paragraph(CELLS, "Cell patterns")
     yield share_table(claim.patterns, "cell_pattern")
     yield Paragraph(claim.deviations or "none", "Deviations from the published setting")
     yield Table(("setting", ""), list(claim.setting.items()))

@@ -31,6 +31,9 @@ class Check:
     quantity : str
         What is measured: a loss by its file name in ``moetheory/losses``, ``hellinger``, ``total_variation``, a
         per-parameter error such as ``e2.eta_0.split``, ``efficiency.<coordinate>`` or ``likelihood_ratio``.
+        ``e2.<block>.<group>`` and its like are errors of one block of parameters in one group of cells (``split``, ``single``,
+        ``size2``, ``atom1``, ...), see :func:`moetheory.losses.parameters.parameter_errors`; ``shared_e2...`` those of shared
+        experts.
     label : str
         Its name on axes and in tables.
     published : str
@@ -63,6 +66,8 @@ class Rate(Check):
 
     Parameters
     ----------
+    quantity, label, published
+        As for :class:`Check`: what is measured, such as ``sigmoid_d1`` or ``e2.eta_0.split``, and its name in figures.
     exponents : (float, float)
         Smallest and largest predicted exponent a; equal if one is predicted.
     rivals : tuple of float

@@ -59,7 +59,8 @@ def check_quantity(quantity: str, truth: Model) -> None:
     """Raise for a quantity that nobody can measure, or that models like this truth do not have."""
     _check_name(quantity)
     if quantity in OF_SOFTMAX_GATES and "beta_1" not in truth.mixing_measure().translations:
-        raise ValueError(f"quantity {quantity!r} has an infimum over translations of gate slopes, which change {truth.family}.")
+        rule = f"an infimum over translations of gate slopes, which change {truth.family}"
+        raise ValueError(f"quantity {quantity!r} has {rule}; choose a loss of its own gate.")
     kind, _, rest = quantity.partition(".")
     if kind == EFFICIENCY:
         known = layout_of(truth).names()
@@ -81,7 +82,8 @@ def _check_name(quantity: str) -> None:
     if quantity not in (*known, *to_projection) and not _OF_FAMILY.fullmatch(quantity):
         raise ValueError(
             f"unknown quantity {quantity!r}; known are {known} and the families {[*PARAMETER_ERRORS, EFFICIENCY]},"
-            " for instance 'e2.eta_0.split' or 'efficiency.nu[1]'."
+            " for instance 'e2.eta_0.split' or 'efficiency.nu[1]': block and group of cells, see"
+            " moetheory.losses.parameters.parameter_errors."
         )
 
 
