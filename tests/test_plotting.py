@@ -141,6 +141,15 @@ def test_failed_fits_empty_sizes_and_zeros_leave_a_figure():
     assert np.all(artist(axes, "replicates").get_ydata() > 0)
 
 
+@pytest.mark.parametrize("value", [0.045, 1.0, 37.49, 62.62])
+def test_a_single_value_has_room_for_ticks(value):
+    claim = example_claim("slope")
+    check = claim.checks[0]
+    alone = replace(check, values=check.values.head(1).assign(value=value), slopes={})
+    low, high = draw(claim, alone).axes[0].get_ylim()
+    assert low < value < high and high > 1.5 * low
+
+
 def test_one_size_has_neither_line_nor_guides():
     figure = draw(*slope_check({500: np.array([0.1, 0.2, 0.3])}, judgement=None))
     figure.canvas.draw()

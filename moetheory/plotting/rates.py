@@ -27,6 +27,8 @@ from moetheory.rates import Slope
 from moetheory.study.results import CheckResult, ClaimResult
 
 DOTS_PER_SIZE = 200
+ROOM = 1.5
+"""Factor below and above values that are all the same."""
 _MARKS = {
     "mean": {"color": BLUE, "marker": "o"},
     "median": {"color": VERMILION, "marker": "D", "markerfacecolor": "white"},
@@ -71,8 +73,16 @@ def rate_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     if own is not None:
         _fitted_line(axes, own)
     _guides(axes, table, check, own)
+    _leave_room(axes)
     legend_below(figure, axes)
     return figure
+
+
+def _leave_room(axes: Axes) -> None:
+    """A single value has limits that only rounding tells apart; no ticks lie between them."""
+    low, high = axes.get_ylim()
+    if high < 1.01 * low:
+        axes.set_ylim(low / ROOM, high * ROOM)
 
 
 def _replicates(axes: Axes, values: pd.DataFrame) -> None:
