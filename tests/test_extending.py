@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from moetheory import Family, MaximumLikelihood, MixtureOfExperts, NearTruth, RandomStarts, Status, Uniform, draw, experts, gating
 from moetheory._discovery import classes_by_file
+from moetheory.estimators import AbstractEstimator, lanes
 from moetheory.identifiability import cramer_rao
 from moetheory.sklearn import MixtureOfExpertsRegressor
 from moetheory.testing import check_estimator, check_expert, check_gate, check_model
@@ -73,3 +75,20 @@ def test_the_regressor_takes_them_by_name_and_by_class(parts, truth):
     for gate, expert in (("softplus", "sine"), (parts["softplus"], parts["sine"])):
         model = MixtureOfExpertsRegressor(n_experts=2, gate=gate, expert=expert, n_starts=3, random_state=0)
         assert model.fit(sample.x, sample.y).model_.gate.own_kind().part is parts["softplus"]
+
+
+@dataclass(frozen=True)
+class _Newton(AbstractEstimator):
+    """An estimator of one's own: so many Newton steps on all rows."""
+
+    steps: int = 50
+
+    def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
+        return lanes.newton_lanes(layout, buffer, sample_of_lane, points, box, 1e-9, self.steps, buffer.count + 1)
+
+
+def test_an_estimator_of_ones_own_has_a_certificate_and_obeys_the_laws(truth):
+    sample = draw(truth, Uniform((-2.0,), (2.0,)), 500, np.random.default_rng(0))
+    check_estimator(_Newton((NearTruth(0.05),)), sample, truth)
+    fit, stopped = (_Newton((NearTruth(0.05),), steps=n).fit(sample, 2, np.random.default_rng(0), truth) for n in (50, 1))
+    assert fit.status is Status.CONVERGED and stopped.status is Status.STEP_LIMIT
