@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
+from typing import final
 
 import numpy as np
 
@@ -122,6 +123,7 @@ def routing_along_fit(models: Sequence[MixtureOfExperts], x: np.ndarray, chosen:
     return router_trajectory(np.stack(normalised), chosen)
 
 
+@final
 @dataclass(frozen=True)
 class _WithoutEM(StartRule):
     """The points of another rule, from which maximum likelihood sets out with Newton at once."""
