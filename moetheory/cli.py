@@ -161,12 +161,22 @@ def _run(parsed) -> int:
         print(found, file=sys.stderr)
     workers = Workers(parsed.jobs or (1 if jax.default_backend() == "gpu" else None), parsed.backend, parsed.scheduler)
     simulations = load(parsed.paths)
+    _tell_what_copies_cannot_reach(simulations)
     blocks = run_simulations(simulations, Store(parsed.store), _settings(parsed), workers)
     if not blocks:
         print("nothing to compute: all rows are stored.", file=sys.stderr)
     names = {simulation.name for simulation in simulations}
     claims, folder, figures = _draw(parsed, sorted(names) if parsed.out else None)
     return _tell(claims, folder, figures, [claim for claim in claims if claim.simulation in names])
+
+
+def _tell_what_copies_cannot_reach(simulations) -> None:
+    claims = [(simulation, claim) for simulation in simulations for claim in simulation.claims]
+    found = [f"{simulation.name}/{claim.name}" for simulation, claim in claims if claim.beyond_copies()]
+    if found:
+        which = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        print(f"note: copies of the true atoms may not attain the truth in {which};", file=sys.stderr)
+        print("      rates of split cells need not hold there.", file=sys.stderr)
 
 
 def _list(parsed) -> int:

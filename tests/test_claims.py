@@ -16,6 +16,7 @@ from moetheory import (
     SigmoidGate,
     SoftmaxGate,
     Uniform,
+    cli,
 )
 from moetheory.study import ChiSquared, Claim, Evidence, Rate, Settings, Simulation, log_spaced
 from moetheory.study.describe import describe
@@ -63,6 +64,7 @@ def claim(gate, num_experts, shared=None, limit=20.0, fitted_shared=None):
 )
 def test_which_fitted_models_hold_the_truth(one, holds):
     assert one.holds_truth() is holds
+    assert one.beyond_copies() is (one.num_experts > 2 and not holds)
 
 
 def test_settings_of_an_estimator_are_printed_where_they_are_set():
@@ -126,3 +128,12 @@ def test_sizes_spaced_evenly_occur_once():
 def test_sample_sizes_that_cannot_be_spaced_are_refused(low, high, count):
     with pytest.raises(ValueError, match=f"low={low}, high={high}, count={count}; need sizes 0 < low <= high"):
         log_spaced(low, high, count)
+
+
+def test_a_run_names_claims_that_copies_may_not_attain(capsys):
+    beyond = claim(SigmoidGate([0.5, 1.0], [[2.0], [-3.0]]), 3)
+    names = [replace(beyond, name=f"c{number}") for number in range(5)]
+    cli._tell_what_copies_cannot_reach([Simulation("A title.", "a paper", (claim(SOFTMAX, 3),), "few")])
+    assert not capsys.readouterr().err
+    cli._tell_what_copies_cannot_reach([Simulation("A title.", "a paper", (claim(SOFTMAX, 3), *names), "many")])
+    assert "may not attain the truth in many/c0, many/c1, many/c2 and 2 more;" in capsys.readouterr().err

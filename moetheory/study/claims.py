@@ -131,6 +131,11 @@ class Claim:
         """Name of the fit: number of experts, estimator with its settings, family if another than the truth's."""
         return fit_id(self.num_experts, self.estimator, self.family)
 
+    def beyond_copies(self) -> bool:
+        """Whether more atoms are fitted than the truth has, of a gate whose masses do not divide among copies of an atom."""
+        over = self.num_experts > self.truth.num_experts and self.moving is None
+        return over and not self.holds_truth()
+
     def holds_truth(self) -> bool:
         """Whether the fitted model surely contains the truth at every sample size; see :func:`moetheory.study.nesting.holds`."""
         family = self.family or self.truth.family

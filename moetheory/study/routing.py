@@ -119,8 +119,7 @@ def routing_along_fit(models: Sequence[MixtureOfExperts], x: np.ndarray, chosen:
     models, x = list(models), np.asarray(x, dtype=float)
     _check(models, x, chosen)
     weights = [weights_and_means(model, x)[0][:, : model.num_experts] for model in models]
-    normalised = [weight / weight.sum(axis=1, keepdims=True) for weight in weights]
-    return router_trajectory(np.stack(normalised), chosen)
+    return router_trajectory(np.stack(weights), chosen)
 
 
 @final
