@@ -113,3 +113,10 @@ def test_a_translation_of_three_atoms_in_two_inputs_is_no_null_direction():
     gate = SoftmaxGate([0.3, -0.2, 0.0], [[1.0, 0.3], [-0.5, 0.8], [0.0, 0.0]])
     found = cone_test(MixtureOfExperts(gate, experts, [0.5, 0.4, 0.3]), Uniform((-1.5, -1.0), (1.5, 1.0)), (1, 1, 1))
     assert {one.exponent for one in found} == {0.5}
+
+
+@pytest.mark.parametrize("cells", [(2,), (1, 1, 1), (1.5, 1.0), (2.0, 1.0), (0, 1), (-1, 2)])
+def test_cells_are_one_positive_integer_for_every_true_atom(cells):
+    model = MixtureOfExperts(SoftmaxGate(INTERCEPT, SLOPE), LINES, VARIANCES)
+    with pytest.raises(ValueError, match=r"cells=\(.*need 2 integers of at least 1: fitted atoms per true atom"):
+        expand(model, INPUTS, cells)
