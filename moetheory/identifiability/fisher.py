@@ -272,7 +272,7 @@ def _with_atoms_seen(model: Model, x: np.ndarray, probability: np.ndarray) -> np
     :math:`E \sum_j r_j (\partial \log w_j N_j)^2` with responsibilities r; for a regression function
     :math:`E \sum_j (\partial w_j h_j)^2 / \sigma^2`, which is not less than a k-th part.
     """
-    layout, some = layout_of(model), slice(None, None, max(1, len(x) // INPUTS_FOR_UNITS))
+    layout, some = layout_of(model), np.unique(np.linspace(0, len(x) - 1, INPUTS_FOR_UNITS).astype(int))
     vector, x, probability = layout.pack(model), x[some], probability[some] / probability[some].sum() * probability.sum()
     if isinstance(model, RegressionMixture):
         return np.asarray(_squared_terms(layout, vector, x, probability)) / model.noise_variance
