@@ -242,7 +242,7 @@ def test_a_function_of_zero_experts_has_no_bound_for_its_gate():
 
 
 def test_seeing_the_atoms_tells_more_and_the_same_where_they_do_not_overlap():
-    x, probability = _nodes(STEEP, UNIT, 64)
+    x, probability = _nodes(STEEP, UNIT, 8)
     apart = replace(STEEP, variance=np.array([1e-6, 1e-6]))
     for model, ratio in ((STEEP, 0.0), (apart, 0.98)):
         shares = np.diag(information_at(model, x, probability)) / _with_atoms_seen(model, x, probability)
