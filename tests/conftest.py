@@ -4,7 +4,9 @@ import os
 
 import pytest
 from hypothesis import HealthCheck, settings
-from quick_compiler import quickly_compiled_fits
+from quick_compiler import QUICK
+
+from moetheory.estimators import lanes
 
 settings.register_profile(
     "ci",
@@ -22,5 +24,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 @pytest.fixture(scope="module")
 def quick_compiler():
     """Fits of the module are compiled quickly; see ``quick_compiler.py``."""
-    with quickly_compiled_fits():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lanes, "COMPILER_OPTIONS", lanes.COMPILER_OPTIONS | QUICK)
+        lanes.compiled.cache_clear()
         yield
+    lanes.compiled.cache_clear()

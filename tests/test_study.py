@@ -304,6 +304,7 @@ def test_labels_of_many_sizes_are_short_and_differ():
         ({"preset": "fast"}, r"preset='fast'; choose one of \['quick', 'standard', 'paper'\]"),
         ({"replicates": 0}, "replicates=0; need a whole number of at least one"),
         ({"replicates": 2.5}, "replicates=2.5; need a whole number"),
+        ({"replicates": True}, "replicates=True; need a whole number"),
         ({"sizes": ()}, r"sizes=\(\); need whole numbers"),
         ({"sizes": 100}, "sizes=100; need whole numbers"),
         ({"sizes": (100, 0)}, r"sizes=\(100, 0\); need whole numbers"),

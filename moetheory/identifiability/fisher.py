@@ -175,8 +175,7 @@ def cramer_rao(model: Model, inputs: InputLaw, nodes: int = 64) -> CramerRao:
     >>> dict(zip(bound.names, bound.covariance.diagonal().round(9).tolist()))
     {'eta_0[1]': 0.5, 'eta_1[1]': 1.5, 'nu[1]': 0.5}
     """
-    information, (x, probability) = fisher_information(model, inputs, nodes), _nodes(model, inputs, nodes)
-    bound = _bound(model, information, _with_atoms_seen(model, x, probability))
+    bound = _bound_at(model, *_nodes(model, inputs, nodes))
     if bound.singular:
         warnings.warn(bound.reason, SingularInformationWarning, stacklevel=2)
     return bound
@@ -185,13 +184,13 @@ def cramer_rao(model: Model, inputs: InputLaw, nodes: int = 64) -> CramerRao:
 def cramer_rao_at(model: Model, x: np.ndarray) -> CramerRao:
     """Cramer-Rao bound for inputs that are spread evenly over the rows of ``x`` (n, d); gives no warning."""
     different, counts = np.unique(x, axis=0, return_counts=True)
-    probability = counts / len(x)
-    return _bound(model, information_at(model, different, probability), _with_atoms_seen(model, different, probability))
+    return _bound_at(model, different, counts / len(x))
 
 
-def _bound(model: Model, information: np.ndarray, with_atoms_seen: np.ndarray) -> CramerRao:
-    layout, diagonal = layout_of(model), np.diag(information)
-    seen = diagonal > UNSEEN * with_atoms_seen
+def _bound_at(model: Model, x: np.ndarray, probability: np.ndarray) -> CramerRao:
+    layout, information = layout_of(model), information_at(model, x, probability)
+    diagonal = np.diag(information)
+    seen = diagonal > UNSEEN * _with_atoms_seen(model, x, probability)
     scale = np.sqrt(np.where(seen, diagonal, 1.0))
     values, vectors = np.linalg.eigh(np.where(np.outer(seen, seen), information / np.outer(scale, scale), 0.0))
     null = values < SINGULAR * values[-1]

@@ -38,9 +38,8 @@ def expert_counts(chosen: ArrayLike, num_experts: int) -> np.ndarray:
     >>> expert_counts([[0, 1], [0, 2]], 4)
     array([2, 1, 1, 0])
     """
-    chosen = checked_chosen(chosen, num_experts)
+    chosen, num_experts = checked_chosen(chosen, num_experts), int(num_experts)
     rows = chosen.reshape(-1, chosen.shape[-2] * chosen.shape[-1])
-    num_experts = int(num_experts)
     flat = rows + num_experts * np.arange(len(rows))[:, None]
     counts = np.bincount(flat.ravel(), minlength=len(rows) * num_experts)
     return counts.reshape(*chosen.shape[:-2], num_experts)

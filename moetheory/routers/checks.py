@@ -11,7 +11,6 @@ MOST_EXPERTS = 2**31
 """Indices from here on are no experts."""
 
 
-
 def plain_array(values: ArrayLike, name: str) -> np.ndarray:
     """Values as an array; rows of several lengths and masks are refused."""
     if np.ma.isMaskedArray(values):

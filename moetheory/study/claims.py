@@ -96,10 +96,10 @@ class Claim:
             if missing:
                 yield f"{name} lacks the presets {missing}; need {list(PRESETS)}."
         for preset, sizes in self.sizes.items():
-            if not sizes or len(set(sizes)) != len(sizes) or not all(_is_integer(size, 2) for size in sizes):
+            if not sizes or len(set(sizes)) != len(sizes) or not all(is_integer(size, 2) for size in sizes):
                 yield f"sizes of preset {preset!r} are {sizes}; need different integers of at least 2."
         for preset, count in self.replicates.items():
-            if not _is_integer(count, 1):
+            if not is_integer(count, 1):
                 yield f"replicates of preset {preset!r} are {count}; need an integer of at least 1."
 
     def _wrong_fit(self) -> Iterator[str]:
@@ -115,7 +115,7 @@ class Claim:
         if near_truth and family.num_shared < true.num_shared:
             yield f"it fits {family.num_shared} shared experts near a truth of {true.num_shared}; fit at least as many."
         fewest = self.truth.num_experts if near_truth else 1
-        if not _is_integer(self.num_experts, fewest):
+        if not is_integer(self.num_experts, fewest):
             reason = ", the number of true atoms, because it starts near the truth" if near_truth else ""
             yield f"num_experts={self.num_experts}; need an integer of at least {fewest}{reason}."
 
@@ -132,7 +132,7 @@ class Claim:
         return fit_id(self.num_experts, self.estimator, self.family)
 
     def beyond_copies(self) -> bool:
-        """Whether more atoms are fitted than the truth has, of a gate whose masses do not divide among copies of an atom."""
+        """Whether more atoms are fitted than the truth has, and copies of its atoms may not attain it in the fitted model."""
         over = self.num_experts > self.truth.num_experts and self.moving is None
         return over and not self.holds_truth()
 
@@ -186,8 +186,9 @@ class Simulation:
                 )
 
 
-def _is_integer(value: Any, least: int) -> bool:
-    return isinstance(value, Integral) and value >= least
+def is_integer(value: Any, least: int) -> bool:
+    """Whether a value is an integer of at least so much; True is none."""
+    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
 
 
 def log_spaced(low: float, high: float, count: int) -> tuple[int, ...]:

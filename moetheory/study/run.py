@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from numbers import Integral
 from pathlib import Path
 
 import pandas as pd
 
 from moetheory.estimators._base import ALGORITHM
 from moetheory.study.block import MOST_REPLICATES, PROGRAM_COST, Block, BlockRows, Cell, capacity
-from moetheory.study.claims import PRESETS, Claim, Simulation
+from moetheory.study.claims import PRESETS, Claim, Simulation, is_integer
 from moetheory.study.describe import describe
 from moetheory.study.documents import claim_document, setting_label, simulation_document
 from moetheory.study.manifest import document_name as run_name
@@ -52,10 +51,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise ValueError(f"preset={self.preset!r}; choose one of {list(PRESETS)}.")
-        sizes = isinstance(self.sizes, tuple | list) and self.sizes and all(map(_is_count, self.sizes))
+        sizes = isinstance(self.sizes, tuple | list) and self.sizes and all(is_integer(size, 1) for size in self.sizes)
         if self.sizes is not None and not sizes:
             raise ValueError(f"sizes={self.sizes!r}; need whole numbers of at least one, such as (100, 1000), or None.")
-        if self.replicates is not None and not _is_count(self.replicates):
+        if self.replicates is not None and not is_integer(self.replicates, 1):
             raise ValueError(f"replicates={self.replicates!r}; need a whole number of at least one, or None for the preset's.")
 
     @property
@@ -70,10 +69,6 @@ class Settings:
     def replicates_of(self, claim: Claim) -> int:
         """Replicates of a claim."""
         return self.replicates or claim.replicates[self.preset]
-
-
-def _is_count(number: object) -> bool:
-    return isinstance(number, Integral) and number >= 1
 
 
 @dataclass

@@ -166,18 +166,17 @@ def _check_moved(expert: AbstractExpert, means: np.ndarray, x) -> None:
 
 def _check_affinity(gate: AbstractGate, x) -> None:
     response, acting = jnp.asarray(0.7), gate.acting()
+    features = [jnp.concatenate([row, row**2])[: acting.num_features(len(row))] for row in x]
+    known = {"response": jnp.full(len(x), response), **named_term(acting.term(x.T))}
     constant = gate.log_normaliser(jnp.zeros(1)) if gate.joint else 0.0
     for i in range(len((jax.tree.leaves(gate) or [[0]])[0])):
         atom, linear = (jax.tree.map(lambda leaf, i=i: leaf[i], part) for part in (gate, acting))
-        for row in x:
-            features = jnp.concatenate([row, row**2])[: acting.num_features(len(row))]
-            linked = acting.link(*linear.predictor_values(features), response=response, **named_term(acting.term(row)))
+        predictors = [linear.predictor_values(row) for row in features]
+        for row, values in zip(x, predictors, strict=True):
+            linked = acting.link(*values, response=response, **named_term(acting.term(row)))
             law = "the affinity is the link at the linear predictors"
             require_close(law, atom.log_affinity(row, response) - constant, linked, ACTING, x=row)
-        term = acting.term(x.T)
-        known = {"response": jnp.full(len(x), response), **named_term(term)}
-        features = [jnp.concatenate([row, row**2])[: acting.num_features(len(row))] for row in x]
-        _check_link(acting.link, [linear.predictor_values(row) for row in features], known)
+        _check_link(acting.link, predictors, known)
 
 
 def _check_link(link, predictors: list[tuple], known: dict | None = None) -> None:
