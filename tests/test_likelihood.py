@@ -15,6 +15,8 @@ from moetheory.estimators import lanes
 from moetheory.estimators.derivatives import stacked
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, chunk_size, expand, log_likelihood
+from moetheory.estimators.predictors import COMPARED, _chosen
+from moetheory.gating import selected
 from moetheory.testing import seeds, truths
 
 LAYOUTS = [Layout(k, d) for k in (1, 2, 3) for d in (1, 3)]
@@ -145,3 +147,16 @@ def test_rows_written_in_place_are_those_of_a_concatenation(seed, counts):
     expected = [np.broadcast_to(row, CHUNK) for block in blocks for row in block.reshape(-1, block.shape[-1])]
     np.testing.assert_array_equal(in_place, np.stack(expected))
     np.testing.assert_array_equal(at_once, in_place)
+
+
+@given(
+    k=st.sampled_from([1, 2, 3, 5, COMPARED + 1]),
+    top_k=st.integers(1, 4),
+    data=st.data(),
+)
+@settings(deadline=None, max_examples=60)
+def test_a_choice_by_pairs_is_the_choice_of_the_gate(k, top_k, data):
+    """Ties and scores that are no numbers included."""
+    values = st.sampled_from([-np.inf, -1.0, 0.0, 1.0, np.nextafter(1.0, 2.0), np.inf, np.nan])
+    scores = jnp.asarray(data.draw(st.lists(st.lists(values, min_size=4, max_size=4), min_size=k, max_size=k)))
+    np.testing.assert_array_equal(_chosen(scores, top_k), selected(scores, top_k))
