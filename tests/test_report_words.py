@@ -14,6 +14,7 @@ from moetheory.plotting.example import example_claim
 from moetheory.rates import Judgement, Verdict
 from moetheory.report import write_claims_page, write_report
 from moetheory.report.verdicts import measured
+from moetheory.status import Status
 
 
 def with_check(example, **changes):
@@ -126,3 +127,17 @@ def test_a_fibre_is_drawn_with_all_its_points(samples, scales):
 def test_a_report_tells_how_many_values_are_left_out(tmp_path):
     claim = with_check("level", values=values({100: [1.0, 2.0, np.nan]}))
     assert "1 of 3 values are not defined and left out" in write_report([claim], tmp_path, {})[0].read_text()
+
+
+def test_the_page_says_what_its_words_mean(tmp_path):
+    """Every verdict, and the statuses of its own fits only."""
+    claim = example_claim("slope")
+    statuses = pd.DataFrame({"n": [100, 100], "status": ["converged", "at_kink"], "count": [3, 1], "share": [0.75, 0.25]})
+    markdown, html = write_report([replace(claim, statuses=statuses)], tmp_path, {})
+    words = markdown.read_text().split("## What the words mean")[1]
+    assert "[What the words mean](#words)" in markdown.read_text()
+    assert 'id="words"' in html.read_text()
+    for word in (*Verdict, Status.CONVERGED, Status.AT_KINK):
+        (row,) = [line for line in words.splitlines() if line.startswith(f"| {word} |")]
+        assert len(row) > 50
+    assert "saddle" not in words

@@ -6,7 +6,6 @@ from moetheory.estimators.box import ParameterBox as ParameterBox
 from moetheory.estimators.expectation_maximisation import ExpectationMaximisation as ExpectationMaximisation
 from moetheory.estimators.fit import Certificate as Certificate
 from moetheory.estimators.fit import Fit as Fit
-from moetheory.estimators.fit import Status as Status
 from moetheory.estimators.least_squares import LeastSquares as LeastSquares
 from moetheory.estimators.maximum_likelihood import MaximumLikelihood as MaximumLikelihood
 from moetheory.estimators.published_starts import PublishedGaussianStart as PublishedGaussianStart
@@ -16,3 +15,4 @@ from moetheory.estimators.starts import RandomStarts as RandomStarts
 from moetheory.estimators.starts import Splits as Splits
 from moetheory.estimators.starts import StartRule as StartRule
 from moetheory.estimators.stochastic_gradient import StochasticGradient as StochasticGradient
+from moetheory.status import Status as Status

@@ -14,7 +14,6 @@ import numpy as np
 from jax import lax
 
 from moetheory.estimators.derivatives import assembly, feature_products, sums_of, table
-from moetheory.estimators.fit import Status
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Expansion, acting_coefficients, assembled, in_own_coordinates, pulled_back
 from moetheory.estimators.predictors import look
@@ -25,6 +24,7 @@ from moetheory.losses.distances import PANEL_EDGES
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.models import Family, MixtureOfExperts
 from moetheory.sampling import InputLaw, weights_and_means
+from moetheory.status import Status
 
 CHUNK = 2048
 """Nodes (x, y) that are evaluated at once."""

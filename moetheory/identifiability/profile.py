@@ -9,7 +9,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from moetheory.estimators.box import ParameterBox
-from moetheory.estimators.fit import Status
 from moetheory.estimators.starts import copied
 from moetheory.estimators.trust_region import Box
 from moetheory.gating import SigmoidGate
@@ -17,6 +16,7 @@ from moetheory.identifiability.population import ZERO, Minimum, Problem, diverge
 from moetheory.losses.voronoi import cells, expert_blocks
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw
+from moetheory.status import Status
 
 LOG_SHARE_RATIO = float(np.log(3.0))
 """Bound on the log ratio of the masses of the two atoms: each has between 25% and 75% of the cell."""

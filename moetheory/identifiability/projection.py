@@ -12,7 +12,6 @@ from scipy.optimize import linear_sum_assignment
 
 from moetheory._parts import SLOPE
 from moetheory.estimators.box import ParameterBox
-from moetheory.estimators.fit import Status
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.starts import NearTruth, RandomStarts, Splits, StartRule, copied
 from moetheory.estimators.trust_region import Box
@@ -21,6 +20,7 @@ from moetheory.identifiability.population import ZERO, Minimum, Problem, diverge
 from moetheory.losses.distances import Tabulated, density_distances
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw, draw, weights_and_means
+from moetheory.status import Status
 
 ORDERS = ("truth_model", "model_truth")
 START_ROWS = 2000

@@ -28,6 +28,21 @@ class Verdict(StrEnum):
     INCONSISTENT = "inconsistent"
     UNDERPOWERED = "underpowered"
 
+    @property
+    def meaning(self) -> str:
+        """What the word says of a prediction, and what it does not."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Verdict.CONSISTENT: (
+        "The error is small enough to tell the prediction from its rivals, and what was measured agrees with it, or is faster"
+        " than an upper bound asks for. No proof."
+    ),
+    Verdict.INCONSISTENT: "What was measured misses the prediction by more than its error, in this setting and at these sizes.",
+    Verdict.UNDERPOWERED: "The error is too large for either word: nothing is said for or against the prediction.",
+}
+
 
 @dataclass(frozen=True)
 class Judgement:

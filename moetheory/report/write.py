@@ -12,6 +12,7 @@ from moetheory.report.html import render_html
 from moetheory.report.markdown import render_markdown
 from moetheory.report.sections import Figures, anchor, claim_blocks
 from moetheory.report.verdicts import verdict_table
+from moetheory.report.words import HEADING, words_section
 from moetheory.study.results import ClaimResult
 
 TITLE = "Convergence rates: claims, simulations, verdicts"
@@ -61,8 +62,9 @@ def _blocks(claims: Sequence[ClaimResult], figures: Figures) -> Iterator[Block]:
     yield Paragraph(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no claims", "Verdicts")
     yield Table(list(verdicts.columns), verdicts.to_numpy().tolist())
     yield Heading(2, "Contents", "contents")
-    yield Contents([Heading(3, claim.title, anchor(claim)) for claim in claims])
+    yield Contents([Heading(3, claim.title, anchor(claim)) for claim in claims] + [HEADING])
     for simulation, group in groupby(claims, key=lambda claim: claim.simulation):
         yield Heading(2, simulation, simulation)
         for claim in group:
             yield from claim_blocks(claim, figures)
+    yield from words_section(claims)
