@@ -20,7 +20,7 @@ from moetheory import (
     losses,
 )
 from moetheory.selection.criteria import classification_entropy
-from moetheory.study.quantities import check_quantity, measure, measure_on_sample
+from moetheory.study.quantities import check_cells, check_quantity, measure, measure_on_sample
 
 BOX = Uniform((-1.0,), (1.0,))
 LINES = LinearExpert([[-2.0], [2.0]], [1.0, -1.0])
@@ -91,6 +91,20 @@ def test_errors_of_shared_experts_have_names_of_their_own():
     squares = (0.1 * 0.2**2 + 0.4 * 0.1**2) / 0.5
     assert values["shared_function.split"] == values["e2.kappa_0.split"] == pytest.approx(np.sqrt(squares))
     assert values["ep.kappa_0.split"] == pytest.approx(((0.1 * 0.2**4 + 0.4 * 0.1**4) / 0.5) ** 0.25)
+
+
+def test_cells_are_counted_among_atoms_of_their_own_kind():
+    """Two routed and three shared atoms; what a fit can have is not refused."""
+    truth = shared(SOFT, *[(1 / 3, 0.0, place, 0.3) for place in (4.0, 0.0, -4.0)])
+    for quantity in ("e2.kappa_0.atom3", "e2.tau.split3", "shared_mass.atom3", "e2.eta_0.atom2", "mass.split2", "e2.nu.size2"):
+        check_cells(quantity, truth, 2)
+    for quantity in ("efficiency.nu[2]", "softmax_d1", "projection.softmax_d1", "e2.tau.size3", "e2.nu.split"):
+        check_cells(quantity, truth, 2)
+    for quantity, atoms in (("e2.tau.atom4", "3 shared"), ("shared_function.split4", "3 shared"), ("e2.eta_0.atom3", "2 routed")):
+        with pytest.raises(ValueError, match=f"the truth has {atoms} atoms"):
+            check_cells(quantity, truth, 2)
+    with pytest.raises(ValueError, match="no cell can hold 3 of 2 fitted atoms"):
+        check_cells("max.eta_1.size3", truth, 2)
 
 
 GATES = {

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from moetheory.study.checks import Check
 from moetheory.study.claims import Simulation
-from moetheory.study.quantities import check_quantity
+from moetheory.study.quantities import check_cells, check_quantity
 from moetheory.study.simulation_modules import execute
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
@@ -68,6 +68,7 @@ def _load_file(file: Path) -> Simulation:
             try:
                 for quantity in check.measured(claim.truth) or _own_quantity(check):
                     check_quantity(quantity, claim.truth)
+                    check_cells(quantity, claim.truth, claim.num_experts)
             except ValueError as error:
                 raise SimulationError(f"{file}, claim {claim.name!r}: {error}") from error
     return replace(simulation, name=file.stem)

@@ -75,6 +75,21 @@ def check_quantity(quantity: str, truth: Model) -> None:
         raise ValueError(f"quantity {quantity!r}: {truth.family} has no {rest or kind}; it has {', '.join(known)}.")
 
 
+def check_cells(quantity: str, truth: Model, num_experts: int) -> None:
+    """Raise for an error in a group of Voronoi cells that no fit of so many routed experts to this truth can have."""
+    kind, _, rest = quantity.partition(".")
+    group = re.fullmatch(_GROUP, f".{rest.rpartition('.')[2]}")
+    if group is None or kind.removeprefix(f"{SHARED}_") not in PARAMETER_ERRORS:
+        return
+    name, number = re.fullmatch(r"([a-z]+)(\d*)", group[1]).groups()
+    routed = not kind.startswith(SHARED) and not rest.startswith(("kappa", "tau"))
+    atoms, kind = (truth.num_experts, "routed") if routed else (truth.family.num_shared, "shared")
+    if name != "size" and number and int(number) > atoms:
+        raise ValueError(f"quantity {quantity!r}: the truth has {atoms} {kind} atoms; count from 1.")
+    if name == "size" and routed and int(number) > num_experts:
+        raise ValueError(f"quantity {quantity!r}: no cell can hold {number} of {num_experts} fitted atoms.")
+
+
 def _check_name(quantity: str) -> None:
     single = (LIGHTEST_SHARE, GATE_RANGE, EFFECTIVE_PARAMETERS, FUNCTION_DISTANCE)
     known = [*losses.names(), *DENSITIES, *single, *FROM_LIKELIHOODS, *FROM_SAMPLE]
