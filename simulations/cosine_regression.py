@@ -5,7 +5,7 @@ from dataclasses import replace
 from moetheory.identifiability.regression_fibres import longer_slopes, shifted_cosines
 from moetheory.published.arxiv_2405_13997 import INPUTS, PRINTED_INPUTS
 from moetheory.published.arxiv_2405_14131 import CERTIFIED, NEAR, PERTURBATION, PROTOCOL, ours, printed
-from moetheory.study import Claim, Evidence, Fibre, Level, Rate, Simulation, log_spaced
+from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, floor, log_spaced
 
 PAPER = "2405.14131"
 PRINTED = {
@@ -58,7 +58,7 @@ def printed_claims(name, tau, number, loss, published, active):
 
 
 PLAIN, PERTURBED = ours(0.0), ours(PERTURBATION)
-SLOPE_FLOOR = Level("e2.beta_1.single", "gate slope, cell of one atom, a floor", 0.1, 10.0)
+SLOPE_FLOOR = floor("e2.beta_1.single", "gate slope, cell of one atom")
 """For slopes of length about one; where on a fibre a fit ends, and so how its error goes with n, is the minimiser's choice."""
 LENGTHS = tuple((factor, longer_slopes(PLAIN, factor)) for factor in (0.5, 1.5, 3.0))
 SETTING = "Two inputs, two tanh experts, both active; least squares run until the gradient vanishes."
@@ -75,7 +75,7 @@ PLAIN_EXACT = Claim(
     num_experts=2,
     estimator=NEAR,
     checks=(
-        Level("cosine_l2", "CO-L2, a floor", 0.3, 1e3),
+        floor("cosine_l2", "CO-L2"),
         DISTANCE,
         SLOPE_FLOOR,
         block("beta_direction", "single", 0.5, 0.25),
@@ -146,7 +146,8 @@ PLAIN_OVER = replace(
     estimator=CERTIFIED,
     sizes=OURS["sizes"],
     checks=(
-        Level("cosine_l3", "CO-L3, a floor", 0.3, 1e3),
+        floor("cosine_l3", "CO-L3"),
+        floor("e2.beta_1.split", "gate slope, split cell"),
         DISTANCE,
         block("beta_direction", "split", 0.25, 0.5),
     ),

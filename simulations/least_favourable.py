@@ -10,7 +10,7 @@ from moetheory.identifiability.regression_fibres import split_expert
 from moetheory.published import arxiv_2402_02952 as softmax
 from moetheory.published import arxiv_2405_13997 as sigmoid
 from moetheory.regression import RegressionMixture
-from moetheory.study import Claim, Evidence, Fibre, Level, Rate, Simulation, log_spaced
+from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, floor, log_spaced
 
 SHIFT = 0.5
 """Distance of the intercepts of the two halves of the first expert from their middle."""
@@ -50,9 +50,15 @@ def moving(base, size):
 
 
 INTERCEPT = Rate(
-    "e2.eta_0.atom1", "expert intercept, cell of the first atom", (0.5, 0.5), (0.25,), location="median", upper_bound=False
+    "e2.eta_0.atom1",
+    "expert intercept, cell of the first atom",
+    (0.5, 0.5),
+    (0.25,),
+    location="median",
+    upper_bound=False,
+    half_width=0.05,
 )
-FLOOR = Level("e2.eta_0.atom1", "expert intercept, cell of the first half, a floor", 0.1, 10.0)
+FLOOR = floor("e2.eta_0.atom1", "expert intercept, cell of the first half", location="median")
 
 
 def claims(name):
@@ -80,7 +86,7 @@ def claims(name):
         name=f"{name}_moving",
         title=f"{name.capitalize()} gate, linear experts, truths that move with n",
         statement="Along truths whose functions approach one of two atoms like n^(-1/2) the intercepts of the split expert cannot"
-        " be estimated: their error keeps a floor of 0.1 (a fifth of the shift), while the function converges like n^(-1/2).",
+        " be estimated: their error does not fall, while the function converges like n^(-1/2).",
         truth=moving(base, 10_000),
         replicates=FEWER,
         deviations=f"{fixed.deviations} Fits whose cell of the first half is empty have no error there and are left out: the"

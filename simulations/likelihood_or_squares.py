@@ -15,7 +15,7 @@ from moetheory.published.arxiv_2402_02952 import (
     SQUARES,
     function,
 )
-from moetheory.study import Claim, Evidence, Fibre, Level, Rate, Simulation, log_spaced
+from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, floor, log_spaced
 
 SOURCE = "arXiv 2402.02952, Theorem 4.6, and arXiv 2405.14124, Theorem A.1"
 WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_0": "expert intercept", "eta_b": "expert bias", "nu": "variance"}
@@ -32,7 +32,7 @@ def block(name, cells, exponent, rival, **options):
 
 TRUTH = function(LINES)
 SPLIT = tuple((shift, split_expert(TRUTH, shift)) for shift in (0.1, 1.0, 5.0))
-FLOOR = Level("e2.eta_0.split", "expert intercept, split cell, a floor", 0.1, 10.0)
+FLOOR = floor("e2.eta_0.split", "expert intercept, split cell")
 
 SQUARES_NEAR = Claim(
     name="squares_linear_near",

@@ -1,9 +1,7 @@
 """How often BIC, ICL and the dendrogram of the mixing measure find the true number of experts (arXiv 2510.12744)."""
 
-from math import log
-
 from moetheory.published.arxiv_2510_12744 import ESTIMATOR, INPUTS, LARGEST, THREE, TWO
-from moetheory.study import Claim, Evidence, Level, Rate, Recovery, Simulation
+from moetheory.study import Claim, Evidence, Rate, Recovery, Simulation
 
 PAPER = "2510.12744"
 SIZES = {"quick": (200, 600), "standard": (200, 1000, 5000), "paper": (200, 1000, 5000, 25_000)}
@@ -38,7 +36,6 @@ def supporting(name, number):
             Rate(
                 "hellinger", "Hellinger distance", exponents, (rival,), half_width=0.1, upper_bound=enough, log_power=0.5 * enough
             ),
-            Level("classification_entropy", "classification entropy per row (nats)", 0.0, log(number)),
         ),
         **SETTING,
     )

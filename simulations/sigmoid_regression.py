@@ -22,7 +22,7 @@ from moetheory.published.arxiv_2405_13997 import (
     neural,
 )
 from moetheory.regression import RegressionMixture
-from moetheory.study import Claim, Evidence, Fibre, Level, Rate, Simulation, log_spaced
+from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, floor, log_spaced
 
 PAPER = "2405.13997"
 PRINTED = {
@@ -116,7 +116,7 @@ THEOREM2 = ours(
     ),
     source=f"arXiv {PAPER}, Theorem 2",
 )
-FLOOR = Level("sigmoid_d2", "SG-D2,2, a floor", 1.0, 1e3)
+FLOOR = floor("sigmoid_d2", "SG-D2,2")
 THEOREM4 = ours(
     "first_linear_near",
     "First regime, linear experts, start near the truth",
@@ -127,7 +127,6 @@ THEOREM4 = ours(
     (
         DISTANCE,
         FLOOR,
-        Level("smallest_eigenvalue", "smallest Hessian eigenvalue of the fit", -1e-5, 1e-5),
         Fibre("l2", "L2 distance of the split function", SPLITS, "distance of the intercepts", 0.0, 1e-12),
         Fibre("sigmoid_d2", "SG-D2,2 of the split function", SPLITS, "distance of the intercepts", 0.01, 1e3),
     ),
@@ -155,7 +154,7 @@ THEOREM5 = ours(
     (
         DISTANCE,
         Rate("projection.l2", "L2 distance to a closest function", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06),
-        Level("sigmoid_d3", "SG-D3 against the truth, a floor", 0.5, 1e3),
+        floor("sigmoid_d3", "SG-D3 against the truth"),
         Fibre("l2", "L2 distance with a zero expert", ZERO, "its gate intercept", 0.0, 1e-12),
         Fibre("sigmoid_d3", "SG-D3 with a zero expert", ZERO, "its gate intercept", 0.5, 1e3),
     ),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from moetheory.identifiability.regression_fibres import warmer
 from moetheory.published.arxiv_2401_13875 import ACTIVATED, CERTIFIED, INPUTS, NEAR, PLAIN
-from moetheory.study import Claim, Evidence, Fibre, Level, Rate, Simulation, log_spaced
+from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, floor, log_spaced
 
 PAPER = "2401.13875"
 WORDS = {
@@ -41,7 +41,7 @@ ONLY_RATIOS = Claim(
     replicates={"quick": 4, "standard": 40, "paper": 200},
     checks=(
         DENSITY,
-        Level("e2.log_T.single", "log temperature, a floor", 0.1, 10.0),
+        floor("e2.log_T.single", "log temperature"),
         *(block(name, "single", 0.5, 0.25) for name in ("eta_1", "eta_0", "nu")),
         Fibre("hellinger", "Hellinger distance, all scaled", SCALED, "common factor", 0.0, 1e-7),
         Fibre("e2.log_T.single", "error of the log temperature, all scaled", SCALED, "common factor", 0.3, 10.0),

@@ -114,7 +114,7 @@ def _location(axes: Axes, table: pd.DataFrame, location: str, slope: Slope | Non
         return
     crowding = min(1.0, math.sqrt(20 / len(shown)))
     name = location.replace("_", " ")
-    found = f": slope {plus_minus(slope.slope, slope.se)} (SE)" if slope else ""
+    found = f": slope {plus_minus(slope.slope, slope.se)} (SE)" + ", bent" * slope.bent if slope else ""
     axes.errorbar(
         shown["n"],
         shown[location],

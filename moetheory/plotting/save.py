@@ -211,7 +211,7 @@ def _record(claim: ClaimResult, check: CheckResult) -> dict[str, Any]:
 
 
 def _slope_record(slope: Slope) -> dict[str, Any]:
-    names = ("sizes", "log_power", "slope", "se", "interval", "residual_interval", "curvature")
+    names = ("sizes", "log_power", "slope", "se", "interval", "residual_interval", "curvature", "bent")
     return {name: getattr(slope, name) for name in names}
 
 

@@ -20,6 +20,9 @@ Floats = NDArray[np.float64]
 
 NORMAL_QUANTILE = 1.96
 RESAMPLES = 1_000
+ROUNDING = 1e-12
+BENT = 3.0
+"""Standard errors of the curvature from which on a curve counts as bent."""
 LOCATIONS: dict[str, Callable[..., Floats]] = {
     "mean": np.mean,
     "median": np.median,
@@ -141,6 +144,11 @@ class Slope:
     def curvature_se(self) -> float:
         """Standard error of `curvature`."""
         return self._bend()[1]
+
+    @property
+    def bent(self) -> bool:
+        """Whether the curvature is more than 3 SE from zero: the slope is then no rate, it depends on the sizes."""
+        return bool(abs(self.curvature) > BENT * self.curvature_se + ROUNDING)
 
     @property
     def without_smallest(self) -> tuple[tuple[float, float], ...]:

@@ -61,6 +61,7 @@ def judge_slope(
     rivals: Sequence[float],
     *,
     upper_bound: bool = True,
+    lower_bound: bool = False,
     half_width: float | None = None,
 ) -> Judgement:
     """Verdict on a rate; whether the study has power is decided from the error before the slope is looked at.
@@ -77,6 +78,7 @@ def judge_slope(
     predicted : (low, high) predicted slopes, e.g. (-0.5, -0.435).
     rivals : rates the study must tell apart from the prediction, as exponents: 0.25 stands for slope -0.25.
     upper_bound : a slope steeper than predicted is consistent (faster), since it contradicts no upper bound.
+    lower_bound : a slope shallower than predicted, or upwards, is consistent, since it contradicts no lower bound.
     half_width : largest 2 SE accepted, besides delta / 2; required if there are no rivals.
 
     Returns
@@ -85,7 +87,7 @@ def judge_slope(
 
     Raises
     ------
-    ValueError : predicted slopes out of order or positive; a negative rival; neither rivals nor half_width.
+    ValueError : predicted slopes out of order or positive; a negative rival; neither rivals nor half_width; both bounds.
 
     References
     ----------
@@ -101,6 +103,8 @@ def judge_slope(
     low, high = _checked_interval(predicted)
     if low > 0:
         raise ValueError(f"predicted is {predicted!r}: a rate is a negative slope; give (-0.5, -0.435).")
+    if upper_bound and lower_bound:
+        raise ValueError("upper_bound and lower_bound are both true: no slope could contradict both; choose one.")
     limit, origin = _largest_error(low, high, rivals, half_width)
     error = slope.error
     if not (math.isfinite(error) and math.isfinite(slope.slope)):
@@ -108,7 +112,7 @@ def judge_slope(
     named = _named_error(error, slope.se, ".3f")
     found = f"The slope {slope.slope:.3f} with {named}"
     target = f"the predicted interval [{low:.3f}, {high:.3f}]"
-    missed = max(slope.slope - high, 0.0 if upper_bound else low - slope.slope)
+    missed = max(0.0 if lower_bound else slope.slope - high, 0.0 if upper_bound else low - slope.slope)
     far = missed > 2 * error + ROUNDING
     located = bool(np.all(2 * slope.centre_se <= slope.centre))
     if (limit == 0 or error > limit) and not (far and located):
@@ -119,6 +123,9 @@ def judge_slope(
     error += ROUNDING
     if slope.slope + error < low and upper_bound:
         reason = f"{found} is steeper than {target}: faster, which contradicts no upper bound."
+        return Judgement(Verdict.CONSISTENT, reason)
+    if slope.slope - error > high and lower_bound:
+        reason = f"{found} is shallower than {target}: slower, which contradicts no lower bound."
         return Judgement(Verdict.CONSISTENT, reason)
     if slope.slope + error < low or slope.slope - error > high:
         return Judgement(Verdict.INCONSISTENT, f"{found} does not meet {target}.")

@@ -144,7 +144,7 @@ def measured(record: Record, table: pd.DataFrame) -> str:
     """What was found, from a record and the table beside it."""
     kind, judgement = record["check"]["kind"], record["judgement"]
     if kind == "slope":
-        found = ((place, line["slope"], line["se"]) for place, line in record["slopes"].items())
+        found = ((place, line["slope"], line["se"], line["bent"]) for place, line in record["slopes"].items())
         return next((slope_words(*line) for line in found), MISSING)
     if kind == "distribution":
         return judgement["reason"].split(",")[0] if judgement else MISSING

@@ -90,6 +90,9 @@ def _check_blocks(claim: ClaimResult, check: CheckResult, figure: Path | None) -
     if check.slopes:
         yield Table(SLOPE_COLUMNS, [slope_row(slope) for slope in check.slopes.values()])
         yield Paragraph(local_slopes(next(iter(check.slopes.values()))), "Local slopes between neighbouring sizes")
+    own = next(iter(check.slopes.values()), None)
+    if own is not None and own.bent:
+        yield Paragraph("the curve is bent, so its slope depends on the sizes: see those without the smallest", "Note")
     pair = [check.slopes[location] for location in ("mean", "median") if location in check.slopes]
     if len(pair) == 2 and mean_median_disagree(*pair):
         yield Paragraph("the slopes of mean and median differ by more than 3 SE: rare fits drive the mean", "Note")

@@ -65,7 +65,7 @@ def measured(check: CheckResult) -> str:
         slope = next(iter(check.slopes.values()), None)
         if slope is None:
             return MISSING
-        return slope_words(slope.location, slope.slope, slope.se)
+        return slope_words(slope.location, slope.slope, slope.se, slope.bent)
     if check.kind == "fibre":
         return interval(check.values["value"].min(), check.values["value"].max())
     if check.kind == "levels":
@@ -87,9 +87,10 @@ def frequency_words(values: np.ndarray) -> str:
     return f"{signed(values.mean())} (95%: {interval(*binomial_interval(values))})"
 
 
-def slope_words(location: str, slope: float, error: float) -> str:
-    """A slope with its standard error, and where in the replicates it was taken unless at their mean."""
-    return plus_minus(slope, error) + ("" if location == "mean" else f" ({location.replace('_', ' ')})")
+def slope_words(location: str, slope: float, error: float, bent: bool) -> str:
+    """A slope with its standard error; where in the replicates, unless at their mean, and whether the curve is bent."""
+    remarks = ([] if location == "mean" else [location.replace("_", " ")]) + ["bent"] * bent
+    return plus_minus(slope, error) + (f" ({', '.join(remarks)})" if remarks else "")
 
 
 def range_words(means: pd.Series) -> str:

@@ -18,10 +18,12 @@ WORDS = (
     ("rival slopes", "those that the study must be able to tell from the prediction"),
     ("certified", "gradient and curvature show a local maximum inside the box; a higher one may exist"),
     ("split cell, single cell", "Voronoi cells of the truth with several fitted atoms, with one; errors are averaged by mass"),
-    ("live atoms", f"those with at least {LIVE_SHARE:.0%} of the mass of their cell; the error is the largest of theirs"),
+    ("live atoms", f"those of at least {LIVE_SHARE:.0%} of their cell's mass (softmax: weight at x = 0); their largest error"),
     ("cell pattern", "fitted atoms in the cell of each true atom: 2-1 are two for the first and one for the second"),
     ("residual (t) interval", "95%, from the scatter about the line alone: wide where the line is bent"),
-    ("curvature", "coefficient of the squared logarithm of n; if it is far from zero, the slope depends on the sizes"),
+    ("curvature", "coefficient of the squared logarithm of n"),
+    ("bent", "a curvature of more than three standard errors: the slope depends on the sizes, it is no rate yet"),
+    ("a floor", "what does not tend to zero; tested as a slope no steeper than -0.05"),
 )
 
 

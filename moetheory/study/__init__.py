@@ -10,6 +10,7 @@ _HOME = {
     "Simulation": "claims",
     "Evidence": "checks",
     "Rate": "checks",
+    "floor": "checks",
     "Level": "checks",
     "Levels": "checks",
     "ChiSquared": "checks",

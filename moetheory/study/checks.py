@@ -76,6 +76,9 @@ class Rate(Check):
         Largest power of the logarithm that the statement allows.
     upper_bound : bool
         Whether the statement bounds the error from above only, so that a faster decay contradicts nothing.
+    lower_bound : bool
+        Whether it bounds the error from below only, so that a slower decay, or none, contradicts nothing; with
+        ``upper_bound=False``.
     location : str
         ``mean``, ``median`` or ``trimmed_mean``.
     half_width : float, optional
@@ -86,6 +89,7 @@ class Rate(Check):
     rivals: tuple[float, ...]
     log_power: float = 0.0
     upper_bound: bool = True
+    lower_bound: bool = False
     location: str = "mean"
     half_width: float | None = None
     kind: ClassVar[str] = "slope"
@@ -106,6 +110,8 @@ class Rate(Check):
             raise ValueError(f"{given}; need 0 <= smallest <= largest: 0.5 stands for n^(-1/2).")
         if not self.rivals and self.half_width is None:
             raise ValueError(f"rate of {self.quantity}: name a rival exponent or give half_width; power needs one of them.")
+        if self.upper_bound and self.lower_bound:
+            raise ValueError(f"rate of {self.quantity}: an upper and a lower bound; nothing could contradict both, choose one.")
         if self.half_width is not None and not self.half_width > 0:
             raise ValueError(f"rate of {self.quantity}: half_width={self.half_width}; need a positive number, or None.")
         if self.location not in LOCATIONS:
@@ -114,6 +120,17 @@ class Rate(Check):
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
         ends = [predicted_interval(exponent, sizes, self.log_power) for exponent in self.exponents]
         return (min(low for low, _ in ends), max(high for _, high in ends))
+
+
+def floor(quantity: str, label: str, **options: Any) -> Rate:
+    """A rate for what does not tend to zero: it falls no faster than n^(-0.05), told from n^(-1/4) and faster.
+
+    A level says less: over a wide interval it holds at the largest n of a curve that falls.
+
+    >>> floor("sigmoid_d2", "SG-D2,2", location="median").predicted((1000, 10_000))
+    (-0.05, 0.0)
+    """
+    return Rate(quantity, f"{label}, a floor", (0.0, 0.05), (0.25,), upper_bound=False, lower_bound=True, **options)
 
 
 @final

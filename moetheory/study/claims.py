@@ -174,6 +174,11 @@ class Simulation:
         for claim in self.claims:
             self._check_recovery(claim)
 
+    def choices_among(self, claim: Claim) -> tuple[Recovery, ...]:
+        """Checks of other claims that choose among their own fits and this claim's."""
+        checks = (check for other in self.claims for check in other.checks)
+        return tuple(check for check in checks if isinstance(check, Recovery) and claim.name in check.against)
+
     def _check_recovery(self, claim: Claim) -> None:
         """Raise where stored fits have coordinates that a criterion must not count."""
         names = {name for check in claim.checks if isinstance(check, Recovery) and check.against for name in check.against}

@@ -251,7 +251,7 @@ def _judge_rate(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predic
     if not slopes:
         return Judgement(Verdict.UNDERPOWERED, "Fewer than two sample sizes have at least two usable positive values.")
     slope = slopes[check["location"]]
-    options = {"upper_bound": check["upper_bound"], "half_width": check["half_width"]}
+    options = {name: check[name] for name in ("upper_bound", "lower_bound", "half_width") if name in check}
     judgement = judge_slope(slope, predicted, check["rivals"], **options)
     left_out = sorted(set(values.loc[values["value"].notna(), "n"]) - set(slope.sizes))
     if not left_out:

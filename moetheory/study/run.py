@@ -85,12 +85,13 @@ def wanted_cells(simulations: Iterable[Simulation], settings: Settings) -> list[
     wanted: dict[tuple[str, str], Wanted] = {}
     for simulation in simulations:
         for claim in simulation.claims:
+            checks = (*claim.checks, *simulation.choices_among(claim))
             for size in settings.sizes_of(claim):
                 truth, seed = claim.truth_at(size), settings.seed
                 cell = Cell(truth, claim.inputs, size, claim.num_experts, claim.estimator, seed, claim.family)
                 entry = wanted.setdefault((cell.data_id, cell.fit_id), Wanted(cell))
                 entry.replicates = max(entry.replicates, settings.replicates_of(claim))
-                entry.quantities |= {name for check in claim.checks for name in check.measured(claim.truth)}
+                entry.quantities |= {name for check in checks for name in check.measured(claim.truth)}
                 entry.quantities -= set(FROM_LIKELIHOODS)
     return list(wanted.values())
 
