@@ -326,3 +326,47 @@ def test_resamples_differ_between_sizes_and_counts_go_with_their_sizes():
     assert line.replicates.tolist() == [20, 30]
     same = estimate_slope([1000, 100], [values, values], location="median")
     assert same.centre_se[0] != same.centre_se[1]
+
+
+# What does not tend to zero
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.04, -0.3])
+def test_what_keeps_away_from_zero_or_grows_contradicts_no_lower_bound(rate):
+    judged = judge_slope(exact_slope(rate), (-0.05, 0.0), [0.25], upper_bound=False, lower_bound=True)
+    assert judged.verdict is Verdict.CONSISTENT
+    assert ("contradicts no lower bound" in judged.reason) is (rate < 0)
+
+
+@pytest.mark.parametrize(("rate", "verdict"), [(0.25, "inconsistent"), (0.15, "inconsistent"), (0.5, "inconsistent")])
+def test_what_falls_has_no_floor(rate, verdict):
+    judged = judge_slope(exact_slope(rate, replicates=400), (-0.05, 0.0), [0.25], upper_bound=False, lower_bound=True)
+    assert judged.verdict == verdict
+
+
+def test_a_floor_seen_with_a_large_error_is_undecided():
+    uncertain = exact_slope(0.0, variation=3.0)
+    assert judge_slope(uncertain, (-0.05, 0.0), [0.25], upper_bound=False, lower_bound=True).verdict is Verdict.UNDERPOWERED
+    growing = exact_slope(-2.0, variation=3.0)
+    assert judge_slope(growing, (-0.05, 0.0), [0.25], upper_bound=False, lower_bound=True).verdict is Verdict.UNDERPOWERED
+
+
+def test_two_bounds_that_nothing_could_contradict_are_refused():
+    with pytest.raises(ValueError, match="no slope could contradict both"):
+        judge_slope(exact_slope(), ROOT_N, [0.25], upper_bound=True, lower_bound=True)
+
+
+def test_a_curve_is_bent_from_three_errors_on():
+    """Along log m = -log(n) / 2 + c log(n)^2 with errors of 2% the curvature c has a known error."""
+    straight = exact_slope(variation=0.1)
+    for times, bent in ((0.0, False), (2.9, False), (3.1, True), (-3.1, True)):
+        logs = np.log(GRID)
+        centre = GRID**-0.5 * np.exp(times * straight.curvature_se * logs**2)
+        line = Slope(GRID, "mean", centre, straight.centre_se / straight.centre * centre, straight.replicates)
+        assert line.curvature == pytest.approx(times * straight.curvature_se, abs=1e-9)
+        assert line.bent is bent
+
+
+def test_two_sizes_and_exact_points_are_not_bent():
+    assert exact_slope(sizes=np.array([1e2, 1e4])).bent is False
+    assert exact_slope(variation=0.0).bent is False

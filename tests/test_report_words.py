@@ -141,3 +141,17 @@ def test_the_page_says_what_its_words_mean(tmp_path):
         (row,) = [line for line in words.splitlines() if line.startswith(f"| {word} |")]
         assert len(row) > 50
     assert "saddle" not in words
+
+
+def test_a_bent_curve_says_so_wherever_its_slope_stands(tmp_path):
+    slope = example_claim("slope").checks[0].slopes["mean"]
+    bent = replace(slope, centre=slope.centre * np.exp(0.3 * np.log(slope.sizes) ** 2))
+    assert bent.bent and not slope.bent
+    claim = with_check("slope", slopes={"mean": bent})
+    page, report = page_of(claim, tmp_path), write_report([claim], tmp_path, {})[0].read_text()
+    assert measured(claim.checks[0]).endswith(" (bent)")
+    assert "(bent)" in row_of(page, "Voronoi loss D1")[4]
+    assert "the curve is bent, so its slope depends on the sizes" in report
+    assert "the curve is bent" not in write_report([example_claim("slope")], tmp_path, {})[0].read_text()
+    figure = draw(claim, claim.checks[0])
+    assert any(text.endswith("(SE), bent") for text in figure.axes[0].get_legend_handles_labels()[1])

@@ -17,12 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from study_cases import D1, D2, EM, MLE, SIMULATION
 
+from moetheory import MaximumLikelihood, RandomStarts
 from moetheory.estimators._base import ALGORITHM
-from moetheory.study import Fibre, Rate, Settings, Simulation, Store, StoreError, run_simulations
+from moetheory.study import Fibre, Rate, Recovery, Settings, Simulation, Store, StoreError, run_simulations
 from moetheory.study import block as block_module
 from moetheory.study import run as run_module
 from moetheory.study import workers as workers_module
 from moetheory.study.block import Block, Cell, run_block, sample_of
+from moetheory.study.run import wanted_cells
 from moetheory.study.sweep import sweep
 from moetheory.study.workers import Workers
 
@@ -351,3 +353,15 @@ def test_long_names_of_claims_have_documents(tmp_path):
     run(tmp_path, long, sizes=tuple(range(60, 80)), replicates=1, seed=123456)
     (document,) = Store(tmp_path).documents("claim-")
     assert len(document) <= 150
+
+
+def test_what_a_choice_needs_is_measured_on_every_fit_that_it_compares():
+    """Without a check of their own on it."""
+    choice = Recovery("icl", "ICL", against=("one",), low=0.9, high=1.0)
+    numbers = {"two": 2, "one": 1, "other": 3}
+    started = replace(MLE, estimator=MaximumLikelihood(starts=(RandomStarts(1),)))
+    claims = [replace(started, name=name, num_experts=number) for name, number in numbers.items()]
+    claims[0] = replace(claims[0], checks=(choice,))
+    cells = wanted_cells([simulation(*claims)], Settings("quick"))
+    measured = {entry.cell.num_experts: "classification_entropy" in entry.quantities for entry in cells}
+    assert measured == {2: True, 1: True, 3: False}
