@@ -28,13 +28,14 @@ LARGE = SIZES | {"standard": (*PAPER_SIZES[:4], 2**20)}
 WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_2": "expert scale", "eta_0": "expert intercept", "nu": "variance"}
 
 
-def blocks(exponents, kind, cells, label):
+def blocks(exponents, kind, cells, label, fading=0.0):
+    """Between the exponents of pairs that keep mass and, of errors weighted by mass, that of a lighter atom that fades."""
     return tuple(
         Rate(
             f"{kind}.{block}.{cells}",
             f"{WORDS[block]}, {label}",
-            (exponent, exponent),
-            rivals=(0.25 if exponent < 0.25 else 0.125, 0.5),
+            (exponent, max(exponent, fading)),
+            rivals=tuple(rival for rival in (0.125, 0.25, 0.5) if not exponent <= rival <= max(exponent, fading)),
             upper_bound=False,
             location="median",
             half_width=0.05,
@@ -48,12 +49,12 @@ def claim(name, title, truth, loss, exponents, statement, cells="split", sizes=S
         name=name,
         title=title,
         truth=truth,
-        statement=statement,
+        statement=f"{statement} {FADING}",
         estimator=OVERSPECIFIED_TANH if truth.expert is TANH else OVERSPECIFIED,
         checks=(
             Rate(loss, "Voronoi loss", (0.5, 0.5), rivals=(0.25,), log_power=0.5, half_width=0.06),
             Rate("hellinger", "Hellinger distance", (0.5, 0.5), rivals=(0.25,), log_power=0.5, half_width=0.06),
-            *blocks(exponents, "e2", cells, "split cell"),
+            *blocks(exponents, "e2", cells, "split cell, by mass", fading=0.25),
             *blocks(exponents, "max", cells, "split cell, live atoms"),
         ),
         sizes=sizes,
@@ -63,6 +64,10 @@ def claim(name, title, truth, loss, exponents, statement, cells="split", sizes=S
 
 FAST = {"eta_1": 0.25, "eta_0": 0.25, "nu": 0.25}
 SLOW = {"eta_1": 0.25, "eta_0": 0.125, "nu": 0.25}
+FADING = (
+    "Of pairs that both keep mass, that is; where the lighter atom fades like n^(-1/2) its own errors stay, and errors weighted by"
+    " mass fall like n^(-1/4) in every block."
+)
 EVERY_BLOCK = (
     "Every block of a cell of two atoms converges like n^(-1/4): the response gate breaks the heat relation of linear experts."
 )
