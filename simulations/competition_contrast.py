@@ -65,8 +65,8 @@ def claim(name, title, truth, loss, exponents, statement, cells="split", sizes=S
 FAST = {"eta_1": 0.25, "eta_0": 0.25, "nu": 0.25}
 SLOW = {"eta_1": 0.25, "eta_0": 0.125, "nu": 0.25}
 FADING = (
-    "Of pairs that both keep mass, that is; where the lighter atom fades like n^(-1/2) its own errors stay, and errors weighted by"
-    " mass fall like n^(-1/4) in every block."
+    "Of pairs that both keep mass, that is; where the lighter atom fades like n^(-1/2) its own errors stay, and errors weighted"
+    " by mass fall like n^(-1/4) in every block."
 )
 EVERY_BLOCK = (
     "Every block of a cell of two atoms converges like n^(-1/4): the response gate breaks the heat relation of linear experts."
