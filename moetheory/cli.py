@@ -38,6 +38,7 @@ EXIT_OF_ERROR = {
     "IdentifyError": EXIT_USAGE,
     "RecordsError": EXIT_USAGE,
     "WorkersError": EXIT_USAGE,
+    "WorkersLost": EXIT_FAILED,
 }
 
 

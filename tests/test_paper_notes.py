@@ -11,7 +11,10 @@ from moetheory.report import write_claims_page
 
 ROOT = Path(__file__).parent.parent
 PUBLISHED = ROOT / "moetheory" / "published"
-ROW = re.compile(r"\| *(?P<slope>[−-]?\d+\.\d+) ± (?P<se>\d+\.\d+) *\|.*\]\((?P<file>\.\./figures/\S+?)\.png\)")
+ROW = re.compile(
+    r"\| *(?P<slope>[−-]?\d+\.\d+) ± (?P<se>\d+\.\d+)(?: \((?P<remarks>[a-z, ]+)\))? *\|"
+    r".*\]\((?P<file>\.\./figures/\S+?)\.png\)"
+)
 PAGES = [page for page in sorted((ROOT / "paper_notes").glob("*.md")) if page.name != "claims.md"]
 VERDICT = re.compile(
     r"\| *(?P<verdict>consistent|inconsistent|underpowered) *\| *\[picture\]\((?P<file>\.\./figures/\S+?)\.png\)"
@@ -32,9 +35,11 @@ def test_there_are_rows():
 @pytest.mark.parametrize(("page", "match"), ROWS, ids=lambda value: value if isinstance(value, str) else value["file"])
 def test_slope_of_a_row_is_that_of_its_figure(page, match):
     record = json.loads((ROOT / "paper_notes" / f"{match['file']}.json").read_text())
-    slope = next(iter(record["slopes"].values()))
+    location, slope = next(iter(record["slopes"].items()))
     assert float(match["slope"].replace("−", "-")) == pytest.approx(slope["slope"], abs=5.01e-4)
     assert float(match["se"]) == pytest.approx(slope["se"], abs=5.01e-4)
+    remarks = [location.replace("_", " ")] * (location != "mean") + ["bent"] * slope["bent"]
+    assert match["remarks"] == (", ".join(remarks) or None)
 
 
 @pytest.mark.parametrize(("page", "match"), LEVELS, ids=lambda value: value if isinstance(value, str) else value["file"])
@@ -50,6 +55,20 @@ def test_level_of_a_row_is_that_of_its_figure(page, match):
 def test_verdict_of_a_row_is_that_of_its_figure(page, match):
     record = json.loads((ROOT / "paper_notes" / f"{match['file']}.json").read_text())
     assert match["verdict"] == record["judgement"]["verdict"]
+
+
+ERRORS = re.compile(r"(\d+\.\d+) \((\d+\.\d+)\)")
+
+
+def test_errors_at_moving_truths_are_those_of_their_figures():
+    """Columns: fixed and moving truths behind a softmax gate, then behind a sigmoid gate."""
+    columns = ("softmax_fixed", "softmax_moving", "sigmoid_fixed", "sigmoid_moving")
+    page = (ROOT / "paper_notes" / "2405.14124.md").read_text().splitlines()
+    printed = [ERRORS.findall(line) for line in page if len(ERRORS.findall(line)) == len(columns)]
+    for column, name in enumerate(columns):
+        with (ROOT / "figures" / "least_favourable" / f"{name}-e2-eta_0-atom1.csv").open() as table:
+            rows = [(f"{float(row['mean']):.3f}", f"{float(row['mean_se']):.3f}") for row in csv.DictReader(table)]
+        assert [row[column] for row in printed] == rows
 
 
 def test_the_page_of_all_claims_is_that_of_the_committed_figures(tmp_path):

@@ -79,6 +79,22 @@ def test_tasks_are_of_one_program_and_the_first_of_every_program_comes_first(dra
         assert all(total + later[0].cost > workers_module.TASK_COST for total, later in zip(sums, mine[1:], strict=False))
 
 
+def test_large_sweeps_have_no_more_tasks_than_a_scheduler_takes(monkeypatch):
+    monkeypatch.setattr(workers_module, "MOST_TASKS", 10)
+    blocks = [FakeBlock(CELL, workers_module.TASK_COST) for _ in range(100)]
+    assert [len(task) for task in workers_module.in_tasks(blocks)] == [10] * 10
+    assert [len(task) for task in workers_module.in_tasks(blocks[:10])] == [1] * 10
+
+
+def test_blocks_of_a_task_are_stored_together(tmp_path):
+    """Fits last, and all of them under the name of the first."""
+    blocks = [Block(CELL, part, ("softmax_d1",)) for part in ((0, 1), (2,))]
+    run_module.keep([run_block(block) for block in blocks], Store(tmp_path))
+    fits, measures = tables(tmp_path)
+    assert fits["replicate"].tolist() == measures["replicate"].tolist() == [0, 1, 2]
+    assert [path.name.startswith(f"{blocks[0].name}-and-1-more-") for path in tmp_path.glob("*/*.parquet")] == [True, True]
+
+
 class FakeBlock(NamedTuple):
     cell: Cell
     cost: float

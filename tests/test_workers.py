@@ -20,6 +20,7 @@ from study_cases import SIMULATION
 from test_study import CELL, ROOT, assert_same_tables, run, stored_rows, tables
 
 from moetheory.cli import main
+from moetheory.estimators._base import ALGORITHM
 from moetheory.study import Settings, Store, Workers, WorkersError, run_simulations
 from moetheory.study import run as run_module
 from moetheory.study import workers as workers_module
@@ -54,7 +55,9 @@ def expected(tmp_path_factory):
 
 @pytest.fixture
 def small_blocks(monkeypatch):
+    """Two replicates a block, a block a task."""
     monkeypatch.setattr(run_module, "capacity", lambda cell: 2)
+    monkeypatch.setattr(workers_module, "TASK_COST", 0.0)
 
 
 def on(cluster, folder, **settings):
@@ -109,6 +112,37 @@ def test_a_task_that_the_scheduler_gives_up_ends_the_run(tmp_path, cluster, smal
     assert stored_rows(tmp_path, "fits") == 240
 
 
+def test_the_one_worker_that_is_there_first_gets_all_tasks(tmp_path, small_blocks, monkeypatch):
+    """Where joblib sees one worker it would compute in the process of the run, and those that come later find nothing."""
+    monkeypatch.setattr(workers_module, "run_block", computed_here)
+    options = {"threads_per_worker": 1, "dashboard_address": ":0", "silence_logs": "CRITICAL"}
+    with dask.LocalCluster(n_workers=1, **options) as growing:
+        on(growing, tmp_path, replicates=4)
+    assert stored_rows(tmp_path, "fits") == 16
+
+
+def computed_here(block):
+    raise AssertionError("computed in the process of the run")
+
+
+def test_workers_with_another_version_of_the_algorithm_are_refused(tmp_path, cluster, small_blocks):
+    with dask.Client(cluster) as client:
+        client.run(set_version, ALGORITHM - 1)
+        try:
+            with pytest.raises(WorkersError, match=f"has version {ALGORITHM - 1} of the algorithm, the run version {ALGORITHM}"):
+                on(cluster, tmp_path, replicates=4)
+        finally:
+            client.run(set_version, ALGORITHM)
+    assert not list(tmp_path.glob("fits/*"))
+    assert on(cluster, tmp_path, replicates=4) == 8
+
+
+def set_version(version):
+    from moetheory.study import workers
+
+    workers.ALGORITHM = version
+
+
 def test_a_cluster_is_started_where_none_is_named(tmp_path, capsys):
     table = sweep({"n": [60, 90]}, replicates=2, store=tmp_path, jobs=2, backend="dask")
     assert table["status"].eq("converged").all() and len(table) == 4
@@ -156,6 +190,13 @@ def test_a_scheduler_is_found_by_its_file(tmp_path, cluster, expected):
     workers = Workers(backend="dask", scheduler=str(file))
     run_simulations([SIMULATION], Store(tmp_path / "store"), Settings(replicates=8), workers)
     assert_same_tables(tables(tmp_path / "store"), expected)
+    log = (tmp_path / "store" / "run.log").read_text()
+    assert log.index(f"waiting for workers of {file}") < log.index("the first worker is there") < log.index("% of the work")
+
+
+def test_an_address_without_its_protocol_is_refused_at_once(tmp_path):
+    with pytest.raises(WorkersError, match="an address begins with its protocol: tcp://10.0.0.5:8786"):
+        run_simulations([SIMULATION], Store(tmp_path), Settings(), Workers(backend="dask", scheduler="10.0.0.5:8786"))
 
 
 def test_a_worker_forgets_what_it_compiled_for_another_model():
@@ -190,12 +231,24 @@ def test_a_gate_of_a_simulation_file_travels_to_workers(tmp_path):
         assert_same_tables(tables(tmp_path / name), tables(tmp_path / "one"))
 
 
-def test_a_killed_process_is_explained(tmp_path, monkeypatch):
-    monkeypatch.setattr(workers_module, "_rows", killed)
+def ended_by(error):
+    def rows(*_):
+        raise error
+        yield
+
+    return rows
+
+
+def test_a_killed_process_is_explained(tmp_path, monkeypatch, capsys):
+    """And is no wrong usage: scripts may run the same command again."""
+    monkeypatch.setattr(workers_module, "_rows", ended_by(BrokenProcessPool()))
     with pytest.raises(WorkersError, match="a worker process was killed, .* run the same command again"):
         run_simulations([SIMULATION], Store(tmp_path), Settings(replicates=2), Workers(2))
+    assert main(["run", study_cases.__file__, "--store", str(tmp_path / "store"), "--jobs", "2"]) == 1
+    assert "a worker process was killed" in capsys.readouterr().err
 
 
-def killed(*_):
-    raise BrokenProcessPool
-    yield
+def test_a_scheduler_that_is_gone_is_explained(tmp_path, cluster, monkeypatch):
+    monkeypatch.setattr(workers_module, "_rows", ended_by(dask.client.FutureCancelledError("task", "connection lost")))
+    with pytest.raises(WorkersError, match="the dask scheduler is gone .* run the same command again"):
+        on(cluster, tmp_path)

@@ -81,6 +81,12 @@ class Progress:
         if self._stream.isatty():
             self._bar = tqdm(total=1.0, file=self._stream, bar_format="{desc} |{bar}|", dynamic_ncols=True)
 
+    def restart(self, words: str) -> None:
+        """Say what happened; the time for the work counts from now."""
+        self._start = self._clock()
+        self._log(f"{self._label}: {words}")
+        self._show(f"{self._label}: {words}")
+
     def advance(self, cost: float, note: str = "") -> None:
         """Count one more block as finished.
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ import joblib
 from joblib.externals.loky import get_reusable_executor
 
 from moetheory._config import single_threaded_workers
+from moetheory.estimators._base import ALGORITHM
 from moetheory.study.block import Block, BlockRows, run_block
 from moetheory.study.simulation_modules import Sources, mentioned, prepare
 
@@ -33,14 +35,25 @@ SECONDS_FOR_WORKERS = 3600
 TASKS_AHEAD = 20_000
 """Tasks that a scheduler holds at once: workers that come late find work, and kilobytes each do not fill its memory."""
 TASK_COST = 5e6
-"""Cost of the blocks that a worker gets at once, some seconds: a worker that changes to another program takes one to load it."""
+"""Cost of the blocks that a worker gets at once: a worker that changes to another program takes a second to load it."""
+MOST_TASKS = 50_000
+"""Large sweeps have larger tasks: each costs the scheduler a millisecond and the store ten."""
 BACKENDS = ("processes", "dask")
+HOST_AND_PORT = re.compile(r"[^/:]+:\d+")
 REPLACED = "A worker stopped while some jobs were given"
 """Loky replaces workers that have grown, as those do that compiled many models, and warns; no block is lost."""
 
 
 class WorkersError(ValueError):
     """The workers asked for are not to be had; the message says what to do."""
+
+
+class WorkersLost(WorkersError):
+    """Workers, or their scheduler, ended during a run; the same command goes on."""
+
+
+def _silent(words: str) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -80,16 +93,16 @@ class Workers:
         """Processes on this machine."""
         return self.jobs or joblib.cpu_count()
 
-    def results(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
-        """Rows of the blocks, as workers send them: those of a task together, some seconds after the first of them."""
+    def results(self, blocks: Sequence[Block], tell: Callable[[str], None] = _silent) -> Iterator[list[BlockRows]]:
+        """Rows of the blocks, as workers send them: those of a task together; ``tell`` hears of waiting for workers."""
         if self.backend == "dask":
-            yield from self._on_cluster(blocks)
+            yield from self._on_cluster(blocks, tell)
         elif self.number == 1 or len(blocks) == 1:
-            yield from map(_run_block, blocks)
+            yield from ([_run_block(block)] for block in blocks)
         else:
             yield from self._in_processes(blocks)
 
-    def _in_processes(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
+    def _in_processes(self, blocks: Sequence[Block]) -> Iterator[list[BlockRows]]:
         single_threaded_workers()
         warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
         try:
@@ -100,27 +113,31 @@ class Workers:
             get_reusable_executor().shutdown(wait=False, kill_workers=True)
             raise
         except BrokenProcessPool as error:
-            raise WorkersError(
+            raise WorkersLost(
                 "a worker process was killed, perhaps for want of memory; all other rows are stored: run the same command again,"
                 " with fewer --jobs if it happens again."
             ) from error
 
-    def _on_cluster(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
-        with self._client() as client:
-            from moetheory.study.dask_backend import ErrorTellingBackend, KilledWorker
+    def _on_cluster(self, blocks: Sequence[Block], tell: Callable[[str], None]) -> Iterator[list[BlockRows]]:
+        with self._client(tell) as client:
+            from moetheory.study.dask_backend import ErrorTellingBackend, FutureCancelledError, KilledWorker
 
             with joblib.parallel_config(ErrorTellingBackend(client=client, pure=False)):
                 parallel = joblib.Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=TASKS_AHEAD)
                 try:
                     yield from _rows(parallel, blocks)
                 except KilledWorker as error:
-                    raise WorkersError(
+                    raise WorkersLost(
                         f"the dask scheduler gave a task up whose workers died again and again ({error}); all other rows are"
                         " stored: look at the workers' memory and logs, and run the same command again."
                     ) from error
+                except FutureCancelledError as error:
+                    raise WorkersLost(
+                        f"the dask scheduler is gone ({error}); the rows that came back are stored: run the same command again."
+                    ) from error
 
     @contextmanager
-    def _client(self) -> Iterator[Any]:
+    def _client(self, tell: Callable[[str], None]) -> Iterator[Any]:
         try:
             from dask.distributed import Client, LocalCluster
         except ImportError as error:
@@ -131,7 +148,7 @@ class Workers:
             with LocalCluster(n_workers=self.number, **options) as cluster, Client(cluster) as client:
                 yield client
             return
-        with _connected(Client, self.scheduler) as client:
+        with _connected(Client, self.scheduler, tell) as client:
             yield client
 
 
@@ -141,17 +158,18 @@ def in_tasks(blocks: Sequence[Block]) -> list[list[Block]]:
     So every program is compiled once, by one worker, while the others compile other ones; later workers find it on the disk.
     """
     tasks: dict[tuple, list[list[Block]]] = {}
+    most = max(TASK_COST, sum(block.cost for block in blocks) / MOST_TASKS)
     for block in blocks:
         mine = tasks.setdefault(block.cell.program, [])
-        if not mine or sum(one.cost for one in mine[-1]) + block.cost > TASK_COST:
+        if not mine or sum(one.cost for one in mine[-1]) + block.cost > most:
             mine.append([])
         mine[-1].append(block)
     later = (task for mine in tasks.values() for task in mine[1:])
     return [*(mine[0] for mine in tasks.values()), *later]
 
 
-def _rows(parallel: joblib.Parallel, blocks: Sequence[Block]) -> Iterator[BlockRows]:
-    return chain.from_iterable(parallel(joblib.delayed(_run_task)(*_sent(task)) for task in in_tasks(blocks)))
+def _rows(parallel: joblib.Parallel, blocks: Sequence[Block]) -> Iterator[list[BlockRows]]:
+    return parallel(joblib.delayed(_run_task)(ALGORITHM, *_sent(task)) for task in in_tasks(blocks))
 
 
 def _sent(task: Sequence[Block]) -> tuple[Sources, bytes]:
@@ -160,7 +178,12 @@ def _sent(task: Sequence[Block]) -> tuple[Sources, bytes]:
     return mentioned(pickled), pickled
 
 
-def _run_task(sources: Sources, pickled: bytes) -> list[BlockRows]:
+def _run_task(algorithm: int, sources: Sources, pickled: bytes) -> list[BlockRows]:
+    if algorithm != ALGORITHM:
+        raise WorkersError(
+            f"a worker on {socket.gethostname()} has version {ALGORITHM} of the algorithm, the run version {algorithm}; its rows"
+            " are not taken: install the same version of moetheory everywhere."
+        )
     prepare(sources)
     return [_run_block(block) for block in cloudpickle.loads(pickled)]
 
@@ -176,8 +199,10 @@ def _keep_only(_program) -> None:
     jax.clear_caches()
 
 
-def _connected(make_client, scheduler: str):
+def _connected(make_client, scheduler: str, tell: Callable[[str], None]):
     """A client of the scheduler, once it has a worker; an address has ``://`` in it, all else is a file."""
+    if HOST_AND_PORT.fullmatch(scheduler) and not Path(scheduler).exists():
+        raise WorkersError(f"scheduler={scheduler!r}; an address begins with its protocol: tcp://{scheduler}.")
     try:
         if "://" in scheduler:
             client = make_client(scheduler, timeout=SECONDS_TO_CONNECT)
@@ -187,11 +212,13 @@ def _connected(make_client, scheduler: str):
         raise WorkersError(
             f"no dask scheduler at {scheduler!r} ({error}); give its address, such as tcp://host:8786, or its scheduler file."
         ) from error
+    tell(f"waiting for workers of {scheduler}")
     try:
         client.wait_for_workers(1, timeout=SECONDS_FOR_WORKERS)
     except TimeoutError as error:
         client.close()
         raise WorkersError(f"the scheduler {scheduler!r} had no worker for {SECONDS_FOR_WORKERS} s; start some.") from error
+    tell("the first worker is there")
     return client
 
 
