@@ -8,6 +8,7 @@ import pytest
 import study_cases
 
 from moetheory.study.discovery import SimulationError, load
+from moetheory.study.simulation_modules import _code
 
 SOURCE = Path(study_cases.__file__).read_text()
 
@@ -173,6 +174,7 @@ UNRELATED = 3
         ("SCALE = 2.0", "SCALE = 3.0", False),
         ("# where inputs end", "# elsewhere", True),
         ("UNRELATED = 3", "UNRELATED = 4", True),
+        ("    # where inputs end\n", "    if SCALE > 9:\n        return 0.0\n", False),
     ],
 )
 def test_own_classes_count_with_the_code_that_they_use(tmp_path, old, new, same):
@@ -181,3 +183,37 @@ def test_own_classes_count_with_the_code_that_they_use(tmp_path, old, new, same)
     texts = [law.replace("\nMLE = ", OWN + "\nMLE = ", 1), law.replace("\nMLE = ", OWN.replace(old, new) + "\nMLE = ", 1)]
     names = [load([write(tmp_path, text, "own.py")])[0].claims[0].data_id(60) for text in texts]
     assert (names[0] == names[1]) is same
+
+
+GUARDED = """
+if True:
+
+    class Wide(Uniform):
+        def inputs(self, size, generator):
+            return 2.0 * super().inputs(size, generator)
+"""
+
+
+def test_a_class_inside_a_statement_counts_with_its_code_too(tmp_path):
+    law = changed("inputs=Uniform(", "inputs=Wide(")
+    texts = [law.replace("\nMLE = ", own + "\nMLE = ", 1) for own in (GUARDED, GUARDED.replace("2.0", "3.0"))]
+    first, second = (load([write(tmp_path, text, "own.py")])[0].claims[0].data_id(60) for text in texts)
+    assert first != second
+
+
+def test_code_has_one_name_in_every_version_of_python():
+    """The same on 3.11.7, 3.12.1 and 3.13.0, whose ways of writing a syntax tree differ."""
+    source = '''
+def helper(x: float, *rest, sharp=True, **more):
+    return None if sharp else [x**2 for _ in range(3) if x > -1e-300][0]
+
+
+try:
+
+    class Own:
+        name = f"{helper(1):.3f}"
+        value = lambda a, /, b=b"x", *, c: (a, b, c, ..., 1j)
+except ImportError:
+    pass
+'''
+    assert _code(source, "Own") == "43f6c97bb12fbae0"

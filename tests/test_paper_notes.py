@@ -25,7 +25,6 @@ ROWS = [(page.name, match) for page in PAGES for match in ROW.finditer(page.read
 VERDICTS = [(page.name, match) for page in PAGES for match in VERDICT.finditer(page.read_text())]
 
 
-
 def test_there_are_rows():
     assert len(ROWS) >= 15
 

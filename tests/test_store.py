@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import random
@@ -376,3 +377,22 @@ def test_a_damaged_document_is_named(tmp_path):
     (tmp_path / "documents" / "run-1.json").write_bytes(b'{"val\xff')
     with pytest.raises(StoreError, match=r"run-1\.json.*move the file away"):
         Store(tmp_path).documents()
+
+
+@pytest.mark.parametrize("name", ["algorithm", "run-1"])
+def test_a_document_that_is_no_object_is_named(tmp_path, name):
+    store = Store(tmp_path)
+    store.put_document(name, {"version": 1})
+    (tmp_path / "documents" / f"{name}.json").write_text("[]")
+    with pytest.raises(StoreError, match=rf"{name}\.json: it holds \[\], not an object; (put|move)"):
+        store.documents()
+
+
+@pytest.mark.parametrize("code", [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_named(tmp_path, monkeypatch, code):
+    def refuse(*_):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(StoreError, match="this file system has no locks"), Store(tmp_path).write_lock():
+        pass

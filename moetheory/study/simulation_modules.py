@@ -63,13 +63,27 @@ def _code(source: str, name: str) -> str:
         one = waiting.pop()
         if one in used or one not in defined:
             continue
-        used[one] = [ast.dump(statement) for statement in defined[one]]
+        used[one] = [_structure(statement) for statement in defined[one]]
         nodes = (node for statement in defined[one] for node in ast.walk(statement))
         waiting += [node.id for node in nodes if isinstance(node, ast.Name)]
     return hashlib.sha256(repr(sorted(used.items())).encode()).hexdigest()[:16]
 
 
+def _structure(node: ast.AST) -> str:
+    """A statement as text, the same in every version of Python: they differ in which empty fields there are."""
+    given = [(name, value) for name, value in ast.iter_fields(node) if value not in (None, [])]
+    return f"{type(node).__name__}({', '.join(f'{name}={_written(value)}' for name, value in given)})"
+
+
+def _written(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return _structure(value) if isinstance(value, ast.AST) else repr(value)
+
+
 def _names_defined(statement: ast.stmt) -> list[str]:
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return [statement.name]
-    return [node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    nodes = list(ast.walk(statement))
+    inside = [node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    return inside + [node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]

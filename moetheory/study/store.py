@@ -16,7 +16,7 @@ import os
 import re
 import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -26,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from moetheory.study.disk import WRITE_REMEDY, StoreError, disk_errors, make_folder, write_durably
 from moetheory.study.documents import LONGEST_NAME
 
 SCHEMAS = {
@@ -69,14 +70,6 @@ KEYS = {"fits": _FIT_KEY, "measures": [*_FIT_KEY, "quantity"]}
 
 _DOCUMENTS = "documents"
 _PLAIN_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
-_WRITE_REMEDY = (
-    "free disk space or give --store a writable folder, then run again: "
-    "the rows stored before are safe and only missing rows are computed"
-)
-
-
-class StoreError(Exception):
-    """The store cannot be written or read; the message names the file and the remedy."""
 
 
 class Store:
@@ -125,8 +118,8 @@ class Store:
         moetheory.study.store.StoreError: another run (pid ...
         """
         with ExitStack() as held:
-            with _disk_errors("lock", self.path, _WRITE_REMEDY):
-                _make_folder(self.path)
+            with disk_errors("lock", self.path, WRITE_REMEDY):
+                make_folder(self.path)
                 file = held.enter_context(open(self.path / "lock", "a+", encoding="utf-8"))
                 self._claim(file)
                 self._remove_temporaries()
@@ -184,7 +177,7 @@ class Store:
         """
         content = _encode(table, frame)
         path = self.path / table / f"{_plain(name)}-{_digest(content)}.parquet"
-        _write_atomically(path, content)
+        write_durably(path, content)
         return path
 
     def has_fits(self) -> bool:
@@ -257,7 +250,7 @@ class Store:
         if not isinstance(obj, dict):
             raise TypeError(f"document {name!r} is a {type(obj).__name__}; give a dict")
         content = json.dumps(obj, indent=1).encode()
-        _write_atomically(self.path / _DOCUMENTS / f"{_plain(name)}.json", content)
+        write_durably(self.path / _DOCUMENTS / f"{_plain(name)}.json", content)
 
     def documents(self, prefix: str = "") -> dict[str, dict]:
         """Return the documents whose names begin with `prefix`, sorted by name.
@@ -330,7 +323,7 @@ def _column(field: pa.Field, values: Sequence) -> pa.Array:
 
 
 def _read_chunk(path: Path, schema: pa.Schema) -> pa.Table:
-    with _disk_errors("read", path, "make the file readable and try again"):
+    with disk_errors("read", path, "make the file readable and try again"):
         content = path.read_bytes()
     if not path.stem.endswith(f"-{_digest(content)}"):
         raise _damaged(path, "its content is not what was written under this name")
@@ -349,51 +342,12 @@ def _damaged(path: Path, reason: str) -> StoreError:
 
 
 def _read_document(path: Path) -> dict:
+    remedy = "put it back from a copy" if path.stem == "algorithm" else "move the file away and run again: no row depends on it"
     try:
-        with _disk_errors("read", path, "make the file readable and try again"):
-            return json.loads(path.read_bytes())
+        with disk_errors("read", path, "make the file readable and try again"):
+            document = json.loads(path.read_bytes())
     except ValueError as error:
-        remedy = "put it back from a copy" if path.stem == "algorithm" else "move the file away: no row depends on it"
         raise StoreError(f"cannot use {path}: {error}; {remedy}") from error
-
-
-def _write_atomically(path: Path, content: bytes) -> None:
-    """Give `path` all of `content` or leave it as it was, also when the machine stops in between."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    with _disk_errors("write", path, _WRITE_REMEDY):
-        _make_folder(path.parent)
-        try:
-            with open(temporary, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
-        _sync_folder(path.parent)
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def _disk_errors(action: str, path: Path, remedy: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StoreError(f"cannot {action} {path}: {error.strerror}; {remedy}") from error
+    if not isinstance(document, dict):
+        raise StoreError(f"cannot use {path}: it holds {document!r:.60}, not an object; {remedy}")
+    return document
