@@ -211,7 +211,7 @@ class _Kinked(_Gate):
 
 class _Saturated(_Gate):
     def link(self, *predictors, response=None):
-        return jnp.log(jnp.exp(1e4 * predictors[0]))
+        return jnp.log(jax.nn.sigmoid(1e6 * predictors[0]))
 
 
 class _Elsewhere(_Gate):
