@@ -1,9 +1,8 @@
-"""The documented gate and expert, dropped into the folders as one file each, work everywhere."""
+"""The documented gate and expert, one file each in the folders, work everywhere; the documented estimator obeys the laws."""
 
 import importlib
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,6 @@ import pytest
 
 from moetheory import Family, MaximumLikelihood, MixtureOfExperts, NearTruth, RandomStarts, Status, Uniform, draw, experts, gating
 from moetheory._discovery import classes_by_file
-from moetheory.estimators import AbstractEstimator, lanes
 from moetheory.identifiability import cramer_rao
 from moetheory.sklearn import MixtureOfExpertsRegressor
 from moetheory.testing import check_estimator, check_expert, check_gate, check_model
@@ -54,7 +52,8 @@ def test_both_files_are_documented():
 def test_the_folders_list_them_and_the_laws_hold(parts):
     assert classes_by_file(gating, gating.AbstractGate)["softplus"] is parts["softplus"]
     assert classes_by_file(experts, experts.AbstractExpert)["sine"] is parts["sine"]
-    check_gate(parts["softplus"].example(3, 2), INPUTS)
+    for size in (1.0, 1e3):
+        check_gate(parts["softplus"].example(3, 2), size * INPUTS)
     check_expert(parts["sine"].example(3, 2), INPUTS)
 
 
@@ -77,18 +76,17 @@ def test_the_regressor_takes_them_by_name_and_by_class(parts, truth):
         assert model.fit(sample.x, sample.y).model_.gate.own_kind().part is parts["softplus"]
 
 
-@dataclass(frozen=True)
-class _Newton(AbstractEstimator):
-    """An estimator of one's own: so many Newton steps on all rows."""
+@pytest.fixture
+def newton():
+    """The estimator of the page."""
+    (source,) = re.findall(r"```python\n(from dataclasses.*?)```", PAGE, flags=re.DOTALL)
+    found = {"__name__": "page"}
+    exec(source, found)
+    return found["Newton"]
 
-    steps: int = 50
 
-    def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):
-        return lanes.newton_lanes(layout, buffer, sample_of_lane, points, box, 1e-9, self.steps, buffer.count + 1)
-
-
-def test_an_estimator_of_ones_own_has_a_certificate_and_obeys_the_laws(truth):
+def test_an_estimator_of_ones_own_has_a_certificate_and_obeys_the_laws(newton, truth):
     sample = draw(truth, Uniform((-2.0,), (2.0,)), 500, np.random.default_rng(0))
-    check_estimator(_Newton((NearTruth(0.05),)), sample, truth)
-    fit, stopped = (_Newton((NearTruth(0.05),), steps=n).fit(sample, 2, np.random.default_rng(0), truth) for n in (50, 1))
+    check_estimator(newton((NearTruth(0.05),)), sample, truth)
+    fit, stopped = (newton((NearTruth(0.05),), steps=n).fit(sample, 2, np.random.default_rng(0), truth) for n in (50, 1))
     assert fit.status is Status.CONVERGED and stopped.status is Status.STEP_LIMIT

@@ -77,8 +77,8 @@ class FeedForwardExpert(AbstractExpert):
         return ACTIVATIONS[self.activation](inner) * (scale[0] if scale else 1.0)
 
     def start(self, x, y, generator):
-        rows = generator.integers(len(y), size=START_ROWS)
-        x, y = x[rows], y[rows]
+        rows = generator.integers(max(len(y), 1), size=START_ROWS)
+        x, y = (x[rows], y[rows]) if len(y) else (np.zeros((1, x.shape[1])), np.zeros(1))
         has_bias, has_scale = self.bias is not None, self.scale is not None
         spread = np.exp(generator.normal(0.5, 0.7, (CANDIDATES, 1)))
         slope = spread * generator.standard_normal((CANDIDATES, x.shape[1]))

@@ -29,9 +29,7 @@ def by_name(name: str) -> Callable[..., float]:
     >>> by_name("softmax_d1").__module__
     'moetheory.losses.softmax_d1'
     """
-    if name not in names():
-        raise ValueError(f"loss {name!r} is unknown; choose one of {', '.join(names())}.")
-    return _module(name).loss
+    return _loss_module(name).loss
 
 
 def gate_of(name: str) -> str:
@@ -40,7 +38,13 @@ def gate_of(name: str) -> str:
     >>> gate_of("deepseek_d3"), gate_of("softmax_d1")
     ('sigmoid', 'softmax')
     """
-    return getattr(_module(name), "GATE", "softmax")
+    return getattr(_loss_module(name), "GATE", "softmax")
+
+
+def _loss_module(name: str):
+    if name not in names():
+        raise ValueError(f"loss {name!r} is unknown; choose one of {', '.join(names())}.")
+    return _module(name)
 
 
 def _module(name: str):

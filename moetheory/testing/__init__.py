@@ -1,6 +1,7 @@
 """Laws that gates, experts, models, estimators and losses obey, and Hypothesis strategies to test them on.
 
-Needs Hypothesis: install the extra ``testing``. A property test of one's own part takes five lines.
+Needs Hypothesis: install the extra ``testing``. A property test of one's own part takes five lines. It needs
+``@settings(deadline=None)``: the first example waits for the compiler, which Hypothesis takes for a slow test otherwise.
 
 Examples
 --------

@@ -1,23 +1,43 @@
-"""How a broken law is reported."""
+"""How a broken law is reported, and inputs that no law can be tried on are refused."""
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+LONG = 24
+"""Arrays of more numbers are shown by their ends."""
 
-def require(law: str, holds: Any, **values: Any) -> None:
-    """Raise AssertionError naming the law and the values unless it holds."""
+
+def require(law: str, holds: Any, advice: str, **values: Any) -> None:
+    """Raise AssertionError naming the law, the values and what to do unless it holds."""
     if not np.all(holds):
-        shown = "; ".join(f"{name} = {value}" for name, value in values.items())
-        raise AssertionError(f"broken law: {law}. {shown}")
+        with np.printoptions(threshold=LONG):
+            shown = "; ".join(f"{name} = {value}" for name, value in values.items())
+        raise AssertionError(f"broken law: {law}. {shown}. To do: {advice}.")
 
 
-def require_close(law: str, left: ArrayLike, right: ArrayLike, tolerance: float, **values: Any) -> None:
+def require_close(law: str, left: ArrayLike, right: ArrayLike, tolerance: float, advice: str, **values: Any) -> None:
     """Require both sides to agree to ``tolerance`` times one plus the size of the right one."""
     left, right = np.asarray(left), np.asarray(right)
-    same_shape = left.shape == right.shape
-    close = same_shape and np.all(np.abs(left - right) <= tolerance * (1 + np.abs(right)))
-    require(law, close, left=left, right=right, tolerance=tolerance, **values)
+    gap = np.abs(left - right) if left.shape == right.shape else np.full(1, np.inf)
+    close = left.shape == right.shape and np.all(gap <= tolerance * (1 + np.abs(right)))
+    require(law, close, advice, left=left, right=right, largest_difference=gap.max(), tolerance=tolerance, **values)
+
+
+def checked_inputs(x: ArrayLike) -> np.ndarray:
+    """Inputs as an array (n, d)."""
+    inputs = np.asarray(x, dtype=float)
+    if inputs.ndim != 2 or not inputs.size or not np.isfinite(inputs).all():
+        raise ValueError(f"x={x!r} has shape {inputs.shape}; need (n, d) finite numbers, n >= 1: for one input [[0.3], [-0.8]].")
+    return inputs
+
+
+def checked_count(name: str, value: Any, least: int = 1) -> int:
+    """A whole number that is not less than ``least``."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name}={value!r}; need a whole number, at least {least}.")
+    return int(value)

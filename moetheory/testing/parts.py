@@ -2,86 +2,89 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moetheory._parts import SLOPE, Kind
 from moetheory.experts import AbstractExpert, LinearExpert
 from moetheory.gating import AbstractGate, named_term
-from moetheory.models import MixtureOfExperts
+from moetheory.models import MixtureOfExperts, log_affinities
 from moetheory.regression import RegressionMixture
-from moetheory.testing._require import require, require_close
+from moetheory.testing._require import checked_inputs, require, require_close
+from moetheory.testing.links import ACTING, check_link
 
 EXACT = 1e-12
-ACTING = 1e-10
-"""Tolerance between an affinity and the link that acts for it: squared distances are differences of larger numbers."""
+INVARIANT = 1e-9
 VISIBLE = 1e-6
-STEP, CLOSE = 1e-5, 1e-6
-"""Step of differences of links, and what rounding leaves of them; where one side differs from the other there is a kink."""
 ATOMS_WITHOUT_PARAMETERS = 3
 """Number of atoms that a gate without array fields is tried with."""
+GENERIC = np.array([[0.5, -1.0], [1.5, 0.25], [-0.7, 0.9]])
+"""Inputs where shifts of the example's parameters show that leave its weights not unchanged."""
 
 
 def check_gate(gate: AbstractGate, x: ArrayLike) -> None:
     r"""Assert the laws of a gate, in front of the example of linear experts.
 
-    The weights :math:`g_i(x) \propto \exp A_i(x)` are positive for all (or ``top_k``) atoms and sum to one (or are at most
-    one, if not normalised); they and the blocks follow a permutation of the atoms; a common shift of a field over all
-    atoms leaves the weights unchanged if, and only if, the gate declares it (with top 1, where intercepts may have no say, if it
-    declares it); their gradient is finite; the affinity is the link of the acting gate at its linear predictors; the link acts
-    on every number alone, with the derivatives that its differences have; :meth:`divided` divides the masses, by ones it
-    changes nothing.
+    The weights :math:`g_i(x) \propto \exp A_i(x)` have finite logarithms for all (or ``top_k``) atoms and sum to one (or are
+    at most one, if not normalised); they and the blocks follow a permutation of the atoms; a common shift of a field over all
+    atoms leaves the weights unchanged if, and only if, the gate declares it; their gradient is finite; the affinity is the link
+    of the acting gate at its linear predictors, and depends on the response of an expert only if the gate is ``responsive``; the
+    link acts on every number alone, with the first and second derivatives that its differences have; :meth:`divided` divides
+    the masses, by ones it changes nothing; :meth:`start` gives finite coefficients, one row per atom.
+
+    Declared shifts are tried on the gate itself. That no other shift leaves the weights unchanged is tried on three atoms of
+    the example of its kind with two inputs, since at special parameters, such as equal atoms, more is invariant (not with
+    top 1, where intercepts may have no say). So the example must be in general position.
 
     Parameters
     ----------
     gate : AbstractGate
         With k atoms; every array field has a leading axis of length k.
     x : (n, d) array
-        Inputs in general position: at x = 0 a change of slope shows in no weight.
+        Inputs.
 
     Raises
     ------
     AssertionError
-        Names the broken law and its values.
+        Names the broken law, its values and what to do.
+    TypeError, ValueError
+        If an argument makes no sense, with the rule.
 
     Examples
     --------
     >>> from moetheory import SoftmaxGate
     >>> check_gate(SoftmaxGate.example(3, 2), [[0.3, -1.0], [2.0, 0.7]])
     """
-    gate, x = _as_jax(gate), jnp.asarray(x)
+    if not isinstance(gate, AbstractGate):
+        raise TypeError(f"gate={gate!r}; need a gate with parameters, such as SoftmaxGate.example(3, 2).")
+    kind, gate, x = gate.own_kind(), _as_jax(gate), jnp.asarray(checked_inputs(x))
     count = len(jax.tree.leaves(gate)[0]) if jax.tree.leaves(gate) else ATOMS_WITHOUT_PARAMETERS
-    weights = np.asarray(_weights(gate, count, x))
-    active = gate.top_k or count
-    require("gate weights are positive", np.sum(weights > 0, axis=1) == active, weights=weights, x=x)
-    require("gate weights are not negative", weights >= 0, weights=weights, x=x)
-    if gate.normalised:
-        require_close("gate weights sum to one", weights.sum(axis=1), np.ones(len(x)), EXACT, x=x)
-    else:
-        require("gate weights are at most one", weights <= 1, weights=weights, x=x)
+    _check_weights(gate, count, x)
     _check_blocks(gate, count)
-    order = np.arange(count)[::-1]
-    permuted = _weights(gate.take(order), count, x, order)
-    require_close("gate weights follow a permutation of the atoms", permuted, weights[:, order], EXACT, x=x)
     _check_permuted_blocks(gate)
-    divided = gate.divided(np.ones(count, dtype=int))
-    require_close("a gate divided by ones is itself", _weights(divided, count, x), weights, EXACT, x=x)
-    _check_divided(gate, count)
+    _check_divided(gate, count, x)
     _check_gradient(gate, count, x)
     _check_affinity(gate, x)
-    for name in gate.present():
-        _check_translation(gate, count, name, x)
+    _check_shown(gate)
+    _check_declared(gate, count, x)
+    _check_undeclared(kind)
+    start = kind.prototype.start(count, x.shape[1], np.random.default_rng(0))
+    _check_start(start, (count, kind.width(x.shape[1])))
 
 
 def check_expert(expert: AbstractExpert, x: ArrayLike) -> None:
     r"""Assert the laws of an expert family.
 
-    The means :math:`h(x, \eta_i)` are finite; they and the blocks follow a permutation of the atoms; the representative
-    has the same means; :meth:`moved` multiplies and shifts them as far as the family says it can; the mean is the link
-    at the linear predictors; the link acts on every number alone, with the derivatives that its differences have; ``vmap``
-    over atoms and inputs equals a loop.
+    The means :math:`h(x, \eta_i)` are finite; they and the blocks follow a permutation of the atoms; every array field shows in
+    the blocks; the representative has the same means, and is its own; :meth:`moved` multiplies and shifts them as far as the
+    family says it can; the mean is the link at the linear predictors; the link acts on every number alone, with the first and
+    second derivatives that its differences have; ``vmap`` over atoms and inputs equals a loop; :meth:`start` gives finite
+    parameters of one atom, from no row too; ``split_field`` names an array field, if the family sets it.
 
     Parameters
     ----------
@@ -93,31 +96,31 @@ def check_expert(expert: AbstractExpert, x: ArrayLike) -> None:
     Raises
     ------
     AssertionError
-        Names the broken law and its values.
+        Names the broken law, its values and what to do.
+    TypeError, ValueError
+        If an argument makes no sense, with the rule.
 
     Examples
     --------
     >>> from moetheory import LinearExpert
     >>> check_expert(LinearExpert.example(3, 2), [[0.3, -1.0], [2.0, 0.7]])
     """
-    expert, x = _as_jax(expert), jnp.asarray(x)
+    if not isinstance(expert, AbstractExpert):
+        raise TypeError(f"expert={expert!r}; need experts with parameters, such as LinearExpert.example(3, 2).")
+    kind, expert, x = expert.own_kind(), _as_jax(expert), jnp.asarray(checked_inputs(x))
     means = _values(expert, "mean", x)
-    require("expert means are finite", np.isfinite(means), means=means, x=x)
+    require("expert means are finite", np.isfinite(means), "rule out overflow and 0/0", means=means, x=x)
     count = means.shape[1]
     _check_blocks(expert, count)
-    law = "mean follows a permutation of the atoms"
-    require_close(law, _values(expert.take(np.arange(count)[::-1]), "mean", x), means[:, ::-1], EXACT, x=x)
+    _check_shown(expert)
+    law, advice = "mean follows a permutation of the atoms", "let the mean of an atom depend on its own parameters alone"
+    require_close(law, _values(expert.take(np.arange(count)[::-1]), "mean", x), means[:, ::-1], EXACT, advice, x=x)
     _check_permuted_blocks(expert)
-    law = "the representative has the same means"
-    require_close(law, _values(expert.representative(), "mean", x), means, EXACT, x=x)
+    _check_representative(expert, means, x)
     _check_moved(expert, means, x)
-    atoms = [jax.tree.map(lambda leaf, i=i: leaf[i], expert) for i in range(count)]
-    loop = np.array([[atom.mean(row) for atom in atoms] for row in x])
-    require_close("vmap of mean equals a loop", means, loop, EXACT, x=x)
-    linked = [[expert.link(*atom.predictor_values(row)) for atom in atoms] for row in x]
-    require_close("the mean is the link at the linear predictors", means, linked, EXACT, x=x)
-    for atom in atoms:
-        _check_link(expert.link, [atom.predictor_values(row) for row in x])
+    _check_means(expert, means, x)
+    _check_starts(kind, x, means)
+    _check_split_field(expert)
 
 
 @eqx.filter_jit
@@ -127,81 +130,197 @@ def _values(part, method: str, x):
 
 
 @eqx.filter_jit
-def _gate_weights(model: MixtureOfExperts | RegressionMixture, x):
-    return jax.vmap(model.gate_weights)(x)
+def _weights_and_affinities(model: MixtureOfExperts | RegressionMixture, x):
+    affinities = jax.vmap(lambda row: log_affinities(model.gate, row, model.means(row)))(x)
+    return jax.vmap(model.gate_weights)(x), affinities
 
 
 def _weights(gate: AbstractGate, count: int, x, order=None) -> np.ndarray:
+    return _evaluated(gate, count, x, order)[0]
+
+
+def _evaluated(gate: AbstractGate, count: int, x, order=None) -> list[np.ndarray]:
     expert = _as_jax(LinearExpert.example(count, x.shape[1]))
     if order is not None:
         expert = expert.take(order)
-    return np.asarray(_gate_weights(_model(gate, expert, count), x))
+    return [np.asarray(part) for part in _weights_and_affinities(_model(gate, expert, count), x)]
 
 
 def _model(gate: AbstractGate, expert, count: int) -> MixtureOfExperts | RegressionMixture:
     return MixtureOfExperts(gate, expert, jnp.ones(count)) if gate.normalised else RegressionMixture(gate, expert)
 
 
+def _check_weights(gate: AbstractGate, count: int, x) -> None:
+    weights, affinities = _evaluated(gate, count, x)
+    finite = np.isfinite(affinities).sum(axis=1) == (gate.top_k or count)
+    advice = "give the logarithm where its argument may be zero or overflow, as log softplus does: not log(softplus(z))"
+    require("logarithms of gate weights are finite", finite, advice, affinities=affinities, top_k=gate.top_k, x=x)
+    if gate.normalised:
+        advice = "leave gate_weights to the model, or divide by the sum of exp A"
+        require_close("gate weights sum to one", weights.sum(axis=1), np.ones(len(x)), EXACT, advice, x=x)
+    else:
+        require("gate weights are at most one", weights <= 1, "let no affinity be above zero", weights=weights, x=x)
+    order = np.arange(count)[::-1]
+    law, advice = "gate weights follow a permutation of the atoms", "let an affinity depend on its own atom alone"
+    require_close(law, _weights(gate.take(order), count, x, order), weights[:, order], EXACT, advice, x=x)
+
+
 def _check_blocks(part, count: int) -> None:
     lengths = {len(leaf) for leaf in jax.tree.leaves(part)}
-    require("every array field has one leading entry per atom", lengths <= {count}, lengths=sorted(lengths))
+    law, advice = "every array field has one leading entry per atom", "give all of them the same number of atoms"
+    require(law, lengths <= {count}, advice, lengths=sorted(lengths))
     for name, block in part.blocks().items():
         expected = block.shape == (count,) if name == "log_mass" else block.ndim == 2 and len(block) == count
-        law = "log_mass has shape (k,), other blocks (k, size)"
-        require(law, expected, block=name, shape=block.shape, k=count)
+        law, advice = "log_mass has shape (k,), other blocks (k, size)", "write block[:, None] for one number per atom"
+        require(law, expected, advice, block=name, shape=block.shape, k=count)
 
 
 def _check_permuted_blocks(part) -> None:
     permuted = jax.tree.map(lambda leaf: leaf[::-1], part)
     for name, block in part.blocks().items():
-        law = "blocks follow a permutation of the atoms"
-        require_close(law, permuted.blocks()[name], block[::-1], 0.0, block=name)
+        law, advice = "blocks follow a permutation of the atoms", "give row i from the parameters of atom i alone"
+        require_close(law, permuted.blocks()[name], block[::-1], 0.0, advice, block=name)
+
+
+def _check_shown(part) -> None:
+    for name in part.present():
+        before, after = part.blocks(), _shifted(part, name).blocks()
+        shows = any(not np.array_equal(before[block], after[block]) for block in before)
+        advice = f"give {name!r} a symbol of its own in symbols, or a block in blocks()"
+        require("every array field shows in the blocks", shows, advice, field=name, blocks=tuple(before))
+
+
+def _shifted(part, name: str):
+    """The part with one field shifted by a common amount over all atoms."""
+    leaf = getattr(part, name)
+    return eqx.tree_at(lambda part: getattr(part, name), part, leaf + _shift(leaf))
+
+
+def _shift(leaf) -> np.ndarray:
+    return 0.7 + 0.3 * np.arange(np.prod(leaf.shape[1:], dtype=int)).reshape(leaf.shape[1:])
+
+
+def _check_declared(gate: AbstractGate, count: int, x) -> None:
+    for name in gate.present():
+        if name in gate.invariant_shifts:
+            change = np.max(np.abs(_weights(_shifted(gate, name), count, x) - _weights(gate, count, x)))
+            law, advice = "a declared translation leaves the weights unchanged", f"take {name!r} out of invariant_shifts"
+            require(law, change <= INVARIANT, advice, field=name, shift=_shift(getattr(gate, name)), change=change, x=x)
+
+
+def _check_undeclared(kind: Kind) -> None:
+    gate = _as_jax(kind.example(max(ATOMS_WITHOUT_PARAMETERS, dict(kind.options).get("top_k") or 0), GENERIC.shape[1]))
+    if gate.top_k == 1 or not gate.present():
+        return
+    x, count = jnp.asarray(GENERIC), len(getattr(gate, gate.present()[0]))
+    for name in set(gate.present()) - set(gate.invariant_shifts):
+        change = np.max(np.abs(_weights(_shifted(gate, name), count, x) - _weights(gate, count, x)))
+        law = "a translation that leaves the weights unchanged is declared"
+        advice = f"name {name!r} in invariant_shifts, or let example() give parameters in general position"
+        require(law, change > VISIBLE, advice, field=name, shift=_shift(getattr(gate, name)), change=change, example=gate, x=x)
+
+
+def _check_representative(expert: AbstractExpert, means: np.ndarray, x) -> None:
+    chosen = expert.representative()
+    law, advice = "the representative has the same means", "change signs only where two signs give one function"
+    require_close(law, _values(chosen, "mean", x), means, EXACT, advice, x=x)
+    one, again = (part.coefficients(means.shape[1]) for part in (chosen, chosen.representative()))
+    law, advice = "the representative of the representative is itself", "choose the sign by the parameters alone, once"
+    require_close(law, again, one, 0.0, advice)
 
 
 def _check_moved(expert: AbstractExpert, means: np.ndarray, x) -> None:
     factor, offset = 1.7 if expert.scalable else 1.0, -0.6 if expert.shiftable else 0.0
     moved = _values(expert.moved(factor, offset), "mean", x)
-    require_close("moved experts have the moved means", moved, factor * means + offset, EXACT, x=x)
+    law, advice = "moved experts have the moved means", "see moved, and say in scalable and shiftable what the family can follow"
+    require_close(law, moved, factor * means + offset, EXACT, advice, factor=factor, offset=offset, x=x)
+
+
+def _check_means(expert: AbstractExpert, means: np.ndarray, x) -> None:
+    atoms = [_atom(expert, i) for i in range(means.shape[1])]
+    loop = np.array([[atom.mean(row) for atom in atoms] for row in x])
+    advice = "write methods for one atom and one input, in jax.numpy"
+    require_close("vmap of mean equals a loop", means, loop, EXACT, advice, x=x)
+    predictors = [[atom.predictor_values(row) for atom in atoms] for row in x]
+    linked = [[expert.link(*values) for values in row] for row in predictors]
+    advice = "leave mean() as it is, and let link() alone say how the predictors act"
+    require_close("the mean is the link at the linear predictors", means, linked, EXACT, advice, x=x)
+    check_link(expert.link, _columns(predictors), {})
+
+
+def _check_starts(kind: Kind, x, means: np.ndarray) -> None:
+    for rows in (slice(None), slice(0)):
+        start = kind.prototype.start(np.asarray(x)[rows], means[rows, 0], np.random.default_rng(0))
+        _check_start(start, (kind.width(x.shape[1]),), rows=len(means[rows]))
+
+
+def _check_start(start, shape: tuple[int, ...], **shown: int) -> None:
+    law, advice = "start gives finite parameters of the width of the kind", "return a finite array of this shape, in field order"
+    valid = np.shape(start) == shape and np.isfinite(start).all()
+    require(law, valid, advice, start=start, shape=np.shape(start), needed=shape, **shown)
+
+
+def _check_split_field(expert: AbstractExpert) -> None:
+    name, fields = expert.split_field, tuple(name for group in expert.predictors for name in group)
+    found = name in fields or (name == AbstractExpert.split_field and SLOPE in fields)
+    require("split_field names an array field", found, f"name one of {fields}", split_field=name)
+
+
+def _atom(part, i: int):
+    return jax.tree.map(lambda leaf: leaf[i], part)
+
+
+def _columns(predictors: list[list[tuple]]) -> list[jax.Array]:
+    """Every linear predictor as one column, from its values at every input and atom."""
+    flat = [values for row in predictors for values in row]
+    return [jnp.stack(column) for column in zip(*flat, strict=True)]
 
 
 def _check_affinity(gate: AbstractGate, x) -> None:
-    response, acting = jnp.asarray(0.7), gate.acting()
+    acting, count = gate.acting(), len((jax.tree.leaves(gate) or [[0]])[0])
     features = [jnp.concatenate([row, row**2])[: acting.num_features(len(row))] for row in x]
-    known = {"response": jnp.full(len(x), response), **named_term(acting.term(x.T))}
+    predictors = [[_atom(acting, i).predictor_values(row) for i in range(count)] for row in features]
     constant = gate.log_normaliser(jnp.zeros(1)) if gate.joint else 0.0
-    for i in range(len((jax.tree.leaves(gate) or [[0]])[0])):
-        atom, linear = (jax.tree.map(lambda leaf, i=i: leaf[i], part) for part in (gate, acting))
-        predictors = [linear.predictor_values(row) for row in features]
-        for row, values in zip(x, predictors, strict=True):
-            linked = acting.link(*values, response=response, **named_term(acting.term(row)))
-            law = "the affinity is the link at the linear predictors"
-            require_close(law, atom.log_affinity(row, response) - constant, linked, ACTING, x=row)
-        _check_link(acting.link, predictors, known)
+
+    def affinity(i: int, atom: int, response):
+        return _atom(gate, atom).log_affinity(x[i], response) - constant
+
+    def linked(i: int, atom: int, response):
+        return acting.link(*predictors[i][atom], response=response, **named_term(acting.term(x[i])))
+
+    def table(function: Callable, responses) -> np.ndarray:
+        return np.array([[function(i, atom, responses[i]) for atom in range(count)] for i in range(len(x))])
+
+    responses = 0.7 + 0.2 * jnp.arange(len(x))
+    law, advice = "the affinity is the link at the linear predictors", "leave log_affinity to link, or see what acting() returns"
+    require_close(law, table(affinity, responses), table(linked, responses), ACTING, advice, x=x)
+    if not gate.responsive:
+        law, advice = "only a responsive gate depends on the response", "set responsive = True, or leave response out"
+        for function in (affinity, linked):
+            require_close(law, table(function, responses - 2.0), table(function, responses), 0.0, advice, x=x)
+    known = {"response": responses, **named_term(acting.term(x.T))}
+    known, columns = {name: jnp.repeat(value, count) for name, value in known.items()}, _columns(predictors)
+    if gate.responsive:
+        check_link(_with_response(acting.link), [*columns, known.pop("response")], known)
+    else:
+        check_link(acting.link, columns, known)
 
 
-def _check_link(link, predictors: list[tuple], known: dict | None = None) -> None:
-    """Assert that a link of the predictors, by input, acts on every number alone and has the derivatives of its differences."""
-    columns, known = [jnp.stack(column) for column in zip(*predictors, strict=True)], known or {}
-    alone = [link(*row, **{name: value[i] for name, value in known.items()}) for i, row in enumerate(predictors)]
-    shape = (len(predictors),)
-    require_close("the link acts on every number alone", jnp.broadcast_to(link(*columns, **known), shape), alone, ACTING)
-    for position, column in enumerate(columns):
-
-        def moved(value, position=position):
-            return jnp.broadcast_to(link(*columns[:position], value, *columns[position + 1 :], **known), shape)
-
-        value, slope = jax.jvp(moved, (column,), (jnp.ones_like(column),))
-        forth, back = (moved(column + STEP) - value) / STEP, (value - moved(column - STEP)) / STEP
-        near = np.abs(slope - (forth + back) / 2) <= CLOSE * (1 + np.abs(slope) + np.abs(value)) + np.abs(forth - back)
-        require("derivatives of the link are those of its differences", near, argument=position, slope=slope, differences=forth)
+def _with_response(link: Callable) -> Callable:
+    """The link with the response as its last argument."""
+    return lambda *columns, **known: link(*columns[:-1], response=columns[-1], **known)
 
 
-def _check_divided(gate: AbstractGate, count: int) -> None:
+def _check_divided(gate: AbstractGate, count: int, x) -> None:
+    law, advice = "a gate divided by ones is itself", "see divided: where copies are one it changes nothing"
+    same = gate.divided(np.ones(count, dtype=int))
+    require_close(law, _weights(same, count, x), _weights(gate, count, x), EXACT, advice, x=x)
     copies = 1 + np.arange(count)
     if "log_mass" in gate.blocks():
         divided = np.asarray(gate.divided(copies).blocks()["log_mass"])
         expected = np.asarray(gate.blocks()["log_mass"]) - np.log(copies)
-        require_close("divided divides the masses", divided, expected, ACTING, copies=copies)
+        advice = "let the block log_mass of divided(copies) be log_mass - log(copies)"
+        require_close("divided divides the masses", divided, expected, ACTING, advice, copies=copies)
 
 
 @eqx.filter_jit
@@ -216,22 +335,8 @@ def _gradient(gate, count: int, x):
 def _check_gradient(gate: AbstractGate, count: int, x) -> None:
     gradient = jax.tree.leaves(_gradient(gate, count, x))
     finite = all(np.isfinite(leaf).all() for leaf in gradient)
-    require("the gradient of the weights is finite", finite, gradient=gradient, x=x)
-
-
-def _check_translation(gate: AbstractGate, count: int, name: str, x) -> None:
-    leaf = getattr(gate, name)
-    shift = 0.7 + 0.3 * np.arange(np.prod(leaf.shape[1:], dtype=int)).reshape(leaf.shape[1:])
-    shifted = eqx.tree_at(lambda gate: getattr(gate, name), gate, leaf + shift)
-    before, after = gate.blocks(), shifted.blocks()
-    moved = [block for block in before if not np.array_equal(before[block], after[block])]
-    require("every array field shows in the blocks", bool(moved), field=name)
-    change = np.max(np.abs(_weights(shifted, count, x) - _weights(gate, count, x)))
-    shown = {"block": moved, "translations": gate.translations, "shift": shift, "change": change}
-    if set(moved) <= set(gate.translations):
-        require("a declared translation leaves the weights unchanged", change <= 1e-9, **shown)
-    elif len(leaf) > 1 and gate.top_k != 1:
-        require("a translation that leaves the weights unchanged is declared", change > VISIBLE, **shown)
+    advice = "rule out infinite slopes, such as that of a square root at zero, before jnp.where"
+    require("the gradient of the weights is finite", finite, advice, gradient=gradient, x=x)
 
 
 def _as_jax(part):

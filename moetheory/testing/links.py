@@ -1,0 +1,58 @@
+"""Laws of links: elementwise, with the derivatives that their differences have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from moetheory.testing._require import require, require_close
+
+ACTING = 1e-10
+"""Tolerance between an affinity and the link that acts for it: squared distances are differences of larger numbers."""
+STEP, CLOSE = 1e-5, 1e-6
+"""Step of differences of links, and what rounding leaves of them; where one side differs from the other there is a kink."""
+
+
+def check_link(link: Callable, columns: Sequence[jax.Array], known: Mapping[str, jax.Array]) -> None:
+    """Assert that a link of columns of numbers acts on every row alone and has the derivatives of its differences.
+
+    Second derivatives are held against differences of first ones. What is ``known`` goes along by name, one number per
+    row, and is not differentiated.
+    """
+    rows = len(next(iter([*columns, *known.values()])))
+
+    def values(*columns):
+        return jnp.broadcast_to(link(*columns, **known), (rows,))
+
+    alone = [link(*(column[i] for column in columns), **{name: value[i] for name, value in known.items()}) for i in range(rows)]
+    advice = "write the link elementwise, without sums or means over its arguments"
+    require_close("the link acts on every number alone", values(*columns), alone, ACTING, advice)
+    for first in range(len(columns)):
+        _check_slope("derivatives of the link are those of its differences", values, columns, first)
+        law, slope = "second derivatives of the link are those of differences of its first", _slope(values, first)
+        for second in range(len(columns)):
+            _check_slope(law, slope, columns, second, first=first)
+
+
+def _slope(function: Callable, position: int) -> Callable:
+    """Derivative of an elementwise function of several columns in one of them."""
+
+    def slope(*columns):
+        tangents = [jnp.ones_like(column) if i == position else jnp.zeros_like(column) for i, column in enumerate(columns)]
+        return jax.jvp(function, columns, tuple(tangents))[1]
+
+    return slope
+
+
+def _check_slope(law: str, function: Callable, columns: Sequence[jax.Array], position: int, **shown: int) -> None:
+    def moved(step: float):
+        return function(*columns[:position], columns[position] + step, *columns[position + 1 :])
+
+    value, slope = moved(0.0), _slope(function, position)(*columns)
+    forth, back = (moved(STEP) - value) / STEP, (value - moved(-STEP)) / STEP
+    near = np.abs(slope - (forth + back) / 2) <= CLOSE * (1 + np.abs(slope) + np.abs(value)) + np.abs(forth - back)
+    advice = "differentiate through it: no stop_gradient, no rule of one's own that differs, no lower precision"
+    require(law, near, advice, argument=position, slope=slope, differences=forth, **shown)
