@@ -132,7 +132,7 @@ def _moved(truth: MixingMeasure, unseen: Sequence[str]) -> Iterator[tuple[str, i
 
 
 def _moved_atoms(measure: MixingMeasure) -> Iterator[tuple[str, int, MixingMeasure]]:
-    blocks = {name: block for name, block in measure.atoms.items()}
+    blocks = dict(measure.atoms)
     if "beta_0" not in blocks:
         blocks["log_mass"] = measure.log_mass[:, None]
     for name, block in blocks.items():
