@@ -115,10 +115,16 @@ def _add(commands, name, command, words, paths=False, store=False, preset=False)
     if paths:
         parser.add_argument("paths", nargs="*", default=["simulations"], help="files or folders of simulations")
     if store:
-        parser.add_argument("--store", default=DEFAULT_STORE, help=f"folder of stored rows (default {DEFAULT_STORE})")
+        parser.add_argument("--store", type=_folder, default=DEFAULT_STORE, help="folder of stored rows (default %(default)s)")
     if preset:
         parser.add_argument("--preset", choices=PRESETS, default="quick")
     return parser
+
+
+def _folder(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name is no folder; '.' is the current one")
+    return text
 
 
 def _natural(text: str) -> int:

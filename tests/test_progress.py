@@ -31,13 +31,15 @@ class Broken(io.StringIO):
 
 
 def run(steps, stream, *, total_cost, **options):
-    """Advance through (seconds, cost) steps on a clock of our own."""
+    """What is said after the start, advancing through (seconds, cost) steps on a clock of our own."""
     clock = Clock()
     with Progress(total_cost, "softmax_exact", stream=stream, clock=clock, **options) as progress:
         for seconds, cost in steps:
             clock.now += seconds
             progress.advance(cost)
-    return re.split("[\r\n]+", stream.getvalue())
+    before, _, after = stream.getvalue().partition("softmax_exact starts")
+    assert not re.search(r"\d", before)
+    return re.split("[\r\n]+", after)[1:]
 
 
 def test_lines_weigh_blocks_by_cost():
@@ -49,6 +51,20 @@ def test_lines_weigh_blocks_by_cost():
         "softmax_exact 3/120 blocks, 96% of the work, took 1 min 36 s",
         "",
     ]
+
+
+def test_time_spent_waiting_is_said_and_not_counted(tmp_path):
+    stream, clock = io.StringIO(), Clock()
+    with Progress(4.0, "cosine", blocks=4, stream=stream, log_path=tmp_path / "run.log", clock=clock) as progress:
+        progress.restart("waiting for workers of here")
+        clock.now += 3600
+        progress.restart("the first worker is there")
+        clock.now += 10
+        progress.advance(1.0)
+    said = stream.getvalue().splitlines()
+    assert said[:3] == ["cosine starts", "cosine: waiting for workers of here", "cosine: the first worker is there"]
+    assert said[3] == "cosine 1/4 blocks, 25% of the work, 30 s left"
+    assert [line.partition(" ")[2] for line in (tmp_path / "run.log").read_text().splitlines()] == said
 
 
 @given(st.lists(st.integers(0, 40), max_size=12))

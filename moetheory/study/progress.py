@@ -80,6 +80,7 @@ class Progress:
         self._bar = None
         if self._stream.isatty():
             self._bar = tqdm(total=1.0, file=self._stream, bar_format="{desc} |{bar}|", dynamic_ncols=True)
+        self._show(f"{label} starts")
 
     def restart(self, words: str) -> None:
         """Say what happened; the time for the work counts from now."""
