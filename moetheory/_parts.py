@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, fields
 from functools import cached_property, lru_cache
-from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import equinox as eqx
@@ -15,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from moetheory._arrays import require_finite
+from moetheory._integers import is_integer
 
 SLOPE = "slope"
 """Name of the field that meets the inputs."""
@@ -137,7 +137,7 @@ def check_parts(num_atoms: int, gate: Any, *experts: AbstractPart) -> None:
     widths, top_k = _widths((gate, *experts)), gate.top_k
     if len(widths) > 1:
         raise ValueError(f"gate and experts see {sorted(widths)} inputs; need slopes (k, d) with the same d in all.")
-    if top_k is not None and not (isinstance(top_k, Integral) and 1 <= top_k <= num_atoms):
+    if top_k is not None and not is_integer(top_k, 1, num_atoms):
         raise ValueError(f"top_k={top_k}; need an integer from 1 to the number of atoms, {num_atoms}.")
 
 

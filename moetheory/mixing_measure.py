@@ -8,6 +8,8 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.linalg import block_diag
+from scipy.optimize import linear_sum_assignment
 from scipy.special import logsumexp
 
 VARIANCES = ("nu", "tau")
@@ -187,6 +189,18 @@ class MixingMeasure:
         keys = np.column_stack([*(atoms[name] for name in by_priority), log_mass])
         shared = self.shared and self.shared.canonical()
         return MixingMeasure(log_mass, atoms, self.translations, shared).permute(np.lexsort(keys.T[::-1]))
+
+
+def atom_table(measure: MixingMeasure) -> np.ndarray:
+    """Masses and parameters under the canonical translation, one row per atom, shared atoms apart."""
+    canonical = measure.canonical()
+    return block_diag(*(np.column_stack([one.mass, *one.atoms.values()]) for one in (canonical, canonical.shared) if one))
+
+
+def matched_distance(atoms: np.ndarray, others: np.ndarray) -> float:
+    """Distance of two tables of as many atoms, each atom of the one matched with one of the other."""
+    squares = ((atoms[:, None] - others) ** 2).sum(axis=-1)
+    return float(np.sqrt(squares[linear_sum_assignment(squares)].sum()))
 
 
 def _read_only(values: ArrayLike, name: str) -> np.ndarray:

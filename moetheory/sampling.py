@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from numbers import Integral
 from typing import final
 
 import jax
 import numpy as np
 
+from moetheory._integers import is_integer
 from moetheory._long_arrays import empty
 from moetheory.gating import GaussianGate
 from moetheory.models import MixtureOfExperts
@@ -239,7 +239,7 @@ def draw(model: Model, inputs: InputLaw, size: int, generator: np.random.Generat
     >>> draw(model, Uniform((0.0,), (1.0,)), 5, np.random.default_rng(0)).y.shape
     (5,)
     """
-    if not isinstance(size, Integral) or size < 1:
+    if not is_integer(size, 1):
         raise ValueError(f"size={size!r}; need an integer: a sample has at least one observation.")
     if not isinstance(generator, np.random.Generator):
         raise ValueError(f"generator={generator!r}; need a NumPy generator, such as np.random.default_rng(0).")

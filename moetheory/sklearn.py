@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any, Self
 
 import jax
@@ -15,6 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from moetheory._integers import is_integer
 from moetheory._parts import Kind
 from moetheory.advice import advice_on
 from moetheory.estimators import ExpectationMaximisation, Fit, MaximumLikelihood, ParameterBox, RandomStarts, Status
@@ -357,12 +358,12 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
     def _check_settings(self) -> None:
         if not isinstance(self.estimator, str) or self.estimator not in ESTIMATORS:
             raise ValueError(f"estimator={self.estimator!r}; choose one of {list(ESTIMATORS)}.")
-        if isinstance(self.n_shared, bool) or not isinstance(self.n_shared, Integral) or self.n_shared < 0:
+        if not is_integer(self.n_shared, 0):
             raise ValueError(f"n_shared={self.n_shared!r}; need an integer of at least 0.")
         for name in ("n_experts", "n_starts", "max_iter", "max_experts"):
             value = getattr(self, name)
             optional = (name == "max_iter" and value is None) or (name == "n_experts" and value == AUTO)
-            if not optional and (isinstance(value, bool) or not isinstance(value, Integral) or value < 1):
+            if not optional and not is_integer(value, 1):
                 words = ', or "auto"' if name == "n_experts" else ""
                 raise ValueError(f"{name}={value!r}; need an integer of at least 1{words}.")
         if self.tol is not None and not (isinstance(self.tol, Real) and self.tol >= 0):

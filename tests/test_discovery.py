@@ -102,8 +102,8 @@ def test_a_file_that_is_no_text_is_explained(tmp_path):
     ("old", "new", "message"),
     [
         ('Rate("softmax_d1", "V', 'Rate("softmax_d9", "V', r"claim 'mle': unknown quantity 'softmax_d9'; known are \['comp"),
-        ('Rate("softmax_d1", "V', 'Rate("e2.eta0.split", "V', "unknown quantity 'e2.eta0.split'.*for instance 'e2.eta_0.split'"),
-        ('Rate("softmax_d1", "V', 'Rate("efficiency.nu", "V', "unknown quantity 'efficiency.nu'.*'efficiency.nu.1.'"),
+        ('Rate("softmax_d1", "V', 'Rate("e2.eta0.split", "V', "'e2.eta0.split': .* has no eta0; it has beta_1, eta_1, eta_0, nu"),
+        ('Rate("softmax_d1", "V', 'Rate("efficiency.nu", "V', "'efficiency.nu': .* has no nu; it has beta_0.1., "),
         ('Rate("softmax_d1", "V', 'Rate("e2.eta_0.atom3", "V', "'e2.eta_0.atom3': the truth has 2 routed atoms; count from 1"),
         ('Rate("softmax_d1", "V', 'Rate("mass.split3", "V', "'mass.split3': the truth has 2 routed atoms"),
         ('Rate("softmax_d1", "V', 'Rate("e2.nu.size3", "V', "'e2.nu.size3': no cell can hold 3 of 2 fitted atoms"),

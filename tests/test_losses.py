@@ -157,7 +157,7 @@ def test_invariance_and_scaling(loss, pair, t1, t2, random):
 
 def of_gate(measure, gate):
     """The measure of another gate with these intercepts, slopes and experts."""
-    if gate == "softmax":
+    if gate in ("softmax", "cosine", "laplace"):
         return measure
     if gate in ("sigmoid", "unnormalised_sigmoid"):
         atoms = {"beta_0": measure.log_mass[:, None], **measure.atoms}

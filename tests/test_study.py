@@ -323,9 +323,13 @@ def test_labels_of_many_sizes_are_short_and_differ():
         ({"replicates": 0}, "replicates=0; need a whole number of at least one"),
         ({"replicates": 2.5}, "replicates=2.5; need a whole number"),
         ({"replicates": True}, "replicates=True; need a whole number"),
-        ({"sizes": ()}, r"sizes=\(\); need whole numbers"),
-        ({"sizes": 100}, "sizes=100; need whole numbers"),
-        ({"sizes": (100, 0)}, r"sizes=\(100, 0\); need whole numbers"),
+        ({"sizes": ()}, r"sizes=\(\); need different whole numbers"),
+        ({"sizes": 100}, "sizes=100; need different whole numbers"),
+        ({"sizes": (100, 0)}, r"sizes=\(100, 0\); need different whole numbers"),
+        ({"sizes": (100, 1)}, r"sizes=\(100, 1\); need different whole numbers of at least two"),
+        ({"sizes": (100, 100)}, r"sizes=\(100, 100\); need different whole numbers"),
+        ({"seed": -1}, "seed=-1; need a whole number that is not negative"),
+        ({"seed": True}, "seed=True; need a whole number"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(overrides, message):

@@ -1,5 +1,6 @@
 """Estimators, one per file, with their starts, boxes and certificates."""
 
+from moetheory.estimators._base import ALGORITHM as ALGORITHM
 from moetheory.estimators._base import AbstractEstimator as AbstractEstimator
 from moetheory.estimators.accelerated_em import AcceleratedEM as AcceleratedEM
 from moetheory.estimators.box import ParameterBox as ParameterBox

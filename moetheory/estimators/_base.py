@@ -6,13 +6,12 @@ import abc
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar
 
 import numpy as np
-from scipy.linalg import block_diag
-from scipy.optimize import linear_sum_assignment
 
+from moetheory._integers import is_integer
 from moetheory.estimators import lanes
 from moetheory.estimators.box import ParameterBox
 from moetheory.estimators.fit import AGREEMENT, UNCERTIFIED, Certificate, Fit, judge
@@ -21,6 +20,7 @@ from moetheory.estimators.layout import Layout, Model
 from moetheory.estimators.likelihood import Expansion
 from moetheory.estimators.starts import StartRule
 from moetheory.estimators.trust_region import Box, free_coordinates, relative_gradient
+from moetheory.mixing_measure import atom_table, matched_distance
 from moetheory.models import SOFTMAX_LINEAR, Family
 from moetheory.sampling import Sample
 
@@ -138,7 +138,7 @@ class AbstractEstimator(abc.ABC):
 
 def check_stop(tolerance: float, max_steps: int) -> None:
     """Raise for a stopping rule that makes no sense."""
-    if not (isinstance(tolerance, Real) and isinstance(max_steps, Integral) and tolerance >= 0 and max_steps >= 0):
+    if not (isinstance(tolerance, Real) and tolerance >= 0 and is_integer(max_steps, 0)):
         raise ValueError(f"tolerance={tolerance!r}, max_steps={max_steps!r}; need tolerance >= 0 and a whole number >= 0.")
 
 
@@ -193,23 +193,12 @@ def _spread(layout: Layout, points: np.ndarray, reference: np.ndarray) -> float:
     points = points[(points != reference).any(axis=1)]
     if not len(points):
         return 0.0
-    centre = _atoms(layout, reference)
-    distances = []
-    for point in points:
-        squares = ((_atoms(layout, point)[:, None] - centre) ** 2).sum(axis=-1)
-        distances.append(np.sqrt(squares[linear_sum_assignment(squares)].sum()))
-    return float(max(distances) / (1 + np.linalg.norm(centre)))
-
-
-def _atoms(layout: Layout, point: np.ndarray) -> np.ndarray:
-    """Masses and parameters of all atoms under the canonical translation, one row per atom, shared atoms apart."""
-    measure = layout.unpack(point).mixing_measure().canonical()
-    tables = [np.column_stack([one.mass, *one.atoms.values()]) for one in (measure, measure.shared) if one]
-    return block_diag(*tables)
+    centre, *ends = (atom_table(layout.unpack(point).mixing_measure()) for point in (reference, *points))
+    return max(matched_distance(end, centre) for end in ends) / (1 + float(np.linalg.norm(centre)))
 
 
 def _check(samples: Sequence[Sample], num_experts: int, generators, starts, truth, family: Family) -> None:
-    if isinstance(num_experts, bool) or not isinstance(num_experts, Integral) or num_experts < 1:
+    if not is_integer(num_experts, 1):
         raise ValueError(f"num_experts={num_experts!r}; need an integer of at least one expert.")
     if not samples or len(generators) != len(samples):
         raise ValueError(f"got {len(samples)} samples and {len(generators)} generators; need one generator per sample.")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass
-from numbers import Integral
 
+from moetheory._integers import is_integer
 from moetheory.estimators import lanes
 from moetheory.estimators._base import AbstractEstimator, check_stop
 
@@ -26,7 +26,7 @@ class AbstractEM(AbstractEstimator):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_stop(self.tolerance, self.max_steps)
-        if not (isinstance(self.gate_steps, Integral) and self.gate_steps >= 1):
+        if not is_integer(self.gate_steps, 1):
             raise ValueError(f"gate_steps={self.gate_steps!r}; need an integer of at least 1.")
 
     def run_lanes(self, layout, buffer, sample_of_lane, points, em_first, box):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import abc
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 from typing import ClassVar
 
+from moetheory._integers import is_integer
 from moetheory.estimators import lanes, newton
 from moetheory.estimators._base import AbstractEstimator, check_stop
 
@@ -24,7 +24,7 @@ class AbstractNewton(AbstractEstimator):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_stop(self.tolerance, self.max_steps)
-        if self.parts_from is not None and not (isinstance(self.parts_from, Integral) and self.parts_from >= 1):
+        if self.parts_from is not None and not is_integer(self.parts_from, 1):
             problem = f"parts_from={self.parts_from!r}; need a number of rows of at least 1, or None for {newton.PILOT:,}."
             raise ValueError(problem)
 

@@ -11,12 +11,13 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar, final
 
 import equinox as eqx
 import numpy as np
 
+from moetheory._integers import is_integer
 from moetheory._parts import SLOPE, Kind
 from moetheory.estimators.layout import Layout, Model
 from moetheory.estimators.predictors import linear_predictors
@@ -38,7 +39,7 @@ class StartRule(abc.ABC):
 
     def __post_init__(self) -> None:
         count, distances = getattr(self, "count", 1), [getattr(self, name, 0.0) for name in ("radius", "distance")]
-        if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
+        if not is_integer(count, 1):
             raise ValueError(f"{self}: count={count!r}; need an integer of at least one start.")
         if not all(isinstance(distance, Real) and 0 <= distance < np.inf for distance in distances):
             raise ValueError(f"{self}: need a finite radius or distance that is not negative.")

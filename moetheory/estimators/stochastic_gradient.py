@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import ClassVar, final
 
+from moetheory._integers import is_integer
 from moetheory.estimators import lanes
 from moetheory.estimators._base import AbstractEstimator
 from moetheory.estimators.box import ParameterBox
@@ -19,7 +20,8 @@ from moetheory.estimators.starts import NearTruth
 class StochasticGradient(AbstractEstimator):
     r"""Least squares by a fixed number of passes of stochastic gradient steps: a protocol, not an estimator with a certificate.
 
-    Every step moves by :math:`-\lambda \nabla \frac{1}{2b} \sum (y - f_\theta(x))^2` over the next b rows, in their order.
+    Every step moves by :math:`-\lambda \nabla \frac{1}{2b} \sum (y - f_\theta(x))^2` over the next b rows, in the order of the
+    buffer: every sixteenth row of the sample, then those after them.
     Where the passes end the gradient is not zero: unless it happens to vanish the status is ``not_stationary``.
 
     Parameters
@@ -53,7 +55,7 @@ class StochasticGradient(AbstractEstimator):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole = all(isinstance(number, Integral) and number >= 1 for number in (self.epochs, self.batch))
+        whole = is_integer(self.epochs, 1) and is_integer(self.batch, 1)
         if not (whole and isinstance(self.learning_rate, Real) and 0 < self.learning_rate < math.inf):
             given = f"epochs={self.epochs!r}, learning_rate={self.learning_rate!r}, batch={self.batch!r}"
             raise ValueError(f"{given}; need whole numbers of passes and of rows per step, at least one, and a positive rate.")

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import numpy as np
-from scipy.linalg import block_diag
-from scipy.optimize import linear_sum_assignment
 
 from moetheory._parts import SLOPE
 from moetheory.estimators.box import ParameterBox
@@ -18,6 +16,7 @@ from moetheory.estimators.trust_region import Box
 from moetheory.gating import AbstractGate
 from moetheory.identifiability.population import ZERO, Minimum, Problem, divergence, fitted_layout, input_nodes, quadrature
 from moetheory.losses.distances import Tabulated, density_distances
+from moetheory.mixing_measure import atom_table, matched_distance
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw, draw, weights_and_means
 from moetheory.status import Status
@@ -273,7 +272,7 @@ def _different(problem: Problem, ends: list[Minimum]) -> list[tuple[Minimum, int
         raise ValueError("no start has a finite divergence: check the scale of the truth and the box.")
     groups: list[list] = []
     for end in sorted(ends, key=lambda end: end.value):
-        atoms = _atoms(problem.model(end.point))
+        atoms = atom_table(problem.model(end.point).mixing_measure())
         known = next((group for group in groups if _same(atoms, group[1])), None)
         if known is None:
             groups.append([end, atoms, 1])
@@ -282,15 +281,9 @@ def _different(problem: Problem, ends: list[Minimum]) -> list[tuple[Minimum, int
     return [(end, count) for end, _, count in groups]
 
 
-def _atoms(model: MixtureOfExperts) -> np.ndarray:
-    """Masses and parameters under the canonical translation, one row per atom, shared atoms apart."""
-    measure = model.mixing_measure().canonical()
-    return block_diag(*(np.column_stack([one.mass, *one.atoms.values()]) for one in (measure, measure.shared) if one))
-
-
 def _same(atoms: np.ndarray, others: np.ndarray) -> bool:
-    squares = ((atoms[:, None] - others) ** 2).sum(axis=-1)
-    return np.sqrt(squares[linear_sum_assignment(squares)].sum()) < SAME * (1 + np.linalg.norm(others))
+    """Whether two tables list the same atoms, in any order."""
+    return matched_distance(atoms, others) < SAME * (1 + np.linalg.norm(others))
 
 
 def _separation(model: MixtureOfExperts) -> float:

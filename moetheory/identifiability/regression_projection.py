@@ -15,6 +15,7 @@ from moetheory.estimators.box import ParameterBox
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.starts import NearTruth, RandomStarts, Splits, StartRule
 from moetheory.losses.quadrature import gauss_legendre_nodes
+from moetheory.mixing_measure import atom_table, matched_distance
 from moetheory.regression import RegressionMixture
 from moetheory.sampling import InputLaw, draw, regression_values
 
@@ -130,13 +131,14 @@ def project_regression(
     ends = sorted((minimise(start) for start in points), key=lambda end: end.cost)
     distances = [float(np.sqrt(2 * end.cost)) for end in ends]
     best = [end.x for end, value in zip(ends, distances, strict=True) if value <= (1 + TIE) * distances[0] + ZERO]
+    first, *others = (atom_table(layout.unpack(vector).mixing_measure()) for vector in best)
     names = np.array(layout.names())
     return RegressionProjection(
         model=layout.unpack(best[0]),
         distance=distances[0],
         active_bounds=tuple(names[ends[0].active_mask != 0].tolist()),
         distances=tuple(distances),
-        unique=all(_same(layout, best[0], other) for other in best[1:]),
+        unique=all(matched_distance(first, other) < SAME * (1 + np.linalg.norm(first)) for other in others),
     )
 
 
@@ -147,13 +149,6 @@ def _points(truth: RegressionMixture, inputs: InputLaw, layout: Layout, starts: 
     if not len(points):
         raise ValueError(f"starts={starts} propose no point; use several rules, such as the default ones.")
     return points
-
-
-def _same(layout: Layout, one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two vectors list the same atoms, in any order."""
-    tables = [np.column_stack(list(layout.unpack(vector).mixing_measure().canonical().atoms.values())) for vector in (one, other)]
-    gaps = np.linalg.norm(tables[0][:, None] - tables[1], axis=2).min(axis=1)
-    return bool(gaps.max() < SAME * (1 + np.abs(tables[0]).max()))
 
 
 @partial(jax.jit, static_argnums=0)

@@ -9,6 +9,9 @@ from moetheory.losses.exponents import Power, constant
 from moetheory.losses.voronoi import cell_mass, expert_blocks
 from moetheory.mixing_measure import MixingMeasure
 
+GATE = "cosine"
+"""The gate whose mixing measures the loss compares."""
+
 
 def loss(estimate: MixingMeasure, truth: MixingMeasure, *, r: float = 2.0, active: int | None = None) -> float:
     r"""Loss CO-L1,r: one power in all cells, the largest sum over K of the true atoms.

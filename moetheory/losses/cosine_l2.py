@@ -5,6 +5,9 @@ from __future__ import annotations
 from moetheory.losses import cosine_l1
 from moetheory.mixing_measure import MixingMeasure
 
+GATE = "cosine"
+"""The gate whose mixing measures the loss compares."""
+
 
 def loss(estimate: MixingMeasure, truth: MixingMeasure, *, active: int | None = None) -> float:
     r"""Loss CO-L2: first powers in all cells.

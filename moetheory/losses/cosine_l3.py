@@ -6,6 +6,9 @@ from moetheory.losses.cosine_l1 import largest_sum
 from moetheory.losses.exponents import two
 from moetheory.mixing_measure import MixingMeasure
 
+GATE = "cosine"
+"""The gate whose mixing measures the loss compares."""
+
 
 def loss(estimate: MixingMeasure, truth: MixingMeasure, *, active: int | None = None) -> float:
     r"""Loss CO-L3: first powers in cells of one atom, squares in larger ones.

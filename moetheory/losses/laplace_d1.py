@@ -11,6 +11,9 @@ from moetheory.losses.exponents import Power
 from moetheory.losses.voronoi import cell_mass, cells
 from moetheory.mixing_measure import MixingMeasure
 
+GATE = "laplace"
+"""The gate whose mixing measures the loss compares."""
+
 BLOCKS = ("beta_1", "eta_1", "eta_0", "nu")
 
 

@@ -6,6 +6,9 @@ from moetheory.losses.exponents import half_slow, slow
 from moetheory.losses.laplace_d1 import weighted_sum
 from moetheory.mixing_measure import MixingMeasure
 
+GATE = "laplace"
+"""The gate whose mixing measures the loss compares."""
+
 
 def loss(estimate: MixingMeasure, truth: MixingMeasure) -> float:
     r"""Loss LA-D2: powers by block and cell size.

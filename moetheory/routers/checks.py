@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
 from numpy.typing import ArrayLike
+
+from moetheory._integers import is_integer
 
 MOST_EXPERTS = 2**31
 """Indices from here on are no experts."""
@@ -56,7 +56,7 @@ def checked_probabilities(probabilities: ArrayLike) -> np.ndarray:
 
 def checked_chosen(chosen: ArrayLike, num_experts: int = MOST_EXPERTS) -> np.ndarray:
     """Expert indices of shape (..., N, k): integers in 0..num_experts-1, distinct for each token, as int64."""
-    if isinstance(num_experts, bool) or not isinstance(num_experts, Integral) or not 1 <= num_experts <= MOST_EXPERTS:
+    if not is_integer(num_experts, 1, MOST_EXPERTS):
         raise ValueError(f"num_experts={num_experts!r}: need the number of all experts, an integer of at least 1.")
     checked = plain_array(chosen, "chosen")
     if checked.ndim < 2 or checked.size == 0:

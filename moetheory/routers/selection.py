@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moetheory._integers import is_integer
 from moetheory.routers.checks import checked_scores
 
 
@@ -89,6 +88,6 @@ def margin(scores: ArrayLike, k: int) -> np.ndarray:
 
 
 def _checked_k(k: int, largest: int, num_experts: int) -> int:
-    if not (isinstance(k, Integral) and 1 <= k <= largest):
+    if not is_integer(k, 1, largest):
         raise ValueError(f"k={k} but there are {num_experts} experts: need 1 <= k <= {largest}, an integer; choose another k.")
     return int(k)

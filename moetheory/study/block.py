@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -100,8 +100,9 @@ class Block:
 
     @property
     def cost(self) -> float:
-        """Cost of the block; measuring alone counts as much as a tiny fit."""
-        each = FIXED_COST if self.stored else self.cell.replicate_cost
+        """Cost of the block; measuring alone counts as much as a tiny fit, and a sample where it needs one."""
+        drawn = self.cell.size if set(self.quantities) & set(quantities.FROM_SAMPLE) else 0
+        each = FIXED_COST + drawn if self.stored else self.cell.replicate_cost
         return BLOCK_COST + each * len(self.replicates)
 
     @property
@@ -161,7 +162,7 @@ def run_block(block: Block) -> BlockRows:
         layout = cell.layout
         models = [layout.unpack(np.array(vector)) if np.isfinite(vector).all() else None for vector in block.stored]
         needed = set(block.quantities) & set(quantities.FROM_SAMPLE)
-        samples = [sample_of(cell, replicate) if needed else None for replicate in block.replicates]
+        samples = (sample_of(cell, replicate) if needed else None for replicate in block.replicates)
         return BlockRows(block, [], _measure_rows(block, models, samples))
     begin = time.perf_counter()
     samples = [sample_of(cell, replicate) for replicate in block.replicates]
@@ -195,7 +196,7 @@ def fit_columns(cell: Cell, of_truth: float, fit: Fit) -> dict[str, Any]:
     }
 
 
-def _measure_rows(block: Block, models: Sequence[Model | None], samples: Sequence[Sample | None]) -> list[dict[str, Any]]:
+def _measure_rows(block: Block, models: Iterable[Model | None], samples: Iterable[Sample | None]) -> list[dict[str, Any]]:
     cell, rows = block.cell, []
     for replicate, model, sample in zip(block.replicates, models, samples, strict=True):
         values = dict.fromkeys(block.quantities, np.nan)

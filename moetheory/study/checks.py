@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any, ClassVar, final
 
 import numpy as np
 
+from moetheory._integers import is_integer
 from moetheory.identifiability.fisher import layout_of
 from moetheory.rates import predicted_interval
 from moetheory.rates.slope import LOCATIONS
@@ -181,7 +181,7 @@ class ChiSquared(Check):
     kind: ClassVar[str] = "distribution"
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.degrees, Integral) and self.degrees >= 1 and 0 < self.significance < 1):
+        if not (is_integer(self.degrees, 1) and 0 < self.significance < 1):
             given = f"degrees={self.degrees}, significance={self.significance}"
             raise ValueError(
                 f"law of {self.quantity}: {given}; need an integer of degrees >= 1 and a significance between 0 and 1."

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
+from moetheory._integers import is_integer
 from moetheory.study.checks import Check, Evidence, Gap, Recovery
 from moetheory.study.identity import content_id, fit_id
 from moetheory.study.nesting import holds
@@ -189,11 +189,6 @@ class Simulation:
                     f"simulation {self.title!r} compares numbers of experts; not all coordinates of the {one.num_experts} experts"
                     f" of claim {one.name!r} ({family}) count: use softmax gates with linear experts, or moetheory.select_number."
                 )
-
-
-def is_integer(value: Any, least: int) -> bool:
-    """Whether a value is an integer of at least so much; True is none."""
-    return isinstance(value, Integral) and not isinstance(value, bool) and value >= least
 
 
 def log_spaced(low: float, high: float, count: int) -> tuple[int, ...]:

@@ -19,7 +19,7 @@ def holds(family: Family, num_experts: int, box: ParameterBox, truth: Model) -> 
     true, gate = truth.family, truth.gate
     splits = "intercept" in gate.invariant_shifts and "intercept" in gate.present() and gate.top_k is None
     kinds = (family.gate, family.expert, family.shared) == (true.gate, true.expert, true.shared)
-    nested = kinds and family.constraint is None and family.num_shared >= true.num_shared
+    nested = kinds and family.regression == true.regression and family.constraint is None and family.num_shared >= true.num_shared
     atoms = num_experts == truth.num_experts or (splits and num_experts > truth.num_experts)
     layout = layout_of(truth)
     limits, point = box.bounds(layout), layout.pack(truth)

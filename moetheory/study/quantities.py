@@ -44,21 +44,17 @@ FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood", "smallest_eigenvalue")
 """Read from the table of fits; nothing to measure."""
 FROM_SAMPLE = ("classification_entropy", "dendrogram_choice")
 """Measured on the sample itself: entropy of the responsibilities per row, and the dendrogram's number of experts."""
-OF_SOFTMAX_GATES = ("softmax_d1", "softmax_d2", "softmax_published_code", "deepseek_d1", "deepseek_d2", "deepseek_d5")
-"""Losses with an infimum over translations of gate slopes too, or of a fit that is pinned there."""
 _GROUP = r"\.(split|single|size[23]|(atom|split)[1-9]\d*)"
 _OF_FAMILY = re.compile(
-    rf"(e2|ep|max|bary)\.(beta_[01]|beta_direction|c|Gamma|log_T|eta_[012b]|nu|kappa_[012b]|tau){_GROUP}"
-    rf"|({SHARED}_)?(mass|function){_GROUP}"
-    r"|efficiency\.(beta_[01]|c|log_Gamma|eta_[012b]|kappa_[012b]|nu|tau|log_omega)\[\d+(,\d+)?\]"
-    r"|efficiency\.log_T"
+    rf"(e2|ep|max|bary)\.\w+{_GROUP}|({SHARED}_)?(mass|function){_GROUP}|efficiency\.\w+(\[\d+(,\d+)?\])?"
 )
 
 
 def check_quantity(quantity: str, truth: Model) -> None:
     """Raise for a quantity that nobody can measure, or that models like this truth do not have."""
     _check_name(quantity)
-    if quantity in OF_SOFTMAX_GATES and "beta_1" not in truth.mixing_measure().translations:
+    softmax = quantity in losses.names() and losses.gate_of(quantity) == "softmax"
+    if softmax and "beta_1" not in truth.mixing_measure().translations:
         rule = f"an infimum over translations of gate slopes, which change {truth.family}"
         raise ValueError(f"quantity {quantity!r} has {rule}; choose a loss of its own gate.")
     kind, _, rest = quantity.partition(".")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from numbers import Integral
 from typing import final
 
 import numpy as np
 
+from moetheory._integers import is_integer
 from moetheory.estimators import AbstractEstimator
 from moetheory.estimators.starts import StartRule
 from moetheory.models import Family, MixtureOfExperts
@@ -64,7 +64,7 @@ def models_along_fit(
     """
     if not hasattr(estimator, "max_steps"):
         raise ValueError(f"estimator={estimator}: it has no max_steps to stop it by; use EM, for instance.")
-    wrong = [limit for limit in steps if isinstance(limit, bool) or not isinstance(limit, Integral) or limit < 0]
+    wrong = [limit for limit in steps if not is_integer(limit, 0)]
     if wrong:
         raise ValueError(f"steps contains {wrong[0]!r}: need integers of at least 0; 0 is the start itself.")
     at_once = estimator.on_all_rows(sample.size) or estimator
@@ -149,5 +149,5 @@ def _check(models: Sequence[MixtureOfExperts], x: np.ndarray, chosen: int) -> No
         finite = "" if np.isfinite(x).all() else " and is not finite"
         raise ValueError(f"x has shape {x.shape}{finite}: need finite inputs (n, d), n at least 1 and d = {sorted(dimensions)}.")
     largest = min(model.gate.top_k or model.num_experts for model in models)
-    if not (isinstance(chosen, Integral) and 1 <= chosen <= largest):
+    if not is_integer(chosen, 1, largest):
         raise ValueError(f"chosen={chosen!r}: need an integer from 1 to {largest}, the experts that can be active at an input.")

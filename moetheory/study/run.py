@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from moetheory.estimators._base import ALGORITHM
+from moetheory._integers import is_integer
+from moetheory.estimators import ALGORITHM
 from moetheory.study.block import MOST_REPLICATES, PROGRAM_COST, Block, BlockRows, Cell, capacity
-from moetheory.study.claims import PRESETS, Claim, Simulation, is_integer
+from moetheory.study.claims import PRESETS, Claim, Simulation
 from moetheory.study.describe import describe
 from moetheory.study.documents import claim_document, setting_label, simulation_document
 from moetheory.study.manifest import document_name as run_name
@@ -51,9 +52,11 @@ class Settings:
     def __post_init__(self) -> None:
         if self.preset not in PRESETS:
             raise ValueError(f"preset={self.preset!r}; choose one of {list(PRESETS)}.")
-        sizes = isinstance(self.sizes, tuple | list) and self.sizes and all(is_integer(size, 1) for size in self.sizes)
-        if self.sizes is not None and not sizes:
-            raise ValueError(f"sizes={self.sizes!r}; need whole numbers of at least one, such as (100, 1000), or None.")
+        listed = isinstance(self.sizes, tuple | list) and self.sizes and all(is_integer(size, 2) for size in self.sizes)
+        if self.sizes is not None and not (listed and len(set(self.sizes)) == len(self.sizes)):
+            raise ValueError(f"sizes={self.sizes!r}; need different whole numbers of at least two, such as (100, 1000), or None.")
+        if not is_integer(self.seed, 0):
+            raise ValueError(f"seed={self.seed!r}; need a whole number that is not negative.")
         if self.replicates is not None and not is_integer(self.replicates, 1):
             raise ValueError(f"replicates={self.replicates!r}; need a whole number of at least one, or None for the preset's.")
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from moetheory.status import Status
 from moetheory.study.certified import status_of_both
 
 KEYS = ["data_id", "seed", "n", "replicate"]
@@ -24,8 +25,7 @@ def recovered(check: Mapping[str, Any], own: pd.DataFrame, fits: pd.DataFrame, m
         chosen = _measured(measures, fit_id, CHOICE).set_index(KEYS)["value"]
     else:
         scores = {number: _scores(check["quantity"], fit_id, fits, measures) for fit_id, number in check["compared"].items()}
-        table = pd.DataFrame(scores).dropna()
-        chosen = table.idxmin(axis=1) if len(table) else pd.Series(dtype=float)
+        chosen = _best(pd.DataFrame(scores).dropna(), check["compared"], fits)
     rows = own.set_index(KEYS).index
     chosen = chosen[chosen.index.isin(rows)]
     if not len(chosen):
@@ -36,6 +36,15 @@ def recovered(check: Mapping[str, Any], own: pd.DataFrame, fits: pd.DataFrame, m
         status = status_of_both(status, compared)
     value = (chosen == check["true_number"]).astype(float)
     return pd.DataFrame({"value": value, "status": status}).reset_index()[["n", "replicate", "value", "status"]]
+
+
+def _best(scores: pd.DataFrame, compared: Mapping[str, int], fits: pd.DataFrame) -> pd.Series:
+    """Number with the smallest score; as `select_number` does, none whose variance is on the floor if another has it not."""
+    if not len(scores):
+        return pd.Series(dtype=float)
+    statuses = {number: fits[fits["fit_id"] == fit_id].set_index(KEYS)["status"] for fit_id, number in compared.items()}
+    degenerate = pd.DataFrame(statuses).reindex(scores.index)[scores.columns] == Status.DEGENERATE_VARIANCE
+    return scores.mask(degenerate & ~degenerate.all(axis=1).to_numpy()[:, None]).idxmin(axis=1)
 
 
 def _scores(criterion: str, fit_id: str, fits: pd.DataFrame, measures: pd.DataFrame) -> pd.Series:

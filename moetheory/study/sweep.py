@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from moetheory._integers import is_integer
 from moetheory.estimators import (
     AbstractEstimator,
     ExpectationMaximisation,
@@ -65,7 +65,7 @@ def standard_truth(
     3
     """
     reals = {"noise": noise, "separation": separation, "gate_scale": gate_scale}
-    counted = all(isinstance(count, Integral) and count >= 1 for count in (k_true, d))
+    counted = is_integer(k_true, 1) and is_integer(d, 1)
     if not (counted and noise > 0 and separation > 0 and gate_scale >= 0 and np.isfinite(list(reals.values())).all()):
         raise ValueError(
             f"k_true={k_true}, d={d}, {reals}; need positive integers k_true and d, noise > 0, separation > 0,"
@@ -143,7 +143,7 @@ def sweep(
     combinations = _combinations(factors)
     if isinstance(quantities, str) or not quantities:
         raise ValueError(f"quantities={quantities!r}; give a tuple of names such as ('softmax_d1',).")
-    if not isinstance(replicates, Integral) or replicates < 1:
+    if not is_integer(replicates, 1):
         raise ValueError(f"replicates={replicates!r}; need an integer of at least one.")
     cells = [_cell(combination, truth, inputs, seed) for combination in combinations]
     for quantity in quantities:
@@ -172,7 +172,7 @@ def _combinations(factors) -> list[dict[str, Any]]:
         listed = [dict(zip(factors, values, strict=True)) for values in itertools.product(*factors.values())]
     else:
         listed = [dict(combination) for combination in factors]
-    if not listed or not all(isinstance(one.get("n"), Integral) and one["n"] > 0 for one in listed):
+    if not listed or not all(is_integer(one.get("n"), 1) for one in listed):
         raise ValueError(f"factors={factors}; every combination needs a sample size 'n', a positive integer.")
     taken = set().union(*listed) & set(RESERVED)
     if taken:
@@ -189,7 +189,7 @@ def _cell(combination: Mapping[str, Any], make_truth, inputs: InputLaw | None, s
     law = inputs or Uniform(low=(-1.0,) * truth.dimension, high=(1.0,) * truth.dimension)
     estimator = _estimator(combination.get("estimator", "mle"), combination.get("start"))
     fitted = combination.get("k", truth.num_experts)
-    if not isinstance(fitted, Integral) or fitted < 1:
+    if not is_integer(fitted, 1):
         raise ValueError(f"k={fitted}; need a positive integer, the number of fitted atoms.")
     return Cell(truth, law, int(combination["n"]), int(fitted), estimator, seed)
 

@@ -14,7 +14,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,8 @@ import joblib
 from joblib.externals.loky import get_reusable_executor
 
 from moetheory._config import single_threaded_workers
-from moetheory.estimators._base import ALGORITHM
+from moetheory._integers import is_integer
+from moetheory.estimators import ALGORITHM
 from moetheory.study.block import Block, BlockRows, run_block
 from moetheory.study.simulation_modules import Sources, mentioned, prepare
 
@@ -81,7 +81,7 @@ class Workers:
     scheduler: str | None = None
 
     def __post_init__(self) -> None:
-        if self.jobs is not None and not (isinstance(self.jobs, Integral) and self.jobs >= 1):
+        if self.jobs is not None and not is_integer(self.jobs, 1):
             raise WorkersError(f"jobs={self.jobs!r}; need a number of processes of at least 1, or None for one per core.")
         if self.backend not in BACKENDS:
             raise WorkersError(f"backend={self.backend!r}; choose one of {list(BACKENDS)}.")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from moetheory._integers import is_integer
 
 LONG = 24
 """Arrays of more numbers are shown by their ends."""
@@ -38,6 +39,6 @@ def checked_inputs(x: ArrayLike) -> np.ndarray:
 
 def checked_count(name: str, value: Any, least: int = 1) -> int:
     """A whole number that is not less than ``least``."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+    if not is_integer(value, least):
         raise ValueError(f"{name}={value!r}; need a whole number, at least {least}.")
     return int(value)
