@@ -34,13 +34,13 @@ def blocks(exponents, kind, cells, label, fading=0.0):
         Rate(
             f"{kind}.{block}.{cells}",
             f"{WORDS[block]}, {label}",
-            (exponent, max(exponent, fading)),
-            rivals=tuple(rival for rival in (0.125, 0.25, 0.5) if not exponent <= rival <= max(exponent, fading)),
+            (low, max(high, fading)),
+            rivals=tuple(rival for rival in (0.0, 0.5) if not low <= rival <= max(high, fading)),
             upper_bound=False,
             location="median",
             half_width=0.05,
         )
-        for block, exponent in exponents.items()
+        for block, (low, high) in exponents.items()
     )
 
 
@@ -62,8 +62,12 @@ def claim(name, title, truth, loss, exponents, statement, cells="split", sizes=S
     )
 
 
-FAST = {"eta_1": 0.25, "eta_0": 0.25, "nu": 0.25}
-SLOW = {"eta_1": 0.25, "eta_0": 0.125, "nu": 0.25}
+QUARTER = (0.25, 0.25)
+FAST = dict.fromkeys(("eta_1", "eta_0", "nu"), QUARTER)
+SLOW = {"eta_1": (0.25, 0.375), "eta_0": (0.125, 0.25), "nu": QUARTER}
+"""Intercepts apart like n^(-1/8) go with expert slopes like n^(-3/8), those like n^(-1/4) with n^(-1/4)."""
+KINKED = {**FAST, "eta_1": (0.25, 1 / 3), "eta_0": (0.25, 1 / 3)}
+"""Moving the kink of an absolute value costs more than tilting about it."""
 FADING = (
     "Of pairs that both keep mass, that is; where the lighter atom fades like n^(-1/2) its own errors stay, and errors weighted"
     " by mass fall like n^(-1/4) in every block."
@@ -81,9 +85,9 @@ SIMULATION = Simulation(
             "Softmax gate, linear experts",
             SOFTMAX,
             "softmax_d2",
-            {"beta_1": 0.25, **SLOW},
-            "In a cell of two atoms that keep mass the expert intercept converges like n^(-1/8), every other block like"
-            " n^(-1/4).",
+            {"beta_1": QUARTER, **SLOW},
+            "In a cell of two atoms that keep mass gate slope and variance converge like n^(-1/4); the expert intercepts like"
+            " n^(-1/8) where they take the slow direction, expert slopes then like n^(-3/8), else both like n^(-1/4).",
             sizes=LARGE,
         ),
         claim(
@@ -100,7 +104,7 @@ SIMULATION = Simulation(
             "Competition, absolute response, first atom split",
             competition("abs"),
             "competition_d",
-            FAST,
+            KINKED,
             f"{EVERY_BLOCK} Judged where the first atom is split, whose mean changes sign inside the inputs.",
             cells="split1",
         ),
@@ -127,7 +131,7 @@ SIMULATION = Simulation(
             "Competition, softplus response, tanh experts",
             competition("softplus", expert=TANH),
             "competition_d",
-            {"eta_1": 0.25, "eta_2": 0.25, "nu": 0.25},
+            dict.fromkeys(("eta_1", "eta_2", "nu"), QUARTER),
             "With bias-free tanh experts every block of a cell of two atoms converges like n^(-1/4).",
             sizes=LARGE,
         ),
@@ -136,7 +140,7 @@ SIMULATION = Simulation(
             "Softmax gate, tanh experts",
             SOFTMAX_TANH,
             "deepseek_d1",
-            {"beta_1": 0.25, "eta_1": 0.25, "eta_2": 0.25, "nu": 0.25},
+            dict.fromkeys(("beta_1", "eta_1", "eta_2", "nu"), QUARTER),
             "With bias-free tanh experts every block of a cell of two atoms converges like n^(-1/4) behind a softmax gate too.",
             sizes=LARGE,
         ),

@@ -132,7 +132,7 @@ PERTURBED_OVER = replace(
     checks=(
         Rate("cosine_l3", "CO-L3", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06),
         DISTANCE,
-        *(block(name, "split", 0.25, 0.5) for name in ("beta_1", "eta_1", "eta_b")),
+        *(block(name, "split", 0.25, 0.0) for name in ("beta_1", "eta_1", "eta_b")),
         *(block(name, "single", 0.5, 0.25) for name in ("beta_1", "eta_1", "eta_b")),
     ),
 )
@@ -149,7 +149,7 @@ PLAIN_OVER = replace(
         floor("cosine_l3", "CO-L3"),
         floor("e2.beta_1.split", "gate slope, split cell"),
         DISTANCE,
-        block("beta_direction", "split", 0.25, 0.5),
+        block("beta_direction", "split", 0.25, 0.0),
     ),
 )
 

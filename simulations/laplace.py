@@ -98,7 +98,7 @@ OVER = replace(
     checks=(
         composite("laplace_d2"),
         DENSITY,
-        *(block(name, "split", exponent, 0.5) for name, exponent in BOUNDS.items()),
+        *(block(name, "split", exponent, 0.0) for name, exponent in BOUNDS.items()),
         *(block(name, "single", 0.5, 0.25) for name in WORDS),
     ),
 )

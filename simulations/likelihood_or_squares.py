@@ -79,8 +79,8 @@ LIKELIHOOD_LINEAR = replace(
     replicates={"quick": 3, "standard": 24, "paper": 200},
     checks=(
         Rate("hellinger", "Hellinger distance", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06),
-        *(block(name, "split", 0.125, 0.5) for name in ("eta_0", "beta_1")),
-        *(block(name, "split", 0.25, 0.5) for name in ("eta_1", "nu")),
+        *(block(name, "split", 0.125, 0.0) for name in ("eta_0", "beta_1")),
+        *(block(name, "split", 0.25, 0.0) for name in ("eta_1", "nu")),
     ),
     deviations="Variance 0.01 of every atom in place of the errors' variance.",
 )
@@ -93,7 +93,7 @@ NETWORK = replace(
     evidence=Evidence.UNCONFIRMED,
     truth=function(NETWORKS),
     estimator=CERTIFIED,
-    checks=(DISTANCE, *(block(name, "split", 0.25, 0.5) for name in ("beta_1", "eta_1", "eta_b"))),
+    checks=(DISTANCE, *(block(name, "split", 0.25, 0.0) for name in ("beta_1", "eta_1", "eta_b"))),
 )
 POLYNOMIAL = replace(
     NETWORK,
@@ -103,7 +103,7 @@ POLYNOMIAL = replace(
     " truth no such slowness need show. The check asks whether the split cell's intercept is slower than n^(-1/8).",
     source=SOURCE,
     truth=function(SQUARES),
-    checks=(DISTANCE, block("eta_0", "split", 0.125, 0.5), block("beta_1", "split", 0.125, 0.5)),
+    checks=(DISTANCE, block("eta_0", "split", 0.125, 0.0), block("beta_1", "split", 0.125, 0.0)),
 )
 
 SIMULATION = Simulation(

@@ -15,7 +15,7 @@ from moetheory.published.arxiv_2505_10860 import (
     PUBLISHED_EM,
     PUBLISHED_MLE,
 )
-from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
+from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, floor, log_spaced
 
 PAPER = "2505.10860"
 PRINTED = {
@@ -32,7 +32,7 @@ def composite(loss, label, **options):
     return Rate(loss, label, (0.5, 0.5), rivals=(0.25,), log_power=0.5, half_width=0.06, **options)
 
 
-def block(quantity, label, exponent, rival=0.5):
+def block(quantity, label, exponent, rival=0.0):
     return Rate(quantity, label, (exponent, exponent), (rival,), location="median", half_width=0.05)
 
 
@@ -135,7 +135,7 @@ REFITTED = replace(
     checks=(
         Fibre("hellinger", "Hellinger distance of the turned copy", TURNED, "the refit", 0.0, 1e-7),
         Fibre("deepseek_d3", "DS-D3 of the turned copy", TURNED, "the refit", 1.0, 10.0),
-        Rate("deepseek_d3", "DS-D3: its mean keeps away from zero", (0.0, 0.1), (0.5,), upper_bound=False, half_width=0.06),
+        floor("deepseek_d3", "DS-D3"),
     ),
     deviations="A copy of the slope-zero expert turns the other way: numerators a and sigma(-l') for it, sigma(l') for the"
     " other, with l' = l + log((1 + a) / a). The refit is computed, the rate simulated.",
@@ -162,7 +162,8 @@ def dense(bound):
         name=f"theorem4_box{bound}",
         title=f"Theorem 4: dense regime, intercepts up to {bound}",
         statement="With gate slopes that are not zero the estimate converges to a projection of the truth on measures of three"
-        " atoms at the rate n^(-1/2), and the density to a misspecified one, at a positive distance from the truth.",
+        " atoms at the rate n^(-1/2), and the density to a misspecified one, at a positive distance from the truth: 2e-5"
+        " or less in total variation here (computed), so that at these sizes it falls like n^(-1/2) (derived).",
         source=f"arXiv {PAPER}, Theorem 4",
         evidence=Evidence.PUBLISHED,
         variant="ours",
@@ -173,8 +174,8 @@ def dense(bound):
         estimator=replace(FEED_FORWARD, box=replace(BOX, gate_intercept=float(bound))),
         checks=(
             Rate("projection.deepseek_d4", "DS-D4 to the projection", (0.5, 0.5), (0.0,), location="median", half_width=0.06),
-            Rate("deepseek_d4", "DS-D4 to the truth", (0.0, 0.0), (0.5,), upper_bound=False, location="median", half_width=0.06),
-            Rate("total_variation", "total variation to the truth: a plateau", (0.0, 0.0), (0.5,), upper_bound=False),
+            floor("deepseek_d4", "DS-D4 to the truth", location="median"),
+            Rate("total_variation", "total variation to the truth, plateau unseen", (0.5, 0.5), (0.25,), log_power=0.5),
             *(block(f"e2.{name}.split", f"error of the {words}, split cell", 0.25) for name, words in SHARED_BLOCKS.items()),
         ),
         deviations="Shared experts GELU, gate (-.5, 1.5), (.5, -1); the target is computed per box by minimising KL(truth ||"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from moetheory.gating import SoftmaxGate
 from moetheory.identifiability.refits import middle_twice
 from moetheory.published.arxiv_2505_10860 import FEED_FORWARD, INPUTS, TOP_K
-from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, log_spaced
+from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, floor, log_spaced
 
 PAPER = "2505.10860"
 SETTING = {
@@ -71,7 +71,7 @@ ENOUGH = replace(
     checks=(
         rate("deepseek_d5", "DS-D5, with infimum", log_power=0.5, half_width=0.06),
         DENSITY,
-        *blocks(0.25, "split", "split cell", 0.5),
+        *blocks(0.25, "split", "split cell", 0.0),
         *blocks(0.5, "single", "cell of one atom", 0.25, ROUTED),
     ),
 )
@@ -82,7 +82,7 @@ TOO_FEW = replace(
     statement="With fewer active experts than the truth needs the density does not converge: a floor.",
     source=f"arXiv {PAPER}, Proposition 6 of appendix F",
     family=family(1),
-    checks=(Rate("hellinger", "Hellinger distance, a floor", (0.0, 0.1), rivals=(0.5,), upper_bound=False, half_width=0.06),),
+    checks=(floor("hellinger", "Hellinger distance"),),
 )
 TWICE = ((0.01, middle_twice(TOP_K, 0.01)), (0.1, middle_twice(TOP_K, 0.1)), (1.0, middle_twice(TOP_K, 1.0)))
 COUNTEREXAMPLE = replace(

@@ -111,7 +111,7 @@ THEOREM2 = ours(
     (
         Rate("sigmoid_d1", "SG-D1", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06),
         DISTANCE,
-        *(block(name, "split", 0.25, 0.5) for name in ("beta_1", "eta_1", "eta_b")),
+        *(block(name, "split", 0.25, 0.0) for name in ("beta_1", "eta_1", "eta_b")),
         *(block(name, "single", 0.5, 0.25) for name in ("beta_1", "eta_1", "eta_b")),
     ),
     source=f"arXiv {PAPER}, Theorem 2",

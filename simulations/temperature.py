@@ -71,7 +71,7 @@ ACTIVATED_OVER = replace(
     replicates={"quick": 3, "standard": 20, "paper": 200},
     checks=(
         DENSITY,
-        *(block(name, "split", exponent, 0.5) for name, exponent in BOUNDS.items()),
+        *(block(name, "split", exponent, 0.0) for name, exponent in BOUNDS.items()),
     ),
 )
 

@@ -17,7 +17,7 @@ from moetheory.study.evaluate import evaluate_claims
 from moetheory.study.store import SCHEMAS
 
 SIZES = (100, 1000, 10_000)
-D1 = Rate("softmax_d1", "D1", exponents=(0.5, 0.5), rivals=(0.25,))
+D1 = Rate("softmax_d1", "D1", exponents=(0.5, 0.5), rivals=(0.25,), log_power=0.0)
 LEVEL = Level("efficiency.nu[1]", "efficiency", low=0.9, high=1.1)
 RATIO = ChiSquared("likelihood_ratio", "likelihood ratio", degrees=8)
 OTHER = MaximumLikelihood((RandomStarts(2),), BOX)

@@ -7,11 +7,13 @@ import pytest
 
 from moetheory import (
     CompetitionGate,
+    LeastSquares,
     LinearExpert,
     MaximumLikelihood,
     MixtureOfExperts,
     NearTruth,
     ParameterBox,
+    RandomStarts,
     SharedExperts,
     SigmoidGate,
     SoftmaxGate,
@@ -65,6 +67,14 @@ def claim(gate, num_experts, shared=None, limit=20.0, fitted_shared=None):
 def test_which_fitted_models_hold_the_truth(one, holds):
     assert one.holds_truth() is holds
     assert one.beyond_copies() is (one.num_experts > 2 and not holds)
+
+
+def test_a_regression_function_does_not_hold_a_density():
+    """Their likelihoods are not of one kind: least squares reports half mean squares."""
+    density = claim(SOFTMAX, 2)
+    regression = replace(density.truth.family, regression=True)
+    function = replace(density, estimator=LeastSquares((RandomStarts(1),)), family=regression)
+    assert density.holds_truth() and not function.holds_truth()
 
 
 def test_settings_of_an_estimator_are_printed_where_they_are_set():
@@ -137,3 +147,14 @@ def test_a_run_names_claims_that_copies_may_not_attain(capsys):
     assert not capsys.readouterr().err
     cli._tell_what_copies_cannot_reach([Simulation("A title.", "a paper", (claim(SOFTMAX, 3), *names), "many")])
     assert "may not attain the truth in many/c0, many/c1, many/c2 and 2 more;" in capsys.readouterr().err
+
+
+def test_upper_bounds_have_the_logarithm_of_their_theorems():
+    """(log n / n)^a; what is stated from both sides has none, and what is given counts."""
+    sizes = (1000, 100_000)
+    bound = Rate("e2.nu.split", "variance", (0.25, 0.25), (0.0,))
+    low, high = bound.predicted(sizes)
+    assert low == pytest.approx(-0.25)
+    assert high == pytest.approx(-0.25 + 0.25 * np.log(np.log(1e5) / np.log(1e3)) / np.log(100))
+    assert replace(bound, log_power=0.0).predicted(sizes) == pytest.approx((-0.25, -0.25))
+    assert replace(bound, upper_bound=False).predicted(sizes) == pytest.approx((-0.25, -0.25))

@@ -130,6 +130,8 @@ def test_a_file_that_is_no_text_is_explained(tmp_path):
         ("low=(0.0,), high=(1.0,)", "low=(0.0, 0.0), high=(1.0, 1.0)", "inputs have dimension 2, the truth 1"),
         ('D1", exponents=(0.5, 0.5)', 'D1", exponents=(-0.5, -0.5)', "need 0 <= smallest <= largest: 0.5 stands for"),
         ('D1", exponents=(0.5, 0.5), rivals=(0.25,)', 'D1", exponents=(0.5, 0.5), rivals=()', "name a rival exponent"),
+        ('D1", exponents=(0.5, 0.5), rivals=(0.25,)', 'D1", exponents=(0.2, 0.2), rivals=(0.5,)', "no upper bound: name slower"),
+        ('D1", exponents=(0.5, 0.5)', 'D1", lower_bound=True, exponents=(0.5, 0.5)', "an upper and a lower bound"),
         (
             'D1", exponents=(0.5, 0.5)',
             'D1", location="mode", exponents=(0.5, 0.5)',

@@ -172,7 +172,9 @@ def test_gaps_pair_the_replicates_of_two_fits(tmp_path):
     case.fits(100, 2, one=other, log_likelihood=[1.5, 4.0])
     (gap,) = case.results()[0].checks
     assert gap.values[["replicate", "value", "status"]].values.tolist() == [[0, 0.5, "converged"], [1, 2.0, "converged"]]
-    assert gap.judgement.verdict == gap.converged.verdict == "consistent"
+    assert gap.converged.verdict == "consistent"
+    assert gap.judgement.verdict == "underpowered"
+    assert gap.judgement.reason.startswith("Only 2 of 3 fits compared with are stored")
 
 
 def along(*shifts):

@@ -53,6 +53,19 @@ def test_recovery_needs_enough_replicates_and_certified_rivals(tmp_path, count, 
     assert (check.converged is None) == (not certified)
 
 
+@pytest.mark.parametrize(("own_status", "chosen"), [("converged", 1.0), ("degenerate_variance", 0.0)])
+def test_a_fit_on_the_variance_floor_is_chosen_only_if_all_are(tmp_path, own_status, chosen):
+    """As `select_number` does: its likelihood is bounded by the box alone."""
+    own = claim(Recovery("bic", "BIC", against=("three",), low=0.9, high=1.0), name="own")
+    three = claim(D1, name="three", num_experts=3)
+    case = Case(tmp_path, own, three, replicates=3, sizes=(100,))
+    case.fits(100, 3, log_likelihood=np.zeros(3), parameters=[[0.0] * 8] * 3, status=own_status)
+    floor = {"log_likelihood": np.full(3, 50.0), "parameters": [[0.0] * 13] * 3, "status": "degenerate_variance"}
+    case.fits(100, 3, one=three, **floor)
+    (check,) = case.results()[0].checks
+    assert check.values["value"].tolist() == [chosen] * 3
+
+
 def test_one_infinite_value_is_named_and_stops_nothing(tmp_path):
     values = powers(0.5)
     values[1000][3] = np.inf
@@ -120,7 +133,19 @@ def test_a_report_of_an_unfinished_run_has_no_verdicts(tmp_path):
         case.fits(n, 40)
     check = case.measures("softmax_d1", {n: values[n] for n in SIZES[:2]}).check()
     assert check.judgement.verdict == "underpowered"
-    assert check.judgement.reason.startswith("Only 80 of 120 fits are stored: run the same command again.")
+    assert check.judgement.reason.startswith("Only 80 of 120 fits, 80 of 120 values are stored: run the same command again.")
+
+
+def test_a_quantity_that_is_measured_on_some_fits_only_has_no_verdict(tmp_path):
+    """Fits stored before, a quantity that a claim asks for since: the largest size, some replicates, or coordinates lack it."""
+    values = powers(0.5)
+    for name, part in (("size", {n: values[n] for n in SIZES[:2]}), ("replicates", {n: values[n][:3] for n in SIZES})):
+        case = Case(tmp_path / name, claim(D1), replicates=40, sizes=SIZES)
+        for n in SIZES:
+            case.fits(n, 40)
+        check = case.measures("softmax_d1", part).check()
+        assert check.judgement.verdict == "underpowered"
+        assert f"Only {sum(map(len, part.values()))} of 120 values are stored" in check.judgement.reason
 
 
 @pytest.mark.parametrize(

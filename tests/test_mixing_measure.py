@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from moetheory.mixing_measure import MixingMeasure
+from moetheory.mixing_measure import MixingMeasure, matched_distance
 
 SOFTMAX = ("log_mass", "beta_1")
 coordinates = st.floats(-5, 5).map(lambda value: round(value, 3))
@@ -125,3 +125,11 @@ def test_a_shift_is_one_number_per_input(shift):
     measure = MixingMeasure([0.0, 1.0], {"beta_1": [[1.0], [2.0]]}, ("log_mass", "beta_1"))
     with pytest.raises(ValueError, match="one number per input, the same for all atoms"):
         measure.translate(0.0, shift)
+
+
+def test_tables_of_atoms_are_matched_one_to_one_whatever_their_order():
+    """A table that lists an atom twice is not that of three atoms, from either side."""
+    a, b, c = np.eye(3)
+    twice, three = np.array([a, a, b]), np.array([a, b, c])
+    assert matched_distance(twice, three) == pytest.approx(np.sqrt(2)) == matched_distance(three, twice)
+    assert matched_distance(three, three[[2, 0, 1]]) == 0.0

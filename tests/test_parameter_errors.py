@@ -35,6 +35,17 @@ def test_live_atoms_have_a_share_of_their_own_cell():
     assert errors["max.eta_0.split"] == pytest.approx(0.3)
 
 
+def test_a_cell_with_one_live_atom_has_no_pair_of_them():
+    """A second cell has; a heavy atom alone converges like the atom of a cell of one, which is another rate."""
+    pair, faded = ([0.0, 0.0], [10.4, 9.9]), ([0.0, -4.0], [0.001, 0.6])
+    truth = (np.zeros(2), [0.0, 10.0])
+    both = one_block((np.log(np.exp([*faded[0], *pair[0]])), [*faded[1], *pair[1]]), truth)
+    assert both["max.eta_0.split"] == pytest.approx(0.4)
+    assert np.isnan(both["max.eta_0.split1"]) and both["max.eta_0.split2"] == pytest.approx(0.4)
+    single = one_block((np.zeros(2), [0.2, 9.9]), truth)
+    assert single["max.eta_0.single"] == pytest.approx(0.2)
+
+
 def test_the_pattern_of_a_fit_without_shared_experts_has_no_plus():
     shared = MixingMeasure([0.0], {"kappa_0": [[0.0]]})
     truth = MixingMeasure([0.0], {"eta_0": [[0.0]]}, shared=shared)

@@ -111,17 +111,17 @@ def test_a_terminal_gets_a_bar_at_every_block():
     assert filled == empty > 0
 
 
-def test_the_log_has_every_block_with_its_time_and_note(tmp_path):
+def test_the_log_has_every_block_with_its_time(tmp_path):
     log = tmp_path / "run.log"
     log.write_text("earlier run\n")
     with Progress(2.0, "cosine", blocks=2, stream=io.StringIO(), log_path=log, clock=Clock()) as progress:
-        progress.advance(1.0, note="n=1000")
+        progress.advance(1.0)
         progress.advance(1.0)
     first, *lines = log.read_text().splitlines()
     assert first == "earlier run"
     assert [line.partition(" ")[2] for line in lines] == [
         "cosine starts",
-        "cosine 1/2 blocks, 50% of the work, 0 s left; n=1000",
+        "cosine 1/2 blocks, 50% of the work, 0 s left",
         "cosine 2/2 blocks, 100% of the work, 0 s left",
         "cosine 2/2 blocks, 100% of the work, took 0 s",
     ]

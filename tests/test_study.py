@@ -86,15 +86,6 @@ def test_large_sweeps_have_no_more_tasks_than_a_scheduler_takes(monkeypatch):
     assert [len(task) for task in workers_module.in_tasks(blocks[:10])] == [1] * 10
 
 
-def test_blocks_of_a_task_are_stored_together(tmp_path):
-    """Fits last, and all of them under the name of the first."""
-    blocks = [Block(CELL, part, ("softmax_d1",)) for part in ((0, 1), (2,))]
-    run_module.keep([run_block(block) for block in blocks], Store(tmp_path))
-    fits, measures = tables(tmp_path)
-    assert fits["replicate"].tolist() == measures["replicate"].tolist() == [0, 1, 2]
-    assert [path.name.startswith(f"{blocks[0].name}-and-1-more-") for path in tmp_path.glob("*/*.parquet")] == [True, True]
-
-
 class FakeBlock(NamedTuple):
     cell: Cell
     cost: float

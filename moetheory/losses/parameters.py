@@ -51,7 +51,8 @@ def parameter_errors(
 
     - ``e2.c.g``: p = 2;
     - ``ep.c.g``: p = the power of the block in the loss, the largest over the group's cells;
-    - ``max.c.g``: largest difference among atoms with at least 5% of the mass of their cell;
+    - ``max.c.g``: largest difference among live atoms, those with at least 5% of the mass of their cell; cells of several atoms
+      need two of them, else what is left is the error of one heavy atom;
     - ``bary.c.g``: norm of the mass-weighted mean difference of a cell, root mean square over cells by mass;
     - ``mass.g``: :math:`\sum_j |\sum_{i \in V_j} m_i - \tau m_j^*|`;
     - ``function.g``: as ``e2`` with the L2 norm of the expert difference, if ``expert_values`` is given.
@@ -119,13 +120,19 @@ class _Members:
 
     def errors(self, difference: np.ndarray, power: int) -> dict[str, float]:
         norms = np.linalg.norm(difference, axis=1)
-        live = self.mass >= LIVE_SHARE * np.bincount(self.assignment, weights=self.mass)[self.assignment]
+        live = self._live()
         return {
             "e2": self.mean_power(norms, 2),
             "ep": self.mean_power(norms, power),
             "max": float(norms[live].max()) if live.any() else np.nan,
             "bary": self._barycentre(difference),
         }
+
+    def _live(self) -> np.ndarray:
+        """Atoms that keep mass, in cells of several atoms beside another that does."""
+        live = self.mass >= LIVE_SHARE * np.bincount(self.assignment, weights=self.mass)[self.assignment]
+        beside = np.bincount(self.assignment[live], minlength=self.assignment.max(initial=0) + 1)[self.assignment]
+        return live & ((beside > 1) | (np.bincount(self.assignment)[self.assignment] == 1))
 
     def mean_power(self, norms: np.ndarray, power: int) -> float:
         if norms.size == 0:

@@ -26,6 +26,8 @@ _HOME = {
     "WorkersError": "workers",
     "evaluate_claims": "evaluate",
     "standard_truth": "sweep",
+    "models_along_fit": "routing",
+    "routing_along_fit": "routing",
 }
 
 __all__ = list(_HOME)

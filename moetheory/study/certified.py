@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-CERTIFIED = "converged"
-MAXIMA = (CERTIFIED, "at_bound", "flat", "dead_atom", "restarts_disagree")
+from moetheory.status import Status
+
+CERTIFIED = Status.CONVERGED.value
+MAXIMA = (CERTIFIED, *(one.value for one in (Status.AT_BOUND, Status.FLAT, Status.DEAD_ATOM, Status.RESTARTS_DISAGREE)))
 """Maxima in the box, by gradient and curvature; all but the first leave parameters undetermined."""
 CARRYING = {"Certified maxima": (CERTIFIED,), "Maxima in the box": MAXIMA}
 """Fits on which a verdict is repeated: the second where the first are too few for one."""

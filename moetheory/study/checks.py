@@ -72,8 +72,9 @@ class Rate(Check):
         Smallest and largest predicted exponent a; equal if one is predicted.
     rivals : tuple of float
         Exponents that the check must be able to tell apart from the predicted ones.
-    log_power : float
-        Largest power of the logarithm that the statement allows.
+    log_power : float, optional
+        Largest power of the logarithm that the statement allows; by default that of :math:`(\log n / n)^a` for upper bounds,
+        as their theorems have them, and none otherwise.
     upper_bound : bool
         Whether the statement bounds the error from above only, so that a faster decay contradicts nothing.
     lower_bound : bool
@@ -87,7 +88,7 @@ class Rate(Check):
 
     exponents: tuple[float, float]
     rivals: tuple[float, ...]
-    log_power: float = 0.0
+    log_power: float | None = None
     upper_bound: bool = True
     lower_bound: bool = False
     location: str = "mean"
@@ -98,8 +99,8 @@ class Rate(Check):
         for name in ("exponents", "rivals"):
             if not isinstance(getattr(self, name), tuple | list):
                 raise TypeError(f"rate of {self.quantity}: {name}={getattr(self, name)!r}; need a tuple, such as (0.5, 0.5).")
-        numbers = (*self.exponents, *self.rivals, self.log_power, 1.0 if self.half_width is None else self.half_width)
-        if not np.isfinite(numbers).all() or self.log_power < 0:
+        given = [0.0 if number is None else number for number in (self.log_power, self.half_width)]
+        if not np.isfinite((*self.exponents, *self.rivals, *given)).all() or given[0] < 0:
             raise ValueError(f"rate of {self.quantity}: {self}; need finite numbers, and log_power of at least 0.")
         low, high = self.exponents
         if any(low <= rival <= high for rival in self.rivals):
@@ -108,6 +109,10 @@ class Rate(Check):
         if not (0 <= low <= high and all(rival >= 0 for rival in self.rivals)):
             given = f"exponents={self.exponents}, rivals={self.rivals}"
             raise ValueError(f"{given}; need 0 <= smallest <= largest: 0.5 stands for n^(-1/2).")
+        if self.upper_bound and any(rival > high for rival in self.rivals):
+            given = f"exponents={self.exponents}, rivals={self.rivals}"
+            rule = "what is faster contradicts no upper bound: name slower rivals, such as 0"
+            raise ValueError(f"rate of {self.quantity}: {given}; {rule}.")
         if not self.rivals and self.half_width is None:
             raise ValueError(f"rate of {self.quantity}: name a rival exponent or give half_width; power needs one of them.")
         if self.upper_bound and self.lower_bound:
@@ -117,20 +122,27 @@ class Rate(Check):
         if self.location not in LOCATIONS:
             raise ValueError(f"location={self.location!r}; choose one of {', '.join(LOCATIONS)}.")
 
+    @property
+    def allowed_log_power(self) -> float:
+        """The largest power of the logarithm, given or by default."""
+        if self.log_power is not None:
+            return self.log_power
+        return self.exponents[0] if self.upper_bound else 0.0
+
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:
-        ends = [predicted_interval(exponent, sizes, self.log_power) for exponent in self.exponents]
+        ends = [predicted_interval(exponent, sizes, self.allowed_log_power) for exponent in self.exponents]
         return (min(low for low, _ in ends), max(high for _, high in ends))
 
 
 def floor(quantity: str, label: str, **options: Any) -> Rate:
-    """A rate for what does not tend to zero: it falls no faster than n^(-0.05), told from n^(-1/4) and faster.
+    """A rate for what does not tend to zero: it falls no faster than n^(-0.05), told from n^(-1/8) and faster.
 
     A level says less: over a wide interval it holds at the largest n of a curve that falls.
 
     >>> floor("sigmoid_d2", "SG-D2,2", location="median").predicted((1000, 10_000))
     (-0.05, 0.0)
     """
-    return Rate(quantity, f"{label}, a floor", (0.0, 0.05), (0.25,), upper_bound=False, lower_bound=True, **options)
+    return Rate(quantity, f"{label}, a floor", (0.0, 0.05), (0.125,), upper_bound=False, lower_bound=True, **options)
 
 
 @final

@@ -22,7 +22,8 @@ from moetheory.rates import (
     judge_level,
     judge_slope,
 )
-from moetheory.rates.slope import locate
+from moetheory.rates.slope import LOCATIONS, locate
+from moetheory.status import Status
 from moetheory.study.certified import CARRYING, MAXIMA, status_of_both
 from moetheory.study.documents import label_of, simulation_document
 from moetheory.study.results import CheckResult, ClaimResult
@@ -30,8 +31,9 @@ from moetheory.study.selection_rates import recovered
 from moetheory.study.store import Store, StoreError
 from moetheory.study.ties import below
 
-BELOW_TRUTH = "below_truth"
-LOCATIONS = ("mean", "median", "trimmed_mean")
+BELOW_TRUTH = Status.BELOW_TRUTH.value
+FROM_FITS = ("log_likelihood", "smallest_eigenvalue", "likelihood_ratio")
+"""Quantities that the table of fits has already."""
 
 
 def evaluate_claims(store: Store, label: str, simulations: Sequence[str] | None = None) -> list[ClaimResult]:
@@ -127,13 +129,14 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
     judge = partial(_judge, check, predicted=(low, high), largest=max(map(int, document["cells"])))
     found = judge(values, slopes)
     repeated = _repeated(check, values, judge)
+    stored = _stored(check, document, fits, measures, everything[0])
     return CheckResult(
         name=check["name"],
         kind=check["kind"],
         label=check["label"],
         predicted=(low, high),
         rivals=tuple(check["rivals"]),
-        judgement=_complete(_reconciled(found, repeated, document), check, document, fits),
+        judgement=_complete(_reconciled(found, repeated, document), check, document, stored),
         converged=repeated.get(next(iter(CARRYING))),
         slopes=slopes,
         values=values,
@@ -217,13 +220,25 @@ def _reconciled(judgement: Judgement, repeated: Mapping[str, Judgement], documen
     return Judgement(Verdict.UNDERPOWERED, reason, other.needed, other.count)
 
 
-def _complete(judgement: Judgement, check, document: Mapping[str, Any], fits: pd.DataFrame) -> Judgement:
-    """No verdict while fits are lacking: the setting and the predicted interval are those of all of them."""
+def _complete(judgement: Judgement, check, document: Mapping[str, Any], stored: Mapping[str, int]) -> Judgement:
+    """No verdict while rows are lacking: the setting and the predicted interval are those of all of them."""
     wanted = len(document["cells"]) * document["replicates"]
-    if check["kind"] == "fibre" or len(fits) >= wanted:
+    lacking = [f"{count} of {wanted} {what}" for what, count in stored.items() if count < wanted]
+    if check["kind"] == "fibre" or not lacking:
         return judgement
-    lacking = f"Only {len(fits)} of {wanted} fits are stored: run the same command again."
-    return Judgement(Verdict.UNDERPOWERED, f"{lacking} So far: {judgement.reason}", judgement.needed, judgement.count)
+    reason = f"Only {', '.join(lacking)} are stored: run the same command again. So far: {judgement.reason}"
+    return Judgement(Verdict.UNDERPOWERED, reason, judgement.needed, judgement.count)
+
+
+def _stored(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fits: pd.DataFrame) -> dict[str, int]:
+    """Rows that a check rests on: fits, those that it compares with, values of its quantity (each coordinate's)."""
+    others = {"gap": [check.get("against_fit_id")], "recovery": list(check.get("compared", ()))}.get(check["kind"], [])
+    compared = [len(_rows_of(document, all_fits, fit_id)) for fit_id in others]
+    counts = {"fits": len(fits)} | ({"fits compared with": min(compared)} if compared else {})
+    if check["kind"] in ("slope", "level", "distribution", "levels") and check["quantity"] not in FROM_FITS:
+        names = [f"{check['quantity']}.{name}" for name in check.get("coordinates", ())] or [check["quantity"]]
+        counts["values"] = min(int((measures["quantity"] == name).sum()) for name in names)
+    return counts
 
 
 def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, largest: int) -> Judgement | None:

@@ -88,15 +88,13 @@ class Progress:
         self._log(f"{self._label}: {words}")
         self._show(f"{self._label}: {words}")
 
-    def advance(self, cost: float, note: str = "") -> None:
+    def advance(self, cost: float) -> None:
         """Count one more block as finished.
 
         Parameters
         ----------
         cost : float
             Cost of the block in the unit of the total cost, >= 0.
-        note : str
-            Something to show with this block.
 
         Raises
         ------
@@ -106,7 +104,7 @@ class Progress:
         self._cost_done += _checked(cost, "cost")
         self._blocks_done += 1
         now = self._clock()
-        line = f"{self._state()}, {self._time_left(now)}" + (f"; {note}" if note else "")
+        line = f"{self._state()}, {self._time_left(now)}"
         self._log(line)
         if self._bar is not None or now - self._last_line >= SECONDS_BETWEEN_LINES:
             self._last_line = now

@@ -158,22 +158,22 @@ def compute(blocks: Sequence[Block], store: Store, workers: Workers, label: str,
     total = sum(block.cost for block in blocks) + PROGRAM_COST * len(programs)
     with Progress(total, label, blocks=len(blocks), log_path=log_path) as progress:
         for task in workers.results(blocks, progress.restart):
-            keep(task, store)
-            for block in (rows.block for rows in task):
-                program = block.cell.program
-                progress.advance(block.cost + PROGRAM_COST * (program in programs))
+            for rows in task:
+                keep(rows, store)
+                program = rows.block.cell.program
+                progress.advance(rows.block.cost + PROGRAM_COST * (program in programs))
                 programs.discard(program)
 
 
-def keep(task: Sequence[BlockRows], store: Store) -> None:
-    """Store the rows of some blocks together, their fits last: a stored fit has its quantities stored."""
-    name = task[0].block.name + (f"-and-{len(task) - 1}-more" if len(task) > 1 else "")
-    measures = [row for rows in task for row in rows.measures]
-    fits = [row for rows in task for row in rows.fits]
-    if measures:
-        store.append("measures", pd.DataFrame(measures), name)
-    if fits:
-        store.append("fits", pd.DataFrame(fits), name)
+def keep(rows: BlockRows, store: Store) -> None:
+    """Store the rows of a block, its fits last: a stored fit has its quantities stored.
+
+    Block by block: a block that is computed again, since the run was killed in between, gives the same files.
+    """
+    if rows.measures:
+        store.append("measures", pd.DataFrame(rows.measures), rows.block.name)
+    if rows.fits:
+        store.append("fits", pd.DataFrame(rows.fits), rows.block.name)
 
 
 def run_simulations(simulations: Sequence[Simulation], store: Store, settings: Settings, workers: Workers | None = None) -> int:

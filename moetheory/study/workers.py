@@ -37,7 +37,7 @@ TASKS_AHEAD = 20_000
 TASK_COST = 5e6
 """Cost of the blocks that a worker gets at once: a worker that changes to another program takes a second to load it."""
 MOST_TASKS = 50_000
-"""Large sweeps have larger tasks: each costs the scheduler a millisecond and the store ten."""
+"""Large sweeps have larger tasks: each costs the scheduler a millisecond."""
 BACKENDS = ("processes", "dask")
 HOST_AND_PORT = re.compile(r"[^/:]+:\d+")
 REPLACED = "A worker stopped while some jobs were given"
