@@ -231,7 +231,7 @@ def test_choices_of_stored_fits_can_be_measured_later(tmp_path):
     (simulation,) = load(["simulations/number_of_experts.py"])
     chosen = next(claim for claim in simulation.claims if claim.name == "two_chosen")
     tree = replace(chosen, checks=tuple(check for check in chosen.checks if check.quantity == "dendrogram"), num_experts=3)
-    plain = replace(tree, checks=(replace(simulation.claims[1].checks[0]),))
+    plain = replace(tree, checks=next(claim for claim in simulation.claims if claim.name == "two_k3").checks)
     sizes = Settings(sizes=(150, 300), replicates=2)
     alone = replace(simulation, claims=(plain,))
     run_simulations([alone], Store(tmp_path), sizes, workers=Workers(1))

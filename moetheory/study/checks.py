@@ -139,8 +139,8 @@ def floor(quantity: str, label: str, **options: Any) -> Rate:
 
     A level says less: over a wide interval it holds at the largest n of a curve that falls.
 
-    >>> floor("sigmoid_d2", "SG-D2,2", location="median").predicted((1000, 10_000))
-    (-0.05, 0.0)
+    >>> floor("sigmoid_d2", "SG-D2,2", location="median").label
+    'SG-D2,2, a floor'
     """
     return Rate(quantity, f"{label}, a floor", (0.0, 0.05), (0.125,), upper_bound=False, lower_bound=True, **options)
 

@@ -52,6 +52,7 @@ class Progress:
     >>> with Progress(4.0, "softmax_exact", blocks=2, stream=stream, clock=lambda: next(seconds)) as progress:
     ...     progress.advance(1.0)
     >>> print(stream.getvalue(), end="")
+    softmax_exact starts
     softmax_exact 1/2 blocks, 25% of the work, 1 min 0 s left
     softmax_exact 1/2 blocks, 25% of the work, took 1 min 20 s
     """

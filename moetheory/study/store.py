@@ -115,7 +115,7 @@ class Store:
         ...     with Store(folder).write_lock():  # doctest: +ELLIPSIS
         ...         pass
         Traceback (most recent call last):
-        moetheory.study.store.StoreError: another run (pid ...
+        moetheory.study.disk.StoreError: another run (pid ...
         """
         with ExitStack() as held:
             with disk_errors("lock", self.path, WRITE_REMEDY):
