@@ -57,7 +57,7 @@ def chosen(name):
     )
 
 
-def charged(name):
+def by_icl(name):
     """ICL on the same fits."""
     frequency = {"two": (0.9, 1.0), "three": (0.0, 0.1)}[name]
     return replace(
@@ -79,6 +79,6 @@ SIMULATION = Simulation(
     claims=tuple(
         claim
         for name in TRUTHS
-        for claim in (chosen(name), charged(name), *(supporting(name, number) for number in range(1, LARGEST)))
+        for claim in (chosen(name), by_icl(name), *(supporting(name, number) for number in range(1, LARGEST)))
     ),
 )

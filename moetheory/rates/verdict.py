@@ -36,8 +36,8 @@ class Verdict(StrEnum):
 
 _MEANINGS = {
     Verdict.CONSISTENT: (
-        "The error is small enough to tell the prediction from its rivals, and what was measured agrees with it, or is faster"
-        " than an upper bound asks for. No proof."
+        "The error is small enough to tell the prediction from its rivals, and what was measured agrees with it, or lies on"
+        " the side that a bound leaves open. No proof."
     ),
     Verdict.INCONSISTENT: "What was measured misses the prediction by more than its error, in this setting and at these sizes.",
     Verdict.UNDERPOWERED: "The error is too large for either word: nothing is said for or against the prediction.",

@@ -23,7 +23,7 @@ WORDS = (
     ("residual (t) interval", "95%, from the scatter about the line alone: wide where the line is bent"),
     ("curvature", "coefficient of the squared logarithm of n"),
     ("bent", "a curvature of more than three standard errors: the slope depends on the sizes, it is no rate yet"),
-    ("a floor", "what does not tend to zero; tested as a slope no steeper than -0.05"),
+    ("a floor", "what does not tend to zero; tested as a slope no steeper than −0.05"),
 )
 
 

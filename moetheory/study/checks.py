@@ -135,10 +135,27 @@ class Rate(Check):
 
 
 def floor(quantity: str, label: str, **options: Any) -> Rate:
-    """A rate for what does not tend to zero: it falls no faster than n^(-0.05), told from n^(-1/8) and faster.
+    r"""A rate for what does not tend to zero: :math:`n^{-a}` with a at most 0.05, or growing, told from 1/8 and faster.
 
-    A level says less: over a wide interval it holds at the largest n of a curve that falls.
+    A :class:`Level` says less: over a wide interval it holds at the largest n of a curve that falls.
 
+    Parameters
+    ----------
+    quantity, label : str
+        As for :class:`Check`; the label gets ", a floor" at its end.
+    **options
+        Of :class:`Rate`, such as ``location`` or ``half_width``.
+
+    Returns
+    -------
+    Rate
+
+    References
+    ----------
+    No theorem: 1/8 is the slowest rate that this package predicts in cells of two atoms.
+
+    Examples
+    --------
     >>> floor("sigmoid_d2", "SG-D2,2", location="median").label
     'SG-D2,2, a floor'
     """

@@ -28,12 +28,10 @@ from moetheory.study.certified import CARRYING, MAXIMA, status_of_both
 from moetheory.study.documents import label_of, simulation_document
 from moetheory.study.results import CheckResult, ClaimResult
 from moetheory.study.selection_rates import recovered
-from moetheory.study.store import Store, StoreError
+from moetheory.study.store import FROM_FITS, Store, StoreError
 from moetheory.study.ties import below
 
 BELOW_TRUTH = Status.BELOW_TRUTH.value
-FROM_FITS = ("log_likelihood", "smallest_eigenvalue", "likelihood_ratio")
-"""Quantities that the table of fits has already."""
 
 
 def evaluate_claims(store: Store, label: str, simulations: Sequence[str] | None = None) -> list[ClaimResult]:
@@ -266,7 +264,7 @@ def _judge_rate(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predic
     if not slopes:
         return Judgement(Verdict.UNDERPOWERED, "Fewer than two sample sizes have at least two usable positive values.")
     slope = slopes[check["location"]]
-    options = {name: check[name] for name in ("upper_bound", "lower_bound", "half_width") if name in check}
+    options = {name: check[name] for name in ("upper_bound", "lower_bound", "half_width")}
     judgement = judge_slope(slope, predicted, check["rivals"], **options)
     left_out = sorted(set(values.loc[values["value"].notna(), "n"]) - set(slope.sizes))
     if not left_out:

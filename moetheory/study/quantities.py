@@ -27,6 +27,7 @@ from moetheory.sampling import InputLaw, Model, Sample, weights_and_means
 from moetheory.selection import classification_entropy, dendrogram, dendrogram_criterion
 from moetheory.study.density import distance, first_nodes, function_distance, means_at_nodes
 from moetheory.study.identity import content_id
+from moetheory.study.store import FROM_FITS
 
 PARAMETER_ERRORS = ("e2", "ep", "max", "bary", "mass", "function")
 SHARED = "shared"
@@ -40,8 +41,6 @@ EFFECTIVE_PARAMETERS = "effective_parameters"
 """8 n h^2 with the Hellinger distance h: on average the number of parameters of a regular model."""
 FUNCTION_DISTANCE = "l2"
 """L2 distance of the fitted regression function, or conditional mean, to the true one."""
-FROM_LIKELIHOODS = ("likelihood_ratio", "log_likelihood", "smallest_eigenvalue")
-"""Read from the table of fits; nothing to measure."""
 FROM_SAMPLE = ("classification_entropy", "dendrogram_choice")
 """Measured on the sample itself: entropy of the responsibilities per row, and the dendrogram's number of experts."""
 _GROUP = r"\.(split|single|size[23]|(atom|split)[1-9]\d*)"
@@ -88,7 +87,7 @@ def check_cells(quantity: str, truth: Model, num_experts: int) -> None:
 
 def _check_name(quantity: str) -> None:
     single = (LIGHTEST_SHARE, GATE_RANGE, EFFECTIVE_PARAMETERS, FUNCTION_DISTANCE)
-    known = [*losses.names(), *DENSITIES, *single, *FROM_LIKELIHOODS, *FROM_SAMPLE]
+    known = [*losses.names(), *DENSITIES, *single, *FROM_FITS, *FROM_SAMPLE]
     to_projection = [f"{PROJECTION}.{name}" for name in (*losses.names(), FUNCTION_DISTANCE)]
     if quantity not in (*known, *to_projection) and not _OF_FAMILY.fullmatch(quantity):
         raise ValueError(
@@ -110,7 +109,7 @@ def measure(
 
     ``projection.<loss>`` compares the fit with the projection of the truth on its number of atoms in ``box``.
     """
-    wanted = [quantity for quantity in quantities if quantity not in (*FROM_LIKELIHOODS, *FROM_SAMPLE)]
+    wanted = [quantity for quantity in quantities if quantity not in (*FROM_FITS, *FROM_SAMPLE)]
     families = {quantity.split(".")[0].removeprefix(f"{SHARED}_") for quantity in wanted}
     values: dict[str, float] = {}
     if GATE_RANGE in wanted:

@@ -10,8 +10,8 @@ import pandas as pd
 from moetheory.sampling import log_likelihood
 from moetheory.study.block import Cell, fit_columns, fits_of, sample_of
 from moetheory.study.claims import Claim, Simulation
-from moetheory.study.quantities import FROM_LIKELIHOODS, measure, measure_on_sample
-from moetheory.study.store import Store
+from moetheory.study.quantities import measure, measure_on_sample
+from moetheory.study.store import FROM_FITS, Store
 
 RELATIVE_TOLERANCE = 1e-9
 
@@ -49,7 +49,7 @@ def replay(store: Store, claim: Claim, cell: Cell, replicate: int) -> pd.DataFra
     fit = fits_of(cell, [sample], [replicate], [of_truth])[0]
     columns = fit_columns(cell, of_truth, fit)
     replayed = {name: value for name, value in columns.items() if name != "parameters"}
-    names = {name for check in claim.checks for name in check.measured(claim.truth)} - set(FROM_LIKELIHOODS)
+    names = {name for check in claim.checks for name in check.measured(claim.truth)} - set(FROM_FITS)
     if fit.model:
         replayed |= measure(cell.truth, cell.inputs, cell.size, fit.model, sorted(names), cell.estimator.box)
         replayed |= measure_on_sample(fit.model, sample, names)

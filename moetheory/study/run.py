@@ -18,8 +18,7 @@ from moetheory.study.documents import claim_document, setting_label, simulation_
 from moetheory.study.manifest import document_name as run_name
 from moetheory.study.manifest import manifest
 from moetheory.study.progress import Progress
-from moetheory.study.quantities import FROM_LIKELIHOODS
-from moetheory.study.store import Store, StoreError
+from moetheory.study.store import FROM_FITS, Store, StoreError
 from moetheory.study.workers import Workers
 
 
@@ -95,7 +94,7 @@ def wanted_cells(simulations: Iterable[Simulation], settings: Settings) -> list[
                 entry = wanted.setdefault((cell.data_id, cell.fit_id), Wanted(cell))
                 entry.replicates = max(entry.replicates, settings.replicates_of(claim))
                 entry.quantities |= {name for check in checks for name in check.measured(claim.truth)}
-                entry.quantities -= set(FROM_LIKELIHOODS)
+                entry.quantities -= set(FROM_FITS)
     return list(wanted.values())
 
 
@@ -157,12 +156,11 @@ def compute(blocks: Sequence[Block], store: Store, workers: Workers, label: str,
     programs = {block.cell.program for block in blocks}
     total = sum(block.cost for block in blocks) + PROGRAM_COST * len(programs)
     with Progress(total, label, blocks=len(blocks), log_path=log_path) as progress:
-        for task in workers.results(blocks, progress.restart):
-            for rows in task:
-                keep(rows, store)
-                program = rows.block.cell.program
-                progress.advance(rows.block.cost + PROGRAM_COST * (program in programs))
-                programs.discard(program)
+        for rows in workers.results(blocks, progress.restart):
+            keep(rows, store)
+            program = rows.block.cell.program
+            progress.advance(rows.block.cost + PROGRAM_COST * (program in programs))
+            programs.discard(program)
 
 
 def keep(rows: BlockRows, store: Store) -> None:

@@ -67,6 +67,8 @@ SCHEMAS = {
 }
 _FIT_KEY = ["data_id", "fit_id", "n", "seed", "replicate"]
 KEYS = {"fits": _FIT_KEY, "measures": [*_FIT_KEY, "quantity"]}
+FROM_FITS = ("likelihood_ratio", "log_likelihood", "smallest_eigenvalue")
+"""Quantities that the table of fits has already: nothing to measure."""
 
 _DOCUMENTS = "documents"
 _PLAIN_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")

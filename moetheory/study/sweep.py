@@ -25,9 +25,9 @@ from moetheory.gating import SoftmaxGate
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw, Uniform
 from moetheory.study.block import Cell
-from moetheory.study.quantities import FROM_LIKELIHOODS, check_quantity
+from moetheory.study.quantities import check_quantity
 from moetheory.study.run import Wanted, compute, keep_to_one_algorithm, missing_blocks
-from moetheory.study.store import Store
+from moetheory.study.store import FROM_FITS, Store
 from moetheory.study.workers import Workers
 
 TRUTH_FACTORS = ("k_true", "d", "noise", "separation", "gate_scale")
@@ -149,7 +149,7 @@ def sweep(
     for quantity in quantities:
         for cell in cells:
             check_quantity(quantity, cell.truth)
-    measured = set(quantities) - set(FROM_LIKELIHOODS)
+    measured = set(quantities) - set(FROM_FITS)
     wanted = {(c.data_id, c.fit_id): Wanted(c, replicates, measured) for c in cells}
     if len(wanted) < len(cells):
         ids = [(cell.data_id, cell.fit_id) for cell in cells]
@@ -218,7 +218,7 @@ def _table(combinations, cells: Sequence[Cell], store: Store, quantities: Sequen
     fits["likelihood_ratio"] = 2 * (fits["log_likelihood"] - fits["log_likelihood_truth"])
     measures = store.read("measures", ids)
     keys = ["data_id", "fit_id", "seed", "n", "replicate"]
-    direct = fits.melt(keys, list(FROM_LIKELIHOODS), var_name="quantity")
+    direct = fits.melt(keys, list(FROM_FITS), var_name="quantity")
     values = pd.concat([measures, direct]).merge(fits[[*keys, "status"]], on=keys)
     values = values[values["quantity"].isin(quantities) & (values["replicate"] < replicates)]
     values = values.merge(fits[[*keys, "log_likelihood"]], on=keys)

@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -93,16 +94,16 @@ class Workers:
         """Processes on this machine."""
         return self.jobs or joblib.cpu_count()
 
-    def results(self, blocks: Sequence[Block], tell: Callable[[str], None] = _silent) -> Iterator[list[BlockRows]]:
+    def results(self, blocks: Sequence[Block], tell: Callable[[str], None] = _silent) -> Iterator[BlockRows]:
         """Rows of the blocks, as workers send them: those of a task together; ``tell`` hears of waiting for workers."""
         if self.backend == "dask":
             yield from self._on_cluster(blocks, tell)
         elif self.number == 1 or len(blocks) == 1:
-            yield from ([_run_block(block)] for block in blocks)
+            yield from map(_run_block, blocks)
         else:
             yield from self._in_processes(blocks)
 
-    def _in_processes(self, blocks: Sequence[Block]) -> Iterator[list[BlockRows]]:
+    def _in_processes(self, blocks: Sequence[Block]) -> Iterator[BlockRows]:
         single_threaded_workers()
         warnings.filterwarnings("ignore", message=REPLACED, category=UserWarning)
         try:
@@ -118,7 +119,7 @@ class Workers:
                 " with fewer --jobs if it happens again."
             ) from error
 
-    def _on_cluster(self, blocks: Sequence[Block], tell: Callable[[str], None]) -> Iterator[list[BlockRows]]:
+    def _on_cluster(self, blocks: Sequence[Block], tell: Callable[[str], None]) -> Iterator[BlockRows]:
         with self._client(tell) as client:
             from moetheory.study.dask_backend import ErrorTellingBackend, FutureCancelledError, KilledWorker
 
@@ -168,8 +169,9 @@ def in_tasks(blocks: Sequence[Block]) -> list[list[Block]]:
     return [*(mine[0] for mine in tasks.values()), *later]
 
 
-def _rows(parallel: joblib.Parallel, blocks: Sequence[Block]) -> Iterator[list[BlockRows]]:
-    return parallel(joblib.delayed(_run_task)(ALGORITHM, *_sent(task)) for task in in_tasks(blocks))
+def _rows(parallel: joblib.Parallel, blocks: Sequence[Block]) -> Iterator[BlockRows]:
+    tasks = (joblib.delayed(_run_task)(ALGORITHM, *_sent(task)) for task in in_tasks(blocks))
+    return chain.from_iterable(parallel(tasks))
 
 
 def _sent(task: Sequence[Block]) -> tuple[Sources, bytes]:
