@@ -29,6 +29,7 @@ benchmark: $(VENV)/installed
 	$(BIN)/python benchmarks/against_peers.py
 	$(BIN)/python benchmarks/scaling.py
 	$(BIN)/python benchmarks/published_figures.py
+	$(BIN)/python benchmarks/large_samples.py
 	$(BIN)/python benchmarks/stages.py
 	$(BIN)/python benchmarks/capacity.py
 

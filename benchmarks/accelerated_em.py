@@ -1,4 +1,4 @@
-"""Plain EM, EM with squared extrapolation and Newton in over-specified models: updates and time to the same maximum.
+"""Plain EM, EM with squared extrapolation and Newton in over-specified models: updates, time, and where they end.
 
     python benchmarks/accelerated_em.py [--size 10000] [--samples 5]
 
@@ -58,11 +58,11 @@ def compare(experts: int, size: int, samples: int) -> dict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=10_000)
-    parser.add_argument("--samples", type=int, default=5)
-    arguments = parser.parse_args()
+    parser.add_argument("--size", type=record.positive, default=10_000)
+    parser.add_argument("--samples", type=record.positive, default=5)
+    arguments = record.parse(parser)
     rows = {f"k = {k}": compare(k, arguments.size, arguments.samples) for k in (2, 3, 4)}
-    record.write("accelerated_em", {"size": arguments.size, "samples": arguments.samples, **rows})
+    record.write("accelerated_em", {"size": arguments.size, "samples": arguments.samples, **rows}, arguments)
     return 0
 
 

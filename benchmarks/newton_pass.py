@@ -86,9 +86,9 @@ def tasks(layout: Layout, size: int) -> dict[str, Callable]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=100_000)
-    parser.add_argument("--repeats", type=int, default=15)
-    arguments = parser.parse_args()
+    parser.add_argument("--size", type=record.positive, default=100_000)
+    parser.add_argument("--repeats", type=record.positive, default=15)
+    arguments = record.parse(parser)
     rows = {}
     for name, (layout, goal) in models().items():
         times = record.interleaved(tasks(layout, arguments.size), arguments.repeats)
@@ -102,7 +102,7 @@ def main() -> int:
             "goal": goal,
             "met": whole <= goal * alone,
         }
-    record.write("newton_pass", {"size": arguments.size, "repeats": arguments.repeats, "models": rows})
+    record.write("newton_pass", {"size": arguments.size, "repeats": arguments.repeats, "models": rows}, arguments)
     return 0
 
 

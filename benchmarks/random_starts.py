@@ -1,10 +1,10 @@
 """Best of 20 random starts of certified maximum likelihood against the best of 20 EM runs to convergence, same data.
 
-    python benchmarks/random_starts.py [--large] [--experts 2 3 4] [--inputs 1 3] [--sizes 1000 10000]
+    python benchmarks/random_starts.py [--experts 2 3 4] [--inputs 1 3] [--sizes 1000 10000 100000]
 
-Both choose their starts from the data alone, with different random numbers. Prints, for every number of experts k,
-inputs d and rows n, the difference of the log-likelihoods relative to that of EM, and the times; ``--large`` adds
-n = 1e5. Exits with 1 when the maximum likelihood estimate is below EM by more than 1e-6 relative anywhere.
+Both choose their starts from the data alone, with different random numbers. Prints, for every number of experts k, inputs d
+and rows n, the difference of the log-likelihoods relative to that of EM, and the times. Exits with 1 when the maximum
+likelihood estimate is below EM by more than 1e-6 relative anywhere.
 """
 
 from __future__ import annotations
@@ -70,20 +70,18 @@ def compare(num_experts: int, dimension: int, size: int, em: ExpectationMaximisa
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--experts", type=int, nargs="+", default=[2, 3, 4])
-    parser.add_argument("--inputs", type=int, nargs="+", default=[1, 3])
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1000, 10_000])
-    parser.add_argument("--large", action="store_true", help="add samples of 1e5 rows (minutes each)")
-    parser.add_argument("--em-steps", type=int, default=5000, help="most EM steps per start")
-    arguments = parser.parse_args()
+    parser.add_argument("--experts", type=record.positive, nargs="+", default=[2, 3, 4])
+    parser.add_argument("--inputs", type=record.positive, nargs="+", default=[1, 3])
+    parser.add_argument("--sizes", type=record.positive, nargs="+", default=[1000, 10_000, 100_000])
+    parser.add_argument("--em-steps", type=record.positive, default=5000, help="most EM steps per start")
+    arguments = record.parse(parser)
     em = ExpectationMaximisation(STARTS, BOX, tolerance=1e-10, max_steps=arguments.em_steps)
-    sizes = [*arguments.sizes, *([100_000] if arguments.large else [])]
     rows = []
-    for num_experts, dimension, size in itertools.product(arguments.experts, arguments.inputs, sizes):
+    for num_experts, dimension, size in itertools.product(arguments.experts, arguments.inputs, arguments.sizes):
         rows.append(compare(num_experts, dimension, size, em))
         print(rows[-1], flush=True)
     worst = min(row["relative_gap"] for row in rows)
-    record.write("random_starts", {"worst_relative_gap": worst, "allowed": -ALLOWED, "comparisons": rows})
+    record.write("random_starts", {"worst_relative_gap": worst, "allowed": -ALLOWED, "comparisons": rows}, arguments)
     return 0 if worst >= -ALLOWED else 1
 
 

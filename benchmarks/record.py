@@ -2,33 +2,54 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
+import subprocess
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 
 RESULTS = Path(__file__).parent / "results"
+WHO = ("device", "jobs")
 PACKAGES = ("moetheory", "jax", "jaxlib", "equinox", "numpy", "scipy")
 
 
+def positive(text: str) -> int:
+    """A whole number of at least 1, as an option."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number}; need at least 1")
+    return number
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The arguments, and as ``usual`` whether they are the defaults but for who computes: only such results are kept."""
+    arguments = parser.parse_args()
+    arguments.usual = all(value == parser.get_default(name) for name, value in vars(arguments).items() if name not in WHO)
+    return arguments
+
+
 def environment() -> dict[str, str]:
-    """Versions, processor model, cores of this process and load of the machine."""
+    """Versions, commit, processor model, cores of this process and load of the machine."""
     versions = {name: _version(name) for name in PACKAGES}
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     machine = {"processor": _processor(), "cores": str(cores), "load": load}
-    return {"date": date.today().isoformat(), "python": platform.python_version(), **versions, **machine}
+    return {"date": date.today().isoformat(), "commit": _commit(), "python": platform.python_version(), **versions, **machine}
 
 
-def write(name: str, results: dict) -> None:
-    """Print the results with the environment and write both to ``results/<name>.json``."""
+def write(name: str, results: dict, arguments: argparse.Namespace) -> None:
+    """Print the results with the environment; those of the usual options become ``results/<name>.json``."""
     text = json.dumps({"environment": environment(), **results}, indent=2)
+    print(text)
+    if not arguments.usual:
+        print(f"{RESULTS / name}.json is left as it was: these are not the usual options.")
+        return
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(text + "\n")
-    print(text)
 
 
 def interleaved(tasks: dict, repeats: int) -> dict[str, list[float]]:
@@ -46,9 +67,16 @@ def interleaved(tasks: dict, repeats: int) -> dict[str, list[float]]:
 def _version(name: str) -> str:
     if name == "moetheory":
         import moetheory
+        from moetheory.estimators import ALGORITHM
 
-        return moetheory.__version__
+        return f"{moetheory.__version__}, algorithm {ALGORITHM}"
     return version(name)
+
+
+def _commit() -> str:
+    """The commit measured, with a mark where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty"]
+    return subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
 
 
 def _processor() -> str:

@@ -100,12 +100,21 @@ def seconds_of_replicates(replicates: int, jobs: int, size: int = 10_000) -> flo
             return perf_counter() - begin
 
 
+def in_turns(runs: dict[int, tuple[int, int]], repeats: int) -> dict[int, float]:
+    """Medians of runs of (replicates, workers) that take turns."""
+    times: dict[int, list[float]] = {name: [] for name in runs}
+    for _ in range(repeats):
+        for name, run in runs.items():
+            times[name].append(seconds_of_replicates(*run))
+    return {name: median(seconds) for name, seconds in times.items()}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--largest", type=int, default=10_000_000)
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--block", type=int, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    parser.add_argument("--largest", type=int, choices=[10**5, 10**6, 10**7], default=10**7)
+    parser.add_argument("--repeats", type=record.positive, default=5)
+    parser.add_argument("--block", type=record.positive, help=argparse.SUPPRESS)
+    arguments = record.parse(parser)
     if arguments.block:
         block_alone(arguments.block)
         return 0
@@ -114,19 +123,20 @@ def main() -> int:
     whole = {n: seconds_of_a_replicate(n, arguments.repeats) for n in sizes}
     for jobs in (1, 2):
         seconds_of_replicates(8 * jobs, jobs)  # starts the workers and compiles
-    replicates = {r: median(seconds_of_replicates(r, 1) for _ in range(arguments.repeats)) for r in (64, 512)}
-    workers = {jobs: median(seconds_of_replicates(2000, jobs) for _ in range(arguments.repeats)) for jobs in (1, 2)}
+    counts = in_turns({r: (r, 1) for r in (64, 512)}, arguments.repeats)
+    workers = in_turns({jobs: (2000, jobs) for jobs in (1, 2)}, arguments.repeats)
     results = {
+        "repeats": arguments.repeats,
         "replicate_seconds": {str(n): round(value, 5) for n, value in whole.items()},
         "fit_seconds": {str(n): round(value, 5) for n, value in fits.items()},
         "exponents_in_rows": {"replicate": exponent(whole), "fit": exponent(fits)},
         "peak_megabytes_of_a_block": {str(n): peak_megabytes(n) for n in [*sizes, 10 * sizes[-1]]},
-        "replicates_seconds": {str(r): round(value, 3) for r, value in replicates.items()},
-        "512_over_64_replicates": round(replicates[512] / replicates[64], 2),
+        "replicates_seconds": {str(r): round(value, 3) for r, value in counts.items()},
+        "512_over_64_replicates": round(counts[512] / counts[64], 2),
         "workers_seconds": {str(jobs): round(value, 2) for jobs, value in workers.items()},
         "one_worker_over_two": round(workers[1] / workers[2], 2),
     }
-    record.write("scaling", results)
+    record.write("scaling", results, arguments)
     return 0
 
 

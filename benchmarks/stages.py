@@ -4,7 +4,8 @@
 
 Over-specified fits (k = 3) on the published truth of arXiv 2305.03288, from five near starts (the published protocol) and from
 the starts of our claims; exact-specified fits of two truths whose likelihood has many maxima. The same samples and starts
-every way; best log-likelihoods that differ by more than 1e-3 nats are counted, and their difference has its standard error.
+every way, forwards and backwards; best log-likelihoods that differ by more than 1e-3 nats are counted, with the two-sided
+sign test, and their difference has its standard error.
 Studies run the starts of a fit that ends below the truth again, on all rows.
 """
 
@@ -19,6 +20,7 @@ from typing import NamedTuple
 
 import numpy as np
 import record
+from scipy.stats import binomtest
 
 from moetheory.estimators import Fit, MaximumLikelihood, PublishedNearTruth
 from moetheory.published import arxiv_2305_03288, arxiv_2402_03226, arxiv_2505_13380
@@ -79,17 +81,20 @@ def compare(case: Case, size: int, replicates: int) -> dict:
     cell = Cell(case.truth, case.inputs, size, case.experts, case.estimator, seed=5)
     samples = [sample_of(cell, replicate) for replicate in range(replicates)]
     of_truth = [log_likelihood(cell.truth, sample) for sample in samples]
-    by_estimator(cell, samples[:1], of_truth[:1])
-    fits, seconds = {}, {}
-    for name, fitted in WAYS.items():
+    fits, seconds = {}, dict.fromkeys(WAYS, 0.0)
+    for name in WAYS:
+        WAYS[name](cell, samples[:1], of_truth[:1])
+    for name in (*WAYS, *reversed(WAYS)):
         begin = perf_counter()
-        fits[name] = fitted(cell, samples, of_truth)
-        seconds[name] = perf_counter() - begin
+        fits[name] = WAYS[name](cell, samples, of_truth)
+        seconds[name] += perf_counter() - begin
     values = {name: np.array([fit.log_likelihood for fit in ends]) for name, ends in fits.items()}
     gain = values["with"] - values["without"]
+    lower, higher = int((gain < -DIFFERENT).sum()), int((gain > DIFFERENT).sum())
     return {
-        "lower": int((gain < -DIFFERENT).sum()),
-        "higher": int((gain > DIFFERENT).sum()),
+        "lower": lower,
+        "higher": higher,
+        "sign_test": round(binomtest(lower, lower + higher).pvalue, 3) if lower + higher else 1.0,
         "mean_gain_nats": round(float(gain.mean()), 3),
         "standard_error": round(float(gain.std(ddof=1) / np.sqrt(replicates)), 3),
         "below_truth": {name: int(below(ends, np.array(of_truth)).sum()) for name, ends in values.items()},
@@ -100,15 +105,15 @@ def compare(case: Case, size: int, replicates: int) -> dict:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--replicates", type=int, default=24)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[20_000, 100_000])
-    arguments = parser.parse_args()
+    parser.add_argument("--replicates", type=record.positive, default=24)
+    parser.add_argument("--sizes", type=record.positive, nargs="+", default=[20_000, 100_000])
+    arguments = record.parse(parser)
     rows = {}
     for starts, case in CASES.items():
         for size in arguments.sizes:
             rows[f"{starts}, n = {size}"] = compare(case, size, arguments.replicates)
             print(rows, flush=True)
-    record.write("stages", {"replicates": arguments.replicates, **rows})
+    record.write("stages", {"replicates": arguments.replicates, **rows}, arguments)
     return 0
 
 
