@@ -4,7 +4,7 @@
 
 The two claims of ``simulations/competition_contrast.py`` at one sample size, drawn, fitted, measured and stored as in any
 run; a replicate is run first, so that everything is compiled. The defaults are for a GPU. Without one the command says so
-and uses the CPU, where 5 replicates of 2^18 take some minutes; the record of a GPU has a name of its own.
+and uses the CPU, where 5 replicates of 2^20 take a quarter of an hour; the record of a GPU has a name of its own.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from moetheory.study.run import Wanted, compute, missing_blocks
 CONTRAST = Path(__file__).parents[1] / "simulations" / "competition_contrast.py"
 NAMES = ("softmax", "softplus")
 LOSSES = {"softmax_d2", "competition_d", "hellinger"}
-DEFAULTS = {"gpu": (2**22, 100), "cpu": (2**18, 5)}
+DEFAULTS = {"gpu": (2**22, 100), "cpu": (2**20, 5)}
 """Sample size and replicates."""
 
 

@@ -33,6 +33,8 @@ from moetheory.study import Store, Workers  # noqa: E402
 from moetheory.study.block import Block, Cell, capacity, run_block  # noqa: E402
 from moetheory.study.run import Wanted, compute, missing_blocks  # noqa: E402
 
+BUDGET_MEGABYTES = 500
+"""Of its own, whatever the size of the samples."""
 MLE = MaximumLikelihood(starts=(NearTruth(0.05),), box=BOX)
 
 
@@ -125,12 +127,14 @@ def main() -> int:
         seconds_of_replicates(8 * jobs, jobs)  # starts the workers and compiles
     counts = in_turns({r: (r, 1) for r in (64, 512)}, arguments.repeats)
     workers = in_turns({jobs: (2000, jobs) for jobs in (1, 2)}, arguments.repeats)
+    peaks = {str(n): peak_megabytes(n) for n in [*sizes, 10 * sizes[-1]]}
     results = {
         "repeats": arguments.repeats,
         "replicate_seconds": {str(n): round(value, 5) for n, value in whole.items()},
         "fit_seconds": {str(n): round(value, 5) for n, value in fits.items()},
         "exponents_in_rows": {"replicate": exponent(whole), "fit": exponent(fits)},
-        "peak_megabytes_of_a_block": {str(n): peak_megabytes(n) for n in [*sizes, 10 * sizes[-1]]},
+        "peak_megabytes_of_a_block": peaks,
+        "within_budget": all(peak["own"] <= BUDGET_MEGABYTES for peak in peaks.values()),
         "replicates_seconds": {str(r): round(value, 3) for r, value in counts.items()},
         "512_over_64_replicates": round(counts[512] / counts[64], 2),
         "workers_seconds": {str(jobs): round(value, 2) for jobs, value in workers.items()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,10 +47,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     parsed = build_parser().parse_args(arguments)
     try:
-        return parsed.command(parsed)
+        code = parsed.command(parsed)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
-        print("\nstopped; all but the last seconds of work is stored: run the same command again to go on.", file=sys.stderr)
+        words = "blocks that were done are stored, those under way begin anew: run the same command again to go on."
+        print(f"\nstopped; {words}", file=sys.stderr)
         return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
     except Exception as error:
         code = EXIT_FAILED if isinstance(error, OSError) else EXIT_OF_ERROR.get(type(error).__name__)
         if code is None:
@@ -158,6 +165,7 @@ def _run(parsed) -> int:
     import jax
 
     from moetheory._config import use_device
+    from moetheory.plotting.files import write_atomically
     from moetheory.study.discovery import load
     from moetheory.study.run import run_simulations
     from moetheory.study.store import Store
@@ -168,6 +176,7 @@ def _run(parsed) -> int:
         print(found, file=sys.stderr)
     workers = Workers(parsed.jobs or (1 if jax.default_backend() == "gpu" else None), parsed.backend, parsed.scheduler)
     simulations = load(parsed.paths)
+    write_atomically(_folder_for(parsed) / ".writable", b"").unlink()
     _tell_what_copies_cannot_reach(simulations)
     blocks = run_simulations(simulations, Store(parsed.store), _settings(parsed), workers)
     if not blocks:
@@ -251,15 +260,24 @@ def _claims(parsed) -> int:
 def _draw(parsed, simulations: Sequence[str] | None = None):
     """Evaluate the stored claims of a setting and draw them; all simulations by default."""
     from moetheory.plotting.save import remove_others, save_all
-    from moetheory.study.documents import setting_label
     from moetheory.study.evaluate import evaluate_claims
     from moetheory.study.store import Store
 
-    label = setting_label(parsed.preset, parsed.seed, parsed.sizes, parsed.reps)
-    folder = parsed.out or Path("results") / label
-    claims = evaluate_claims(Store(parsed.store), label, simulations)
+    folder = _folder_for(parsed)
+    claims = evaluate_claims(Store(parsed.store), _label(parsed), simulations)
     remove_others(claims, folder)
     return claims, folder, save_all(claims, folder)
+
+
+def _label(parsed) -> str:
+    from moetheory.study.documents import setting_label
+
+    return setting_label(parsed.preset, parsed.seed, parsed.sizes, parsed.reps)
+
+
+def _folder_for(parsed) -> Path:
+    """Where figures and report go."""
+    return parsed.out or Path("results") / _label(parsed)
 
 
 def _tell(claims, folder: Path, figures, printed) -> int:

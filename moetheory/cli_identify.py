@@ -17,6 +17,9 @@ examples:
 """
 
 
+OFFSETS = (0.3, 0.15)
+
+
 class IdentifyError(ValueError):
     """A gate, expert, option or cell pattern that cannot be tested."""
 
@@ -37,7 +40,7 @@ def add_identify(commands) -> None:
         words = f"option of the {part.replace('-', ' ')}, such as intercept=true; may be repeated"
         parser.add_argument(f"--{part}-option", action="append", default=[], metavar="NAME=VALUE", help=words)
     parser.add_argument("--profile", metavar="COORDINATE", help="add the profile check of a coordinate, such as eta_0")
-    parser.add_argument("--offsets", type=_offsets, default=(0.3, 0.15), help="its distances (default 0.3,0.15)")
+    parser.add_argument("--offsets", type=_offsets, help="its distances (default 0.3,0.15)")
     parser.add_argument("--table", action="store_true", help="recompute the reference table instead")
 
 
@@ -66,10 +69,13 @@ def _identify(parsed) -> int:
 
     if parsed.table:
         return _identify_table()
+    if parsed.offsets is not None and not parsed.profile:
+        raise IdentifyError("--offsets without --profile: name the coordinate whose profile is wanted.")
     try:
         truth, origin = _identified_truth(parsed)
         expansion = expand(truth, INPUTS, parsed.cells, parsed.shared_cells)
         ranks, coordinates = rank_of(expansion), cone_of(expansion)
+        profile = f"\n\n{_profile_text(truth, parsed)}" if parsed.profile else ""
     except TypeError as error:
         words = f"an option has a value of the wrong type ({error}); top_k and degree are numbers, fields are true or false."
         raise IdentifyError(words) from error
@@ -80,9 +86,7 @@ def _identify(parsed) -> int:
     print(f" (smallest other singular value {ranks.smallest_other:.2g})")
     for relation in ranks.relations:
         print(f"  {'invariance ' if relation.invariance else 'interaction'}  {relation}")
-    print(f"\n{_coordinates_text(coordinates)}")
-    if parsed.profile:
-        print(f"\n{_profile_text(truth, parsed)}")
+    print(f"\n{_coordinates_text(coordinates)}{profile}")
     return 0
 
 
@@ -92,10 +96,7 @@ def _profile_text(truth, parsed) -> str:
     from moetheory.identifiability.profile import profile_check
     from moetheory.identifiability.reference import INPUTS
 
-    try:
-        found = profile_check(truth, INPUTS, parsed.profile, parsed.offsets)
-    except ValueError as error:
-        raise IdentifyError(error) from error
+    found = profile_check(truth, INPUTS, parsed.profile, parsed.offsets or OFFSETS)
     columns = {"offset": found.offsets, "Hellinger distance": [f"{distance:.3g}" for distance in found.distances]}
     table = pd.DataFrame(columns | {"status": [status.value for status in found.statuses]})
     pairs = zip(found.local_exponents, found.exponents, strict=True)

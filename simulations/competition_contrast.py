@@ -16,14 +16,19 @@ SETTING = {
     "evidence": Evidence.DERIVED,
     "variant": "ours",
     "num_experts": 3,
-    "replicates": {"quick": 8, "standard": 30, "paper": 200},
     "source": "this package, derived from the second-order cone test; theorems of arXiv 2505.13380 and 2402.02526 unconfirmed",
     "deviations": "No published counterpart. Population profiles say that these contrasts show in the mean only from n of about"
     " 1e5 (absolute value) or 1e6 (softplus) on: read the local slopes.",
 }
 PAPER_SIZES = tuple(4**k for k in range(5, 12))
-SIZES = {"quick": (2**10, 2**12), "standard": PAPER_SIZES[:4], "paper": PAPER_SIZES}
-LARGE = SIZES | {"standard": (*PAPER_SIZES[:4], 2**20)}
+MANY = {
+    "sizes": {"quick": (2**10, 2**12), "standard": PAPER_SIZES[:4], "paper": PAPER_SIZES},
+    "replicates": {"quick": 8, "standard": 300, "paper": 300},
+}
+LARGE = {
+    "sizes": MANY["sizes"] | {"standard": (*PAPER_SIZES[:4], 2**20)},
+    "replicates": {"quick": 8, "standard": 30, "paper": 200},
+}
 """Softmax against softplus, with linear and with feed-forward experts: the standard preset goes to 2^20 at once."""
 WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_2": "expert scale", "eta_0": "expert intercept", "nu": "variance"}
 
@@ -44,7 +49,7 @@ def blocks(exponents, kind, cells, label, fading=0.0):
     )
 
 
-def claim(name, title, truth, loss, exponents, statement, cells="split", sizes=SIZES):
+def claim(name, title, truth, loss, exponents, statement, cells="split", runs=MANY):
     return Claim(
         name=name,
         title=title,
@@ -57,7 +62,7 @@ def claim(name, title, truth, loss, exponents, statement, cells="split", sizes=S
             *blocks(exponents, "e2", cells, "split cell, by mass", fading=0.25),
             *blocks(exponents, "max", cells, "split cell, live atoms"),
         ),
-        sizes=sizes,
+        **runs,
         **SETTING,
     )
 
@@ -88,7 +93,7 @@ SIMULATION = Simulation(
             {"beta_1": QUARTER, **SLOW},
             "In a cell of two atoms that keep mass gate slope and variance converge like n^(-1/4); the expert intercepts like"
             " n^(-1/8) where they take the slow direction, expert slopes then like n^(-3/8), else both like n^(-1/4).",
-            sizes=LARGE,
+            runs=LARGE,
         ),
         claim(
             "softplus",
@@ -97,7 +102,7 @@ SIMULATION = Simulation(
             "competition_d",
             FAST,
             EVERY_BLOCK,
-            sizes=LARGE,
+            runs=LARGE,
         ),
         claim(
             "abs",
@@ -133,7 +138,7 @@ SIMULATION = Simulation(
             "competition_d",
             dict.fromkeys(("eta_1", "eta_2", "nu"), QUARTER),
             "With bias-free tanh experts every block of a cell of two atoms converges like n^(-1/4).",
-            sizes=LARGE,
+            runs=LARGE,
         ),
         claim(
             "softmax_tanh",
@@ -142,7 +147,7 @@ SIMULATION = Simulation(
             "deepseek_d1",
             dict.fromkeys(("beta_1", "eta_1", "eta_2", "nu"), QUARTER),
             "With bias-free tanh experts every block of a cell of two atoms converges like n^(-1/4) behind a softmax gate too.",
-            sizes=LARGE,
+            runs=LARGE,
         ),
     ),
 )

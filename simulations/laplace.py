@@ -43,7 +43,7 @@ EXACT_PRINTED = Claim(
     num_experts=2,
     estimator=PUBLISHED_EM,
     sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e5, 10)},
-    replicates={"quick": 4, "standard": 10, "paper": 40},
+    replicates={"quick": 4, "standard": 20, "paper": 40},
     checks=(composite("laplace_d1", published="0.2 n^-0.49"), DENSITY),
     deviations="The law of the truth is printed, its numbers are not: drawn once by us. Radius 0.05 of the start is our guess."
     " More replicates than the five printed. With one input the score is piecewise linear: no smooth gate.",
@@ -81,7 +81,7 @@ EXACT = Claim(
     num_experts=2,
     estimator=SEVERAL_STARTS,
     sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e6, 7)},
-    replicates={"quick": 4, "standard": 48, "paper": 200},
+    replicates={"quick": 4, "standard": 240, "paper": 240},
     checks=(composite("laplace_d1"), DENSITY, *(block(name, "single", 0.5, 0.25) for name in WORDS)),
     deviations="Two inputs, centres inside their box.",
 )
@@ -94,7 +94,7 @@ OVER = replace(
     num_experts=3,
     estimator=CERTIFIED,
     sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 3, "standard": 24, "paper": 200},
+    replicates={"quick": 3, "standard": 480, "paper": 480},
     checks=(
         composite("laplace_d2"),
         DENSITY,

@@ -24,7 +24,7 @@ WITH = Claim(
     num_experts=2,
     estimator=MaximumLikelihood(starts=(NearTruth(0.05), RandomStarts(8)), box=BOX),
     sizes={"quick": log_spaced(1e3, 8e3, 3), "standard": log_spaced(1e3, 31_623, 6), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 8, "standard": 30, "paper": 200},
+    replicates={"quick": 8, "standard": 120, "paper": 200},
     checks=(
         DENSITY,
         Level("effective_parameters", "8 n h², the effective number of parameters", low=9.9, high=12.1),

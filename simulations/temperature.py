@@ -38,7 +38,7 @@ ONLY_RATIOS = Claim(
     num_experts=2,
     estimator=NEAR,
     sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 1e5, 5), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 4, "standard": 40, "paper": 200},
+    replicates={"quick": 4, "standard": 240, "paper": 240},
     checks=(
         DENSITY,
         floor("e2.log_T.single", "log temperature"),
@@ -68,7 +68,7 @@ ACTIVATED_OVER = replace(
     num_experts=3,
     estimator=CERTIFIED,
     sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 3, "standard": 20, "paper": 200},
+    replicates={"quick": 3, "standard": 120, "paper": 200},
     checks=(
         DENSITY,
         *(block(name, "split", exponent, 0.0) for name, exponent in BOUNDS.items()),

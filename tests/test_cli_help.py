@@ -34,3 +34,11 @@ def test_the_examples_of_the_help_parse():
 def test_help_starts_without_jax():
     script = "import sys; from moetheory import cli; cli.build_parser(); assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)
+
+
+def test_a_reader_that_went_away_ends_a_command_quietly():
+    command = [sys.executable, "-m", "moetheory", "list", "simulations"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as listing:
+        listing.stdout.close()
+        assert listing.stderr.read() == b""
+    assert listing.returncode == 1

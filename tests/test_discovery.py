@@ -219,3 +219,11 @@ except ImportError:
     pass
 '''
     assert _code(source, "Own") == "43f6c97bb12fbae0"
+
+
+def test_other_programs_in_a_folder_are_refused_before_any_file_runs(tmp_path):
+    (tmp_path / "a.py").write_text("SIMULATION = open('ran', 'w')\n")
+    (tmp_path / "b.py").write_text("print('a program of its own')\n")
+    with pytest.raises(SimulationError, match=r"b\.py defines no SIMULATION.*nothing of this folder was run"):
+        load([tmp_path])
+    assert not (tmp_path / "ran").exists()

@@ -13,6 +13,7 @@ from rows_by_hand import D1, LEVEL, OTHER, RATIO, SIZES, Case, claim, measured, 
 from study_cases import EM, TRUTH
 
 from moetheory.identifiability.fibres import common_factor
+from moetheory.rates import judge_level
 from moetheory.study import Fibre, Gap, Level, Levels, Store, StoreError
 from moetheory.study.evaluate import evaluate_claims
 
@@ -154,6 +155,8 @@ def test_levels_take_the_worst_coordinate(tmp_path, worst, count, verdict):
     assert list(check.values["coordinate"].unique()) == list(COORDINATES)
     if verdict == "inconsistent":
         assert "nu[2]: The mean 1.4" in check.judgement.reason
+        alone = judge_level(values, (0.9, 1.1)).p_value
+        assert check.judgement.p_value == min(1.0, len(COORDINATES) * alone)
 
 
 def test_what_the_source_prints_is_kept(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 from rows_by_hand import D1, LEVEL, OTHER, SIZES, Case, claim, measured, powers
 
 from moetheory.plotting.levels import level_figure
-from moetheory.report.verdicts import measured as report_measured
+from moetheory.plotting.words import measured as report_measured
 from moetheory.study import ChiSquared, Gap, Levels, Rate, Recovery
 from moetheory.study.certified import status_of_both
 
@@ -94,7 +94,7 @@ def test_levels_ask_for_what_their_worst_coordinate_needs(tmp_path):
     judgement = case.check().judgement
     assert judgement.verdict == "underpowered"
     error = 2 * np.std(2.0 * steps, ddof=1) / 10
-    assert judgement.needed == f"About {int(np.ceil(100 * (2 * error / 0.2) ** 2))} values instead of 100."
+    assert judgement.needed == f"About {int(np.ceil(1.5 * 100 * (2 * error / 0.2) ** 2))} values instead of 100."
 
 
 @pytest.mark.parametrize(

@@ -230,6 +230,22 @@ class _Uncounted(_Gate):
         return self
 
 
+class _Tilted(_Gate):
+    """Moves slopes where there are copies."""
+
+    def divided(self, copies):
+        return type(self)(self.intercept - np.log(copies), np.where(copies[:, None] > 1, 1.01, 1.0) * self.slope)
+
+
+class _Overflowing(_Gate):
+    """Finite for scores below 710."""
+
+    invariant_shifts = ()
+
+    def link(self, *predictors, response=None):
+        return jnp.log(jnp.exp(predictors[0]) + 1e-3)
+
+
 class _Mixing(_Gate):
     """Adds a mean over whatever it is given: over one number the number itself."""
 
@@ -259,6 +275,8 @@ class _Misdifferentiated(_Gate):
     ("broken", "law"),
     [
         (_Uncounted, "divided divides the masses"),
+        (_Tilted, "divided changes one field"),
+        (_Overflowing, "logarithms of gate weights are finite"),
         (_Mixing, "the link acts on every number alone"),
         (_Stopped, "derivatives of the link are those of its differences"),
         (_Misdifferentiated, "derivatives of the link are those of its differences"),

@@ -201,7 +201,10 @@ def test_the_profile_check_follows_when_asked_for(call):
     assert code == 0
     assert "profile of eta_0, atom 1 split in two" in output
     assert re.search(r"q = [34]\.\d\d, exponent 0\.1[23]", output)
-    code, _, errors = call("--profile", "eta_7")
+    code, _, errors = call("--offsets", "0.2,0.1")
+    assert code == 2 and "--offsets without --profile" in errors
+    code, output, errors = call("--profile", "eta_7")
+    assert output == ""
     assert code == 2
     assert "eta_7" in errors
 

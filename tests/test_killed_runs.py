@@ -117,7 +117,7 @@ def test_ctrl_c_says_what_to_do_and_exits_with_130(start, tmp_path, jobs):
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(timeout=60) == 130
     output = (tmp_path / "output.txt").read_text()
-    assert "all but the last seconds of work is stored: run the same command again" in output
+    assert "blocks that were done are stored, those under way begin anew: run the same command again" in output
     assert "Traceback" not in output
     assert_no_process_is_left(process.pid)
     fits, measures = tables(tmp_path / "store")

@@ -86,7 +86,8 @@ def test_bars_are_two_standard_errors_either_side():
     claim, check = slope_check()
     mean = check.slopes["mean"]
     ends = bars(draw(claim, check).axes[0], "mean")
-    np.testing.assert_allclose(ends, [mean.centre - 2 * mean.centre_se, mean.centre + 2 * mean.centre_se])
+    factors = np.exp(2 * mean.centre_se / mean.centre)
+    np.testing.assert_allclose(ends, [mean.centre / factors, mean.centre * factors])
 
 
 def test_a_location_far_below_its_error_is_drawn():
@@ -95,6 +96,7 @@ def test_a_location_far_below_its_error_is_drawn():
     figure = draw(claim, check)
     figure.canvas.draw()
     assert artist(figure.axes[0], "median").get_ydata(orig=False).tolist() == [1e-12, 1e-13]
+    np.testing.assert_allclose(bars(figure.axes[0], "median"), [[1e-15, 1e-16], [1e-9, 1e-10]])
 
 
 def test_title_and_legend_state_verdict_slope_prediction_and_rival():

@@ -98,6 +98,14 @@ def test_blocks_without_cost_promise_no_time():
     assert "0% of the work, time left unknown" in run([(1, 0.0)], io.StringIO(), total_cost=5.0)[0]
 
 
+def test_the_first_blocks_promise_no_time_until_two_minutes_have_passed():
+    """Workers start and compile then: 1% of the work in 20 s would be half an hour."""
+    lines = run([(20, 1), (110, 0.5), (20, 1)], io.StringIO(), total_cost=100, blocks=3)
+    assert lines[0].endswith("1% of the work, time left unknown")
+    assert lines[1].endswith("1% of the work, 2 h 22 min left")
+    assert lines[2].endswith("2% of the work, 1 h 37 min left")
+
+
 @pytest.mark.parametrize(("seconds", "text"), [(59.4, "59 s"), (59.6, "1 min 0 s"), (3600, "1 h 0 min"), (90061, "25 h 1 min")])
 def test_durations_are_read_at_a_glance(seconds, text):
     assert run([(seconds, 1)], io.StringIO(), total_cost=1)[-2].endswith(f"took {text}")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import linregress, norm
+from scipy.stats import linregress, norm, t
 
 from moetheory.rates import (
     Slope,
@@ -245,7 +245,7 @@ def test_line_passes_through_the_fit_with_the_textbook_band():
         point = np.log(n[index])
         weights = 1 / x.size + (point - x.mean()) * (x - x.mean()) / np.sum((x - x.mean()) ** 2)
         centre = line.intercept + line.slope * point + 0.5 * np.log(point)
-        half = 1.96 * np.sqrt(np.sum((weights * relative) ** 2))
+        half = t(line.freedom).ppf(0.975) * np.sqrt(np.sum((weights * relative) ** 2))
         expected = np.exp([centre, centre - half, centre + half])
         assert [fit[index], lower[index], upper[index]] == pytest.approx(expected)
 

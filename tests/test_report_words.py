@@ -11,9 +11,9 @@ from scipy.stats import chi2
 
 from moetheory.plotting import draw, save_all
 from moetheory.plotting.example import example_claim
+from moetheory.plotting.words import measured
 from moetheory.rates import Judgement, Verdict
 from moetheory.report import write_claims_page, write_report
-from moetheory.report.verdicts import measured
 from moetheory.status import Status
 
 
@@ -73,6 +73,16 @@ def test_a_report_shows_rivals_certified_verdict_and_what_the_source_prints(tmp_
     for page in (markdown, html):
         assert "Certified fits fall faster." in page and "0.55 n^-0.45" in page
     assert "**Rival slopes.** −0.250" in markdown and "**Verdict on certified maxima only.** inconsistent" in markdown
+
+
+def test_reports_and_the_page_of_claims_say_what_chance_explains(tmp_path):
+    missed = Judgement(Verdict.INCONSISTENT, "It falls faster (p = 1e-09).", p_value=1e-9)
+    claim = with_check("slope", judgement=missed)
+    computed = replace(example_claim("fibre"), simulation="other")
+    pages = page_of(claim, tmp_path), write_report([claim, computed], tmp_path, {})[0].read_text()
+    for page in pages:
+        assert "of the 1 decided checks (5%)" in page and "1 is, and 1 of these also at 5%" in page
+    assert "decided checks" not in write_report([computed], tmp_path, {})[0].read_text()
 
 
 def test_verdicts_have_their_colours(tmp_path):

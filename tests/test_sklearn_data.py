@@ -120,3 +120,16 @@ def test_far_units_with_squares_are_fitted_as_any_other(size):
     x, y = np.random.default_rng(0).normal(size=(2, 60))
     one, other = (MixtureOfExpertsRegressor(n_experts=1, random_state=0).fit(x[:, None], u * y) for u in (1.0, size))
     np.testing.assert_allclose(other.predict(x[:, None]) / size, one.predict(x[:, None]), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"shared_expert": "constant"}, "shared_expert='constant', but n_shared=0; say how many"),
+        ({"shared_options": {"bias": True}}, "shared_options=.*, but n_shared=0"),
+        ({"criterion": "aic"}, r"criterion='aic'; choose one of \['bic', 'icl', 'dendrogram'\]"),
+    ],
+)
+def test_settings_that_would_not_be_used_follow_their_rules_all_the_same(settings, message):
+    with pytest.raises(ValueError, match=message):
+        MixtureOfExpertsRegressor(n_experts=2, **settings).fit(np.zeros((9, 1)), np.arange(9.0))

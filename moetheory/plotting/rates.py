@@ -27,6 +27,8 @@ from moetheory.rates import Slope
 from moetheory.study.results import CheckResult, ClaimResult
 
 DOTS_PER_SIZE = 200
+LONGEST_BAR = 1000.0
+"""Factor either side of a location."""
 ROOM = 1.5
 """Factor below and above values that are all the same."""
 _MARKS = {
@@ -40,8 +42,8 @@ _MARKS = {
 def rate_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     """Log-log figure of a loss against the sample size, with the fitted and the predicted slope.
 
-    Locations have bars ``m -+ 2 SE``, to the bottom of the figure if they reach zero; guides
-    ``m_J (n / n_J)^slope`` end on the fitted line at the largest size n_J.
+    Locations have bars ``m exp(-+ 2 SE / m)``, those of the logarithms that the line is fitted to, at most a factor of 1,000;
+    guides ``m_J (n / n_J)^slope`` end on the fitted line at the largest size n_J.
 
     Parameters
     ----------
@@ -113,12 +115,13 @@ def _location(axes: Axes, table: pd.DataFrame, location: str, slope: Slope | Non
     if shown.empty:
         return
     crowding = min(1.0, math.sqrt(20 / len(shown)))
+    factors = np.exp(np.minimum(2 * _relative_errors(shown, location, slope), math.log(LONGEST_BAR)))
     name = location.replace("_", " ")
     found = f": slope {plus_minus(slope.slope, slope.se)} (SE)" + ", bent" * slope.bent if slope else ""
     axes.errorbar(
         shown["n"],
         shown[location],
-        yerr=2 * shown[f"{location}_se"].fillna(0),
+        yerr=shown[location].to_numpy() * np.stack([1 - 1 / factors, factors - 1]),
         linestyle="none",
         markersize=4.8 * crowding,
         linewidth=1.2 * crowding,
@@ -127,6 +130,13 @@ def _location(axes: Axes, table: pd.DataFrame, location: str, slope: Slope | Non
         label=f"{name} ± 2 SE{found}",
         **_MARKS[location],
     )
+
+
+def _relative_errors(shown: pd.DataFrame, location: str, slope: Slope | None) -> np.ndarray:
+    """Standard errors of the logarithms: those of the slope where it has the size, else the relative ones of the table."""
+    fitted = pd.Series(slope.centre_se / slope.centre, slope.sizes) if slope else pd.Series(dtype=float)
+    own = pd.Series((shown[f"{location}_se"] / shown[location]).fillna(0).to_numpy(), shown["n"].to_numpy(dtype=float))
+    return fitted.reindex(own.index).fillna(own).to_numpy()
 
 
 def _fitted_line(axes: Axes, slope: Slope) -> None:

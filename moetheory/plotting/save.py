@@ -20,6 +20,7 @@ from moetheory.plotting.draw import draw
 from moetheory.plotting.files import write_atomically
 from moetheory.plotting.style import DOTS_PER_INCH, styled
 from moetheory.plotting.summary import size_table
+from moetheory.plotting.words import certified, measured, outcome, predicted
 from moetheory.rates import Judgement, Slope
 from moetheory.study.results import CheckResult, ClaimResult
 
@@ -198,11 +199,17 @@ def _with_few_colours(png: bytes) -> bytes:
 
 def _record(claim: ClaimResult, check: CheckResult) -> dict[str, Any]:
     about = ("simulation", "claim", "title", "statement", "source", "evidence", "variant", "deviations")
-    measured = ("name", "kind", "label", "predicted", "rivals", "reference", "degrees", "published", "path")
+    checked = ("name", "kind", "label", "predicted", "rivals", "reference", "degrees", "published", "path")
     return {
         **{name: getattr(claim, name) for name in about},
         "setting": claim.setting,
-        "check": {name: getattr(check, name) for name in measured},
+        "check": {name: getattr(check, name) for name in checked},
+        "words": {
+            "predicted": predicted(check),
+            "measured": measured(check),
+            "certified": certified(check),
+            "verdict": outcome(check.judgement),
+        },
         "slopes": {location: _slope_record(slope) for location, slope in check.slopes.items()},
         "judgement": _judgement_record(check.judgement),
         "judgement_converged_rows": _judgement_record(check.converged),
@@ -215,10 +222,10 @@ def _slope_record(slope: Slope) -> dict[str, Any]:
     return {name: getattr(slope, name) for name in names}
 
 
-def _judgement_record(judgement: Judgement | None) -> dict[str, str | None] | None:
+def _judgement_record(judgement: Judgement | None) -> dict[str, Any] | None:
     if judgement is None:
         return None
-    return {"verdict": judgement.verdict.value, "reason": judgement.reason, "needed": judgement.needed}
+    return {name: getattr(judgement, name) for name in ("verdict", "reason", "needed", "p_value")}
 
 
 def _json(record: Mapping[str, Any]) -> bytes:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import stdtr
 from scipy.stats import binomtest, kstest
 
 from moetheory.rates.checks import without_nan
@@ -19,6 +20,11 @@ FEWEST_FOR_DISTRIBUTION = 100
 ROUNDING = 1e-12
 """Misses up to this are rounding."""
 CONFIDENCE = 0.95
+MARGIN = 1.5
+"""Times the replicates whose expected error would just do: with those alone half of the studies would still lack power."""
+
+
+NO_NUMBER = "No number of values will do: the predicted interval is a point; widen it."
 
 
 class Verdict(StrEnum):
@@ -53,6 +59,8 @@ class Judgement:
     needed: str | None = None
     count: float | None = None
     """Replicates or values that `needed` asks for, where it names a number; infinite where none will do."""
+    p_value: float | None = None
+    """Of an inconsistent verdict: the chance of a miss as large if the prediction were true (its nearest end), two-sided."""
 
 
 def judge_slope(
@@ -83,7 +91,8 @@ def judge_slope(
 
     Returns
     -------
-    Judgement : with `needed`, the replicates that would give power, if underpowered.
+    Judgement : with `needed`, if underpowered: replicates that would mostly give power, from the spread found here (far too few
+        where that misses a heavy tail).
 
     Raises
     ------
@@ -128,7 +137,7 @@ def judge_slope(
         reason = f"{found} is shallower than {target}: slower, which contradicts no lower bound."
         return Judgement(Verdict.CONSISTENT, reason)
     if slope.slope + error < low or slope.slope - error > high:
-        return Judgement(Verdict.INCONSISTENT, f"{found} does not meet {target}.")
+        return _inconsistent(f"{found} does not meet {target}", _tail(missed, slope.se, slope.freedom))
     return Judgement(Verdict.CONSISTENT, f"{found} meets {target}.")
 
 
@@ -148,7 +157,7 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
 
     Returns
     -------
-    Judgement : with `needed`, the number of values that would give power, if underpowered.
+    Judgement : with `needed`, if underpowered: the number of values that would mostly give power, from the spread found here.
 
     Raises
     ------
@@ -184,7 +193,8 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
         needed = _values_needed(sample.size, error, high - low)
         return Judgement(Verdict.UNDERPOWERED, f"{found} is too uncertain for {target}.", *needed)
     if outside > at_end + rounding:
-        return Judgement(Verdict.INCONSISTENT, f"{found} does not meet {target}.")
+        at_end_deviation = deviation * at_end / error if error else 0.0
+        return _inconsistent(f"{found} does not meet {target}", _tail(outside, at_end_deviation, sample.size - 1))
     if outside > rounding:
         needed = _values_needed(sample.size, at_end, 2 * outside)
         there = f" at its end, {at_end:.4g}" if at_end > error else ""
@@ -230,9 +240,11 @@ def judge_frequency(values: ArrayLike, predicted: tuple[float, float]) -> Judgem
     found = f"The frequency {frequency:.3f} of {sample.size} values with the 95% interval [{lowest:.3f}, {highest:.3f}]"
     target = f"the predicted interval [{low:.4g}, {high:.4g}]"
     if highest < low or lowest > high:
-        return Judgement(Verdict.INCONSISTENT, f"{found} does not meet {target}.")
+        ends = (low, "less") if highest < low else (high, "greater")
+        return _inconsistent(f"{found} does not meet {target}", 2 * binomtest(int(sample.sum()), sample.size, *ends).pvalue)
     if highest - lowest > high - low:
-        return Judgement(Verdict.UNDERPOWERED, f"{found} is too uncertain for {target}.", "More values.")
+        needed = ("More values.",) if high > low else (NO_NUMBER, math.inf)
+        return Judgement(Verdict.UNDERPOWERED, f"{found} is too uncertain for {target}.", *needed)
     if not low <= frequency <= high:
         return Judgement(Verdict.UNDERPOWERED, f"{found} is outside {target} by less than its error.", "More values.")
     return Judgement(Verdict.CONSISTENT, f"{found} lies in {target}.")
@@ -292,7 +304,7 @@ def judge_distribution(values: ArrayLike, cdf: Callable[[np.ndarray], np.ndarray
         raise ValueError("cdf is NaN at some of the values: a predicted distribution needs a value at every number.")
     found = f"D = {test.statistic:.4f} on {sample.size} values has p = {test.pvalue:.3g}"
     if test.pvalue < level:
-        return Judgement(Verdict.INCONSISTENT, f"{found}, below the level {level:g}.")
+        return Judgement(Verdict.INCONSISTENT, f"{found}, below the level {level:g}.", p_value=float(test.pvalue))
     return Judgement(Verdict.CONSISTENT, f"{found}, at least the level {level:g}.")
 
 
@@ -325,6 +337,15 @@ def mean_median_disagree(mean_slope: Slope, median_slope: Slope) -> bool:
     return abs(mean_slope.slope - median_slope.slope) > 3 * math.hypot(mean_slope.se, median_slope.se)
 
 
+def _inconsistent(found: str, p_value: float) -> Judgement:
+    return Judgement(Verdict.INCONSISTENT, f"{found} (p = {p_value:.2g}).", p_value=float(p_value))
+
+
+def _tail(missed: float, deviation: float, freedom: float) -> float:
+    """Both tails of the t law beyond `missed`."""
+    return 2 * float(stdtr(freedom, -missed / deviation)) if deviation > 0 else 0.0
+
+
 def _checked_interval(predicted: tuple[float, float]) -> tuple[float, float]:
     low, high = predicted
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
@@ -349,11 +370,13 @@ def _largest_error(low: float, high: float, rivals: Sequence[float], half_width:
 
 
 def _replicates_needed(slope: Slope, limit: float) -> tuple[str, float]:
+    """Those whose error is small enough by a margin, so that a study of that size mostly has power."""
     if limit == 0:
         return "No number of replicates will do: a rival lies in the predicted interval; fix log_power.", math.inf
     sizes = f"n = {slope.sizes.min():,.0f} to {slope.sizes.max():,.0f}"
     variation = np.sqrt(slope.replicates) * slope.centre_se / slope.centre
-    planned = plan_replicates(slope.sizes, np.maximum(variation, np.finfo(float).tiny), limit / 2)
+    target = limit / (2 * math.sqrt(MARGIN)) * min(1.0, 2 * slope.se / slope.error)
+    planned = plan_replicates(slope.sizes, np.maximum(variation, np.finfo(float).tiny), target)
     number = max(planned, int(slope.replicates.min()) + 1)
     return f"About {number} replicates per size ({sizes}) instead of {_counted(slope.replicates)}.", number
 
@@ -371,6 +394,6 @@ def _named_error(error: float, deviation: float, form: str) -> str:
 
 def _values_needed(count: int, error: float, width: float) -> tuple[str, float]:
     if width == 0:
-        return "No number of values will do: the predicted interval is a point; widen it.", math.inf
-    number = math.ceil(count * (2 * error / width) ** 2)
+        return NO_NUMBER, math.inf
+    number = math.ceil(MARGIN * count * (2 * error / width) ** 2)
     return f"About {number} values instead of {count}.", number

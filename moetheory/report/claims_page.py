@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from moetheory.plotting.files import write_atomically
-from moetheory.plotting.numerals import MISSING, interval, plus_minus
-from moetheory.plotting.summary import certified_words
 from moetheory.report.document import Block, Heading, Link, Paragraph, Table
 from moetheory.report.markdown import render_markdown
-from moetheory.report.verdicts import frequency_words, range_words, slope_words
+from moetheory.report.verdicts import by_chance
 
 TITLE = "All claims"
 INTRODUCTION = (
@@ -77,7 +73,7 @@ def write_claims_page(folder: Path, path: Path) -> tuple[Path, int]:
 def _read(file: Path) -> Record:
     try:
         record = json.loads(file.read_text())
-        _claim(record), record["check"]["kind"]
+        _claim(record), record["check"]["kind"], record["words"]["measured"], record["judgement"]
     except (ValueError, TypeError, KeyError) as error:
         raise RecordsError(f"{file} is no record of a figure ({error!r}); draw it again with `moetheory figure`.") from error
     return record
@@ -92,6 +88,9 @@ def _blocks(claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
     yield Paragraph(INTRODUCTION)
     for lead, computed in (("Verdicts on fits", False), ("Verdicts on computed values", True)):
         yield Paragraph(_counted(record for claim in claims for _, record in claim if _is_computed(record) == computed), lead)
+    on_fits = (record["judgement"] for claim in claims for _, record in claim if record["judgement"] and not _is_computed(record))
+    if words := by_chance((one["verdict"], one["p_value"]) for one in on_fits):
+        yield Paragraph(words, "Chance")
     for simulation, group in groupby(claims, key=lambda claim: claim[0][1]["simulation"]):
         yield Heading(2, simulation, simulation)
         for claim in group:
@@ -104,15 +103,15 @@ def _blocks(claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
 
 
 def _row(file: Path, record: Record) -> list[str | Link]:
-    check, picture, table = record["check"], file.with_suffix(".png"), pd.read_csv(file.with_suffix(".csv"))
+    check, words, picture = record["check"], record["words"], file.with_suffix(".png")
     return [
         check["label"],
         record["variant"],
-        check["reference"] or interval(*(float("nan") if end is None else end for end in check["predicted"])),
-        check.get("published", ""),
-        measured(record, table),
-        "computed" if _is_computed(record) or table.empty else certified_words(table),
-        outcome(record),
+        words["predicted"],
+        check["published"],
+        words["measured"],
+        words["certified"],
+        words["verdict"],
         Link("picture", picture) if picture.exists() else "",
     ]
 
@@ -131,31 +130,5 @@ def _is_computed(record: Record) -> bool:
 
 
 def _counted(records: Iterable[Record]) -> str:
-    verdicts = pd.Series([outcome(record) for record in records], dtype=str).value_counts()
-    return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.items()) or "none"
-
-
-def outcome(record: Record) -> str:
-    """Verdict in a word; a quantity without prediction is only shown."""
-    return record["judgement"]["verdict"] if record["judgement"] else "shown only"
-
-
-def measured(record: Record, table: pd.DataFrame) -> str:
-    """What was found, from a record and the table beside it."""
-    kind, judgement = record["check"]["kind"], record["judgement"]
-    if kind == "slope":
-        found = ((place, line["slope"], line["se"], line["bent"]) for place, line in record["slopes"].items())
-        return next((slope_words(*line) for line in found), MISSING)
-    if kind == "distribution":
-        return judgement["reason"].split(",")[0] if judgement else MISSING
-    if kind == "fibre":
-        return interval(table["mean"].min(), table["mean"].max())
-    last = table[table["n"] == table["n"].max()]
-    if kind == "levels":
-        return range_words(last["mean"])
-    (row,) = last.to_dict("records")
-    if row["replicates"] < 2:
-        return MISSING
-    if kind == "recovery":
-        return frequency_words(np.arange(row["replicates"]) < round(row["mean"] * row["replicates"]))
-    return plus_minus(row["mean"], row["mean_se"])
+    verdicts = Counter(record["words"]["verdict"] for record in records)
+    return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common()) or "none"

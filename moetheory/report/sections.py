@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from moetheory.plotting.numerals import MISSING, interval, plus_minus, signed
+from moetheory.plotting.words import measured, outcome, predicted
 from moetheory.rates import Judgement, Slope, mean_median_disagree
 from moetheory.report.document import Block, Heading, Paragraph, Picture, Table
-from moetheory.report.verdicts import measured, outcome, predicted
 from moetheory.study.results import CheckResult, ClaimResult
 
 Figures = Mapping[tuple[str, str, str], Path]

@@ -6,17 +6,16 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
-import numpy as np
 import pandas as pd
-from scipy.stats import chi2, kstest
 
-from moetheory.plotting.numerals import MISSING, interval, plus_minus, signed
-from moetheory.plotting.summary import finite_values
-from moetheory.rates import Judgement, binomial_interval
-from moetheory.study.results import CheckResult, ClaimResult
+from moetheory.plotting.words import measured, outcome, predicted
+from moetheory.rates import Verdict
+from moetheory.study.results import ClaimResult
 
 COLUMNS = ("simulation", "claim", "quantity", "predicted", "measured", "verdict")
 GAP = "  "
+SIGNIFICANCE = 0.05
+"""Of a verdict: two standard errors."""
 
 
 def verdict_table(claims: Iterable[ClaimResult]) -> pd.DataFrame:
@@ -49,53 +48,39 @@ def verdict_table(claims: Iterable[ClaimResult]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
 
 
-def outcome(judgement: Judgement | None) -> str:
-    """Verdict in a word; a quantity without prediction is only shown."""
-    return "shown only" if judgement is None else str(judgement.verdict)
+def by_chance(verdicts: Iterable[tuple[str, float | None]]) -> str:
+    """How many verdicts would be ``inconsistent`` by chance, and how many still are with all checks taken together.
 
+    Parameters
+    ----------
+    verdicts : iterable of (str, float or None)
+        Verdict and p-value of every check that rests on fits.
 
-def predicted(check: CheckResult) -> str:
-    """The predicted slope, level or law in words."""
-    return check.reference or interval(*check.predicted)
+    Returns
+    -------
+    str
+        Empty if none of them is decided.
 
+    References
+    ----------
+    Bonferroni's inequality.
 
-def measured(check: CheckResult) -> str:
-    """What was found: slope, mean (or range of means) at the largest size, distance to the law, or range."""
-    if check.kind == "slope":
-        slope = next(iter(check.slopes.values()), None)
-        if slope is None:
-            return MISSING
-        return slope_words(slope.location, slope.slope, slope.se, slope.bent)
-    if check.kind == "fibre":
-        return interval(check.values["value"].min(), check.values["value"].max())
-    if check.kind == "levels":
-        means = check.values[check.values["n"] == check.values["n"].max()].groupby("coordinate")["value"].mean()
-        return range_words(means)
-    values = finite_values(check, check.values["n"].max())
-    if values.size < 2:
-        return MISSING
-    if check.degrees:
-        test = kstest(values, chi2(check.degrees).cdf)
-        return f"D = {signed(test.statistic)}, p = {test.pvalue:.2g}"
-    if check.kind == "recovery":
-        return frequency_words(values)
-    return plus_minus(values.mean(), values.std(ddof=1) / values.size**0.5)
-
-
-def frequency_words(values: np.ndarray) -> str:
-    """The share of ones among zeros and ones, with its exact interval."""
-    return f"{signed(values.mean())} (95%: {interval(*binomial_interval(values))})"
-
-
-def slope_words(location: str, slope: float, error: float, bent: bool) -> str:
-    """A slope with its standard error; where in the replicates, unless at their mean, and whether the curve is bent."""
-    remarks = ([] if location == "mean" else [location.replace("_", " ")]) + ["bent"] * bent
-    return plus_minus(slope, error) + (f" ({', '.join(remarks)})" if remarks else "")
-
-
-def range_words(means: pd.Series) -> str:
-    """Smallest and largest mean of several coordinates."""
-    return f"{interval(means.min(), means.max())} ({len(means)} coordinates)" if means.notna().any() else MISSING
+    Examples
+    --------
+    >>> print(by_chance([("consistent", None)] * 39 + [("inconsistent", 1e-9)]))  # doctest: +ELLIPSIS
+    if all predictions were true, ... 1 is, and 1 of these also at 5% for all checks together (p below 0.00125, Bonferroni)
+    """
+    decided = [p_value for verdict, p_value in verdicts if verdict in (Verdict.CONSISTENT, Verdict.INCONSISTENT)]
+    if not decided:
+        return ""
+    misses = [p_value for p_value in decided if p_value is not None]
+    level = SIGNIFICANCE / len(decided)
+    still = sum(p_value < level for p_value in misses)
+    return (
+        f"if all predictions were true, about {SIGNIFICANCE * len(decided):.0f} of the {len(decided)} decided checks"
+        f" ({SIGNIFICANCE:.0%}) would be inconsistent by chance; {len(misses)} {'is' if len(misses) == 1 else 'are'}, and"
+        f" {still} of these also at {SIGNIFICANCE:.0%} for all checks together (p below {level:.3g}, Bonferroni)"
+    )
 
 
 def format_table(frame: pd.DataFrame, width: int = 120) -> str:

@@ -16,6 +16,7 @@ WORDS = (
     ("measured", "on log-log axes the slope of the mean loss, or of what the brackets name; or the mean of a level; ± its SE"),
     ("SE", "Monte Carlo standard error, from the replicates"),
     ("rival slopes", "those that the study must be able to tell from the prediction"),
+    ("p", "of an inconsistent verdict: the chance of a miss as large, if the prediction were true"),
     ("certified", "gradient and curvature show a local maximum inside the box; a higher one may exist"),
     ("split cell, single cell", "Voronoi cells of the truth with several fitted atoms, with one; errors averaged by mass"),
     ("live atoms", f"two or more of a cell, each with {LIVE_SHARE:.0%} of its mass (softmax: that at x = 0); the largest error"),

@@ -11,7 +11,7 @@ from moetheory.report.document import Block, Contents, Heading, Paragraph, Table
 from moetheory.report.html import render_html
 from moetheory.report.markdown import render_markdown
 from moetheory.report.sections import Figures, anchor, claim_blocks
-from moetheory.report.verdicts import verdict_table
+from moetheory.report.verdicts import by_chance, verdict_table
 from moetheory.report.words import HEADING, words_section
 from moetheory.study.results import ClaimResult
 
@@ -60,6 +60,9 @@ def _blocks(claims: Sequence[ClaimResult], figures: Figures) -> Iterator[Block]:
     counts = verdicts["verdict"].value_counts()
     yield Heading(1, TITLE, "top")
     yield Paragraph(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no claims", "Verdicts")
+    on_fits = (check.judgement for claim in claims for check in claim.checks if check.kind != "fibre" and check.judgement)
+    if words := by_chance((one.verdict, one.p_value) for one in on_fits):
+        yield Paragraph(words, "Chance")
     yield Table(list(verdicts.columns), verdicts.to_numpy().tolist())
     yield Heading(2, "Contents", "contents")
     yield Contents([Heading(3, claim.title, anchor(claim)) for claim in claims] + [HEADING])

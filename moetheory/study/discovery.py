@@ -13,6 +13,7 @@ from moetheory.study.claims import Simulation
 from moetheory.study.quantities import check_cells, check_quantity
 from moetheory.study.simulation_modules import execute
 
+NO_SIMULATION = "defines no SIMULATION; end it with SIMULATION = Simulation(...)"
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,59}")
 
 
@@ -41,6 +42,9 @@ def _files(path: Path) -> list[Path]:
         found = [file for file in sorted(path.glob("*.py")) if not file.name.startswith("_")]
         if not found:
             raise SimulationError(f"folder {path} holds no simulation files (*.py); name another folder or a file.")
+        for file in found:
+            if b"SIMULATION" not in file.read_bytes():
+                raise SimulationError(f"{file} {NO_SIMULATION}, or name the files that do; nothing of this folder was run.")
         return found
     if not path.is_file():
         raise SimulationError(f"no such file or folder: {path}; name a simulation file or a folder of them.")
@@ -62,7 +66,7 @@ def _load_file(file: Path) -> Simulation:
         raise SimulationError(f"{file}{line}: {type(error).__name__}: {words}; mend the file and run again.") from error
     simulation = getattr(module, "SIMULATION", None)
     if not isinstance(simulation, Simulation):
-        raise SimulationError(f"{file} defines no SIMULATION; end it with SIMULATION = Simulation(...).")
+        raise SimulationError(f"{file} {NO_SIMULATION}.")
     for claim in simulation.claims:
         for check in claim.checks:
             try:

@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 WRITE_REMEDY = (
-    "free disk space or give --store a writable folder, then run again: "
-    "the rows stored before are safe and only missing rows are computed"
+    "give --store a writable folder, then run again: the rows stored before are safe and only missing rows are computed"
 )
+FULL = (errno.ENOSPC, errno.EDQUOT)
 NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
 LOCK_REMEDY = "this file system has no locks: give --store a folder on another one, or mount it with them"
 
@@ -62,4 +62,5 @@ def disk_errors(action: str, path: Path, remedy: str) -> Iterator[None]:
         yield
     except OSError as error:
         remedy = LOCK_REMEDY if action == "lock" and error.errno in NO_LOCKS else remedy
+        remedy = f"free disk space, or {remedy}" if error.errno in FULL else remedy
         raise StoreError(f"cannot {action} {path}: {error.strerror}; {remedy}") from error

@@ -281,7 +281,8 @@ def _judge_levels(values: pd.DataFrame, predicted) -> Judgement:
         if worst:
             reasons = " ".join(f"{name}: {one.reason}" for name, one in worst.items())
             most = max(worst.values(), key=lambda one: one.count or 0)
-            return Judgement(verdict, reasons, most.needed, most.count)
+            chances = [min(1.0, len(found) * one.p_value) for one in worst.values() if one.p_value is not None]
+            return Judgement(verdict, reasons, most.needed, most.count, min(chances, default=None))
     if not found:
         return Judgement(Verdict.UNDERPOWERED, "No usable values at the largest sample size.")
     means = values.groupby("coordinate")["value"].mean()

@@ -15,6 +15,8 @@ from typing import Self, TextIO
 from tqdm import tqdm
 
 SECONDS_BETWEEN_LINES = 15.0
+TELLING_SHARE, TELLING_SECONDS = 0.02, 120.0
+"""Share of the work, or time, from which on the time left is told: before, it is that of starting workers."""
 
 
 class Progress:
@@ -131,7 +133,10 @@ class Progress:
 
     def _time_left(self, now: float) -> str:
         share = self._share()
-        return f"{_duration((now - self._start) * (1 - share) / share)} left" if share else "time left unknown"
+        passed = now - self._start
+        if share == 0 or (share < TELLING_SHARE and passed < TELLING_SECONDS):
+            return "time left unknown"
+        return f"{_duration(passed * (1 - share) / share)} left"
 
     def _state(self) -> str:
         percent = math.floor(100 * self._share() + 1e-9)

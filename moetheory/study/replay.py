@@ -30,8 +30,9 @@ def cell_of(simulations: Iterable[Simulation], name: str, seed: int) -> tuple[Cl
         raise ReplayError(f"{name!r} names no replicate; write {form}.") from error
     claims = {(simulation.name, claim.name): claim for simulation in simulations for claim in simulation.claims}
     if (simulation_name, claim_name) not in claims:
-        known = ", ".join("/".join(key) for key in claims)
-        raise ReplayError(f"no claim {simulation_name}/{claim_name}; known are {known}.")
+        own = [claim for simulation, claim in claims if simulation == simulation_name]
+        known = f"it has {', '.join(own)}" if own else f"simulations are {', '.join(dict(claims.keys()))}"
+        raise ReplayError(f"no claim {simulation_name}/{claim_name}; {known}.")
     if size < 1 or replicate < 0:
         raise ReplayError(f"n={size}, replicate={replicate}; need n >= 1 and replicate >= 0.")
     claim = claims[simulation_name, claim_name]

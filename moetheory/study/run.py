@@ -199,7 +199,7 @@ def keep_to_one_algorithm(store: Store) -> None:
     if stored is None and store.has_fits():
         raise StoreError(
             f"{store.path} holds fits but not documents/algorithm.json, which says which version of the algorithm they are of;"
-            " put that file back, or give --store another folder."
+            ' put that file back, it holds {"version": NUMBER}, or give --store another folder.'
         )
     if stored is None:
         store.put_document("algorithm", {"version": ALGORITHM})

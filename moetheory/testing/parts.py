@@ -21,6 +21,8 @@ from moetheory.testing.links import ACTING, check_link
 EXACT = 1e-12
 INVARIANT = 1e-9
 VISIBLE = 1e-6
+FAR = 1e3
+"""Logarithms of weights are finite so many times farther out, too."""
 ATOMS_WITHOUT_PARAMETERS = 3
 """Number of atoms that a gate without array fields is tried with."""
 GENERIC = np.array([[0.5, -1.0], [1.5, 0.25], [-0.7, 0.9]])
@@ -30,12 +32,13 @@ GENERIC = np.array([[0.5, -1.0], [1.5, 0.25], [-0.7, 0.9]])
 def check_gate(gate: AbstractGate, x: ArrayLike) -> None:
     r"""Assert the laws of a gate, in front of the example of linear experts.
 
-    The weights :math:`g_i(x) \propto \exp A_i(x)` have finite logarithms for all (or ``top_k``) atoms and sum to one (or are
-    at most one, if not normalised); they and the blocks follow a permutation of the atoms; a common shift of a field over all
-    atoms leaves the weights unchanged if, and only if, the gate declares it; their gradient is finite; the affinity is the link
-    of the acting gate at its linear predictors, and depends on the response of an expert only if the gate is ``responsive``; the
-    link acts on every number alone, with the first and second derivatives that its differences have; :meth:`divided` divides
-    the masses, by ones it changes nothing; :meth:`start` gives finite coefficients, one row per atom.
+    The weights :math:`g_i(x) \propto \exp A_i(x)` have finite logarithms for all (or ``top_k``) atoms, a thousand times farther
+    out, too, and sum to one (or are at most one, if not normalised); they and the blocks follow a permutation of the atoms; a
+    common shift of a field over all atoms leaves the weights unchanged if, and only if, the gate declares it; their gradient is
+    finite; the affinity is the link of the acting gate at its linear predictors, and depends on the response of an expert only
+    if the gate is ``responsive``; the link acts on every number alone, with the first and second derivatives that its
+    differences have; :meth:`divided` divides the masses and changes nothing else, by ones nothing at all; :meth:`start` gives
+    finite coefficients, one row per atom.
 
     Declared shifts are tried on the gate itself. That no other shift leaves the weights unchanged is tried on three atoms of
     the example of its kind with two inputs, since at special parameters, such as equal atoms, more is invariant (not with
@@ -75,6 +78,7 @@ def check_gate(gate: AbstractGate, x: ArrayLike) -> None:
     _check_undeclared(kind)
     start = kind.prototype.start(count, x.shape[1], np.random.default_rng(0))
     _check_start(start, (count, kind.width(x.shape[1])))
+    _check_finite(gate, count, FAR * x, _evaluated(gate, count, FAR * x)[1])
 
 
 def check_expert(expert: AbstractExpert, x: ArrayLike) -> None:
@@ -152,9 +156,7 @@ def _model(gate: AbstractGate, expert, count: int) -> MixtureOfExperts | Regress
 
 def _check_weights(gate: AbstractGate, count: int, x) -> None:
     weights, affinities = _evaluated(gate, count, x)
-    finite = np.isfinite(affinities).sum(axis=1) == (gate.top_k or count)
-    advice = "give the logarithm where its argument may be zero or overflow, as log softplus does: not log(softplus(z))"
-    require("logarithms of gate weights are finite", finite, advice, affinities=affinities, top_k=gate.top_k, x=x)
+    _check_finite(gate, count, x, affinities)
     if gate.normalised:
         advice = "leave gate_weights to the model, or divide by the sum of exp A"
         require_close("gate weights sum to one", weights.sum(axis=1), np.ones(len(x)), EXACT, advice, x=x)
@@ -163,6 +165,12 @@ def _check_weights(gate: AbstractGate, count: int, x) -> None:
     order = np.arange(count)[::-1]
     law, advice = "gate weights follow a permutation of the atoms", "let an affinity depend on its own atom alone"
     require_close(law, _weights(gate.take(order), count, x, order), weights[:, order], EXACT, advice, x=x)
+
+
+def _check_finite(gate: AbstractGate, count: int, x, affinities: np.ndarray) -> None:
+    finite = np.isfinite(affinities).sum(axis=1) == (gate.top_k or count)
+    advice = "give the logarithm where its argument may be zero or overflow, as log softplus does: not log(softplus(z))"
+    require("logarithms of gate weights are finite", finite, advice, affinities=affinities, top_k=gate.top_k, x=x)
 
 
 def _check_blocks(part, count: int) -> None:
@@ -315,12 +323,15 @@ def _check_divided(gate: AbstractGate, count: int, x) -> None:
     law, advice = "a gate divided by ones is itself", "see divided: where copies are one it changes nothing"
     same = gate.divided(np.ones(count, dtype=int))
     require_close(law, _weights(same, count, x), _weights(gate, count, x), EXACT, advice, x=x)
-    copies = 1 + np.arange(count)
-    if "log_mass" in gate.blocks():
-        divided = np.asarray(gate.divided(copies).blocks()["log_mass"])
-        expected = np.asarray(gate.blocks()["log_mass"]) - np.log(copies)
+    copies, blocks = 1 + np.arange(count), gate.blocks()
+    divided = gate.divided(copies)
+    if "log_mass" in blocks:
+        expected = np.asarray(blocks["log_mass"]) - np.log(copies)
         advice = "let the block log_mass of divided(copies) be log_mass - log(copies)"
-        require_close("divided divides the masses", divided, expected, ACTING, advice, copies=copies)
+        require_close("divided divides the masses", divided.blocks()["log_mass"], expected, ACTING, advice, copies=copies)
+    changed = [name for name in gate.present() if not np.array_equal(getattr(divided, name), getattr(gate, name))]
+    advice = "change the field that holds the masses, if there is one, and leave the others as they are"
+    require("divided changes one field", len(changed) <= ("log_mass" in blocks), advice, changed=changed, copies=copies)
 
 
 @eqx.filter_jit
