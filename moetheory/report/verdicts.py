@@ -77,7 +77,7 @@ def by_chance(verdicts: Iterable[tuple[str, float | None]]) -> str:
     level = SIGNIFICANCE / len(decided)
     still = sum(p_value < level for p_value in misses)
     return (
-        f"if all predictions were true, about {SIGNIFICANCE * len(decided):.0f} of the {len(decided)} decided checks"
+        f"if all predictions were true, about {SIGNIFICANCE * len(decided):.2g} of the {len(decided)} decided checks"
         f" ({SIGNIFICANCE:.0%}) would be inconsistent by chance; {len(misses)} {'is' if len(misses) == 1 else 'are'}, and"
         f" {still} of these also at {SIGNIFICANCE:.0%} for all checks together (p below {level:.3g}, Bonferroni)"
     )
