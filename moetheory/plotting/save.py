@@ -19,8 +19,8 @@ from PIL import Image
 from moetheory.plotting.draw import draw
 from moetheory.plotting.files import write_atomically
 from moetheory.plotting.style import DOTS_PER_INCH, styled
-from moetheory.plotting.summary import size_table
-from moetheory.plotting.words import certified, measured, outcome, predicted
+from moetheory.plotting.summary import certified_words, size_table
+from moetheory.plotting.words import measured, outcome, predicted
 from moetheory.rates import Judgement, Slope
 from moetheory.study.results import CheckResult, ClaimResult
 
@@ -207,7 +207,7 @@ def _record(claim: ClaimResult, check: CheckResult) -> dict[str, Any]:
         "words": {
             "predicted": predicted(check),
             "measured": measured(check),
-            "certified": certified(check),
+            "certified": certified_words(check),
             "verdict": outcome(check.judgement),
         },
         "slopes": {location: _slope_record(slope) for location, slope in check.slopes.items()},

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from moetheory.plotting.summary import certified_words, size_table
+from moetheory.plotting.summary import certified_words
 from moetheory.study.results import CheckResult, ClaimResult
 
 BLACK = "#000000"
@@ -55,9 +55,8 @@ def panels(claim: ClaimResult, check: CheckResult, count: int = 1) -> tuple[Figu
 
 def _outcome(check: CheckResult) -> str:
     found = "shown without a verdict" if check.judgement is None else check.judgement.verdict
-    if check.kind == "fibre" or check.values.empty:
-        return f"{check.label}: {found}"
-    return f"{check.label}: {found} ({certified_words(size_table(check))} certified)"
+    share = certified_words(check)
+    return f"{check.label}: {found}" + (f" ({share} certified)" if share != "computed" else "")
 
 
 MOST_LABELS, FEW_DECADES = 5, 100

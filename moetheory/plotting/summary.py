@@ -44,7 +44,7 @@ def size_table(check: CheckResult) -> pd.DataFrame:
     0  100          60              1.0
     1  268          60              1.0
     """
-    keys = ["coordinate", "n"] if "coordinate" in check.values else ["n"]
+    keys = _keys(check)
     rows = [
         {**dict(zip(keys, key, strict=True)), **_located(rows["value"].to_numpy(np.float64), int(key[-1]))}
         | {"share_converged": float((rows["status"] == "converged").mean())}
@@ -53,24 +53,29 @@ def size_table(check: CheckResult) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*keys[:-1], *COLUMNS, "share_converged"])
 
 
-def certified_words(table: pd.DataFrame) -> str:
-    """Least and largest share of certified maxima over the sample sizes of a table, such as ``26% to 36%``.
+def certified_words(check: CheckResult) -> str:
+    """Least and largest share of certified maxima over the sample sizes, such as ``26% to 36%``.
 
     Parameters
     ----------
-    table : DataFrame
-        From :func:`size_table`.
+    check : CheckResult
+        Its ``values`` are used.
 
     Returns
     -------
     str
+        ``computed`` if they are those of no fit.
 
     Examples
     --------
-    >>> certified_words(pd.DataFrame({"share_converged": [0.26, 0.355]}))
-    '26% to 36%'
+    >>> from moetheory.plotting.example import example_claim
+    >>> certified_words(example_claim("slope").checks[0]), certified_words(example_claim("fibre").checks[0])
+    ('100%', 'computed')
     """
-    least, most = (f"{share:.0%}" for share in (table["share_converged"].min(), table["share_converged"].max()))
+    if check.kind == "fibre" or check.values.empty:
+        return "computed"
+    shares = (check.values["status"] == "converged").groupby([check.values[key] for key in _keys(check)]).mean()
+    least, most = f"{shares.min():.0%}", f"{shares.max():.0%}"
     return least if least == most else f"{least} to {most}"
 
 
@@ -84,6 +89,11 @@ def largest_size(check: CheckResult) -> int:
     """Largest sample size with a finite value, 0 if there is none."""
     finite = check.values.loc[np.isfinite(check.values["value"].to_numpy(np.float64)), "n"]
     return int(finite.max()) if finite.size else 0
+
+
+def _keys(check: CheckResult) -> list[str]:
+    """What tells one row of the table from another."""
+    return ["coordinate", "n"] if "coordinate" in check.values else ["n"]
 
 
 def _located(values: NDArray[np.float64], n: int) -> dict[str, float]:

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.stats import chi2, kstest
 
 from moetheory.plotting.numerals import MISSING, interval, plus_minus, signed
-from moetheory.plotting.summary import certified_words, finite_values, size_table
+from moetheory.plotting.summary import finite_values
 from moetheory.rates import Judgement, Slope, binomial_interval
 from moetheory.study.results import CheckResult
 
@@ -41,11 +41,6 @@ def measured(check: CheckResult) -> str:
     if check.kind == "recovery":
         return _frequency(values)
     return plus_minus(values.mean(), values.std(ddof=1) / values.size**0.5)
-
-
-def certified(check: CheckResult) -> str:
-    """Least and largest share of certified maxima over the sample sizes; values that are computed have no fits."""
-    return "computed" if check.kind == "fibre" or check.values.empty else certified_words(size_table(check))
 
 
 def _slope(slope: Slope) -> str:
