@@ -11,6 +11,7 @@ from scipy.stats import chi2
 
 from moetheory.plotting import draw, save_all
 from moetheory.plotting.example import example_claim
+from moetheory.plotting.summary import certified_words
 from moetheory.plotting.words import measured
 from moetheory.rates import Judgement, Verdict
 from moetheory.report import write_claims_page, write_report
@@ -83,6 +84,13 @@ def test_reports_and_the_page_of_claims_say_what_chance_explains(tmp_path):
     for page in pages:
         assert "of the 1 decided checks (5%)" in page and "1 is, and 1 of these also at 5%" in page
     assert "decided checks" not in write_report([computed], tmp_path, {})[0].read_text()
+
+
+def test_the_share_of_certified_fits_is_told_from_least_to_most():
+    levels = values({100: [1.0, 2.0, 3.0, 4.0], 1000: [1.0, 2.0, 3.0]})
+    ends = ["converged", "at_bound", "degenerate_variance", "not_stationary", "converged", "converged", "at_bound"]
+    assert certified_words(with_check("level", values=levels.assign(status=ends)).checks[0]) == "25% to 67%"
+    assert certified_words(with_check("level", values=levels).checks[0]) == "100%"
 
 
 def test_verdicts_have_their_colours(tmp_path):

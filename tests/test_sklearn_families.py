@@ -108,6 +108,8 @@ def test_standard_errors_are_the_cramer_rao_bound_at_the_fit():
     bound = cramer_rao(model.model_, Uniform((-1.5,), (1.5,)))
     expected = np.sqrt(np.diag(bound.covariance) / sample.size)
     np.testing.assert_allclose([errors[name] for name in bound.names], expected, rtol=0.1)
+    part = model.standard_errors(sample.x[:500])
+    np.testing.assert_allclose([part[name] for name in bound.names], expected, rtol=0.2)
 
 
 def test_standard_errors_cover_the_truth():
