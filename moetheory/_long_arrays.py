@@ -9,6 +9,7 @@ import contextlib
 import math
 import mmap
 import shutil
+import sys
 import tempfile
 
 import numpy as np
@@ -17,6 +18,10 @@ IN_MEMORY = 2**25
 """Bytes of one array that stays in memory: 4,194,304 numbers."""
 LARGE_PAGES = 2**19
 """Bytes from which an array is worth pages of two megabytes: small ones take longer to hand out than to fill."""
+SPARSE = sys.platform == "linux"
+"""Whether zeros that are not used take no memory, however many they are."""
+UNRESERVED = 0x4000
+"""``MAP_NORESERVE`` of Linux, which :mod:`mmap` does not name: addresses may be more than there is memory."""
 
 
 def empty(shape: tuple[int, ...]) -> np.ndarray:
@@ -27,13 +32,13 @@ def empty(shape: tuple[int, ...]) -> np.ndarray:
 def zeros(shape: tuple[int, ...], used: int) -> np.ndarray:
     """Zeros at the start of a page, which JAX on a CPU uses in place, ``used`` of them about to be written.
 
-    The others take neither memory nor disk.
+    The others take neither memory nor disk where arrays are sparse. OSError where the system does not hand out so many addresses.
     """
     if 8 * used > IN_MEMORY:
         return _in_file(shape, used)
-    if not hasattr(mmap, "MADV_HUGEPAGE"):
+    if not SPARSE:
         return np.zeros(shape)
-    pages = mmap.mmap(-1, 8 * math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    pages = mmap.mmap(-1, 8 * math.prod(shape), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | UNRESERVED)
     if 8 * used >= LARGE_PAGES:
         with contextlib.suppress(OSError):  # a kernel without them
             pages.madvise(mmap.MADV_HUGEPAGE)

@@ -1,6 +1,9 @@
 """Lanes: fits do not depend on their batch, programs are compiled once, and warm-ups and parts end where they should."""
 
+import gc
+import mmap
 from functools import partial
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -17,6 +20,7 @@ from moetheory import (
     Sample,
     SoftmaxGate,
     Status,
+    _long_arrays,
     gating,
 )
 from moetheory._discovery import concrete_classes
@@ -106,10 +110,17 @@ def test_smallest_shares_are_those_of_the_model(family):
         np.testing.assert_allclose([one, many[1]], mean.min() / mean.sum(), rtol=1e-12)
 
 
+@pytest.fixture(params=["one capacity", "several"])
+def small_buffers(request, monkeypatch):
+    """Buffers that a few thousand rows fill: of one capacity, as on a CPU, or of the smallest that will do, as on a GPU."""
+    monkeypatch.setattr(lanes, "CAPACITY", 8192)
+    monkeypatch.setattr(lanes, "CAPACITIES", (4096, 8192))
+    monkeypatch.setattr(_long_arrays, "SPARSE", request.param == "one capacity")
+
+
 @pytest.mark.parametrize(("size", "samples"), [(8192, 1), (3840, 2), (1, 1), (8191, 1), (2720, 3)])
-def test_samples_that_fill_a_buffer_are_looked_at_to_their_last_row(size, samples, monkeypatch):
+def test_samples_that_fill_a_buffer_are_looked_at_to_their_last_row(size, samples, small_buffers):
     """Chunks begin earlier where a buffer ends inside them, and would look at other rows."""
-    monkeypatch.setattr(lanes, "CAPACITIES", (8192, 16384))
     many = [sample_of(seed, size) for seed in range(samples)]
     buffer, vector = lanes.fill(many), LAYOUT.pack(TRUTH)
     expected = [-log_likelihood(TRUTH, sample) / size for sample in many]
@@ -125,11 +136,51 @@ def test_samples_that_fill_a_buffer_are_looked_at_to_their_last_row(size, sample
 @pytest.mark.parametrize("size", [1, 500, 4096, 5000, 30_000])
 def test_as_many_samples_as_fit_fill_the_smallest_buffer(size, chunk, monkeypatch):
     """On a GPU the last chunk is longer than most samples; a batch that reached beyond would need a buffer 16 times as large."""
+    monkeypatch.setattr(lanes, "ROWS_TOGETHER", 2**15)
     monkeypatch.setattr(lanes, "CAPACITIES", (2**15, 2**19))
     monkeypatch.setattr(lanes, "chunk_size", lambda: chunk)
+    monkeypatch.setattr(_long_arrays, "SPARSE", False)
     many = [sample_of(0, size)] * (lanes.together(size) + 1)
     capacities = [len(lanes.fill(some).y) for some in (many[:-1], many)]
     assert capacities == [2**15, 2**19]
+
+
+def memory() -> tuple[int, int]:
+    """Bytes of addresses and of memory of this process, on Linux."""
+    pages = Path("/proc/self/statm").read_text().split()
+    return mmap.PAGESIZE * int(pages[0]), mmap.PAGESIZE * int(pages[1])
+
+
+@pytest.mark.skipif(not _long_arrays.SPARSE, reason="rows that are not used take memory on this system")
+def test_one_program_whatever_the_sizes():
+    """Beyond the rows of a batch too; and its buffer takes the memory of the rows that are used."""
+    lanes.compiled.cache_clear()
+    for size in (100, lanes.ROWS_TOGETHER // 4, lanes.ROWS_TOGETHER + 1):
+        sample, before = sample_of(0, size), memory()[1]
+        buffer = lanes.fill([sample])
+        assert memory()[1] - before < 24 * size + 2**23
+        assert len(buffer.y) == lanes.CAPACITY
+        assert fit(MaximumLikelihood(NEAR), sample).status is Status.CONVERGED
+    assert lanes.compiled.cache_info().misses == 1
+    assert lanes.compiled(lanes.newton_program, LAYOUT, False)._cache_size() == 1
+
+
+@pytest.mark.skipif(not _long_arrays.SPARSE, reason="the buffer is the smallest anyway")
+def test_where_addresses_are_few_the_buffer_is_the_smallest(monkeypatch):
+    """As where a batch system limits them (``ulimit -v``): the limit leaves room for a gigabyte."""
+    import resource
+
+    alone = fit(MaximumLikelihood(NEAR), sample_of(0, 1000)).parameters
+    gc.collect()  # buffers that JAX still holds
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (memory()[0] + 2**30, limits[1]))
+        buffer = lanes.fill([sample_of(0, 1000)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+    assert len(buffer.y) == lanes.CAPACITIES[0]
+    monkeypatch.setattr(lanes, "fill", lambda samples: buffer)
+    np.testing.assert_array_equal(fit(MaximumLikelihood(NEAR), sample_of(0, 1000)).parameters, alone)
 
 
 def test_the_share_of_a_fit_is_that_of_an_even_part():

@@ -287,7 +287,7 @@ def test_stochastic_gradient_is_the_written_out_loop():
 
 
 def test_a_batch_longer_than_the_sample_is_the_sample_wherever_it_lies(monkeypatch):
-    monkeypatch.setattr(lanes, "CAPACITIES", (8192,))
+    monkeypatch.setattr(lanes, "CAPACITY", 8192)
     samples = [draw(TRUTH, BOX, 1440, np.random.default_rng(seed)) for seed in range(4)]
     protocol = StochasticGradient((NearTruth(0.05),), epochs=3, learning_rate=0.1, batch=5000)
     together = protocol.fit_batch(samples, 2, [np.random.default_rng(seed) for seed in range(4)], TRUTH)

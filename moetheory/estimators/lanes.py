@@ -1,12 +1,13 @@
 """The compiled kernels: many fits, one after another, in one program whatever the sample sizes.
 
-A lane is one start on one sample. All samples of a call lie in one buffer of fixed capacity, so the same compiled
-program serves every sample size up to that capacity; each lane stops on its own and none waits for another. On a CPU
-lanes run one after another, on a GPU Newton runs them side by side.
+A lane is one start on one sample. All samples of a call lie in one buffer of fixed capacity, most of it addresses that no
+memory stands behind, so the same compiled program serves every sample size up to that capacity; each lane stops on its own
+and none waits for another. On a CPU lanes run one after another, on a GPU Newton runs them side by side.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import NamedTuple
@@ -23,8 +24,12 @@ from moetheory.estimators.likelihood import Rows, chunk_size
 from moetheory.estimators.trust_region import Box, Rounding
 from moetheory.sampling import Sample
 
-CAPACITIES = (2**20, 2**24, 2**28)
-"""Rows of the buffer; a call uses the smallest that holds its samples, and a program is compiled once for each used."""
+ROWS_TOGETHER = 2**20
+"""Rows of the samples of one buffer together, unless one alone has more."""
+CAPACITY = 2**28
+"""Rows of the buffer where those that are not used take no memory: one program whatever the samples."""
+CAPACITIES = (2**20, 2**24, CAPACITY)
+"""Rows of the buffer elsewhere (on a GPU; where addresses are few): the smallest that holds the samples, a program for each."""
 LANES = 1024
 """Lanes of one compiled call; more are split over several calls."""
 RESULT_NUMBERS = 2**22
@@ -79,8 +84,8 @@ def _rounded_up(count: int, unit: int) -> int:
 
 
 def together(count: int) -> int:
-    """Samples of ``count`` rows that the smallest buffer holds; one at least, which may need a larger one."""
-    return max(1, 1 + (CAPACITIES[0] - _whole_chunks(count)) // spacing(count))
+    """Samples of ``count`` rows of one buffer, one at least."""
+    return max(1, 1 + (ROWS_TOGETHER - _whole_chunks(count)) // spacing(count))
 
 
 def _whole_chunks(count: int) -> int:
@@ -93,14 +98,25 @@ def fill(samples: Sequence[Sample]) -> Buffer:
     count, dimension = samples[0].x.shape
     first = spacing(count) * np.arange(len(samples))
     needed = first[-1] + _whole_chunks(count)
-    capacity = next((c for c in CAPACITIES if c >= needed), needed)
-    x, y = _long_arrays.zeros((dimension, capacity), dimension * needed), _long_arrays.zeros((capacity,), needed)
+    x, y = _rows_of_zeros(dimension, needed)
     for start, sample in zip(first, samples, strict=True):
         place = slice(start, start + count)
         for column, row in zip(sample.x.T, x, strict=True):
             _interleave(column, out=row[place])
         _interleave(sample.y, out=y[place])
     return Buffer(x, y, first, count)
+
+
+def _rows_of_zeros(dimension: int, needed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Inputs and responses of a buffer, ``needed`` rows of it about to be written."""
+
+    def zeros(capacity):
+        return _long_arrays.zeros((dimension, capacity), dimension * needed), _long_arrays.zeros((capacity,), needed)
+
+    if _long_arrays.SPARSE and not side_by_side():
+        with contextlib.suppress(OSError):
+            return zeros(max(CAPACITY, needed))
+    return zeros(next((c for c in CAPACITIES if c >= needed), needed))
 
 
 def _interleave(values: np.ndarray, out: np.ndarray) -> None:
