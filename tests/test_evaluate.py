@@ -208,6 +208,7 @@ def test_a_verdict_that_hangs_on_uncertified_fits_is_underpowered(tmp_path):
         case.fits(n, 80, status=["converged"] * 40 + ["step_limit"] * 40)
     check = case.measures("softmax_d1", {n: [*good[n], *bad[n]] for n in SIZES}).check()
     assert (check.judgement.verdict, check.converged.verdict) == ("underpowered", "consistent")
+    assert check.judgement.all_fits == "inconsistent"
     assert "does not meet" in check.judgement.reason
     assert "Certified maxima only (consistent)" in check.judgement.reason
 
@@ -224,6 +225,7 @@ def test_a_maximum_less_likely_than_the_truth_is_no_maximum_likelihood_estimate(
     }
     check = result.checks[0]
     assert (check.judgement.verdict, check.converged.verdict) == ("underpowered", "consistent")
+    assert check.judgement.all_fits == "inconsistent"
 
 
 @pytest.mark.parametrize("certified", [0, 1])
@@ -233,7 +235,7 @@ def test_with_few_or_no_certified_fits_there_is_no_verdict(tmp_path, certified):
         case.fits(n, 40, status=["converged"] * certified + ["step_limit"] * (40 - certified))
     check = case.measures("softmax_d1", powers(0.5)).check()
     assert check.judgement.verdict == "underpowered"
-    assert "All fits: The slope" in check.judgement.reason
+    assert "All fits: The slope" in check.judgement.reason and check.judgement.all_fits == "consistent"
     assert ("No fit among them is a maximum in the box" in check.judgement.reason) == (certified == 0)
 
 

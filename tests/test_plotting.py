@@ -82,6 +82,23 @@ def test_rate_figure_shows_fit_locations_and_guides():
         assert any(np.allclose(each.get_ydata(), wanted) for each in alike if len(each.get_ydata()) == len(wanted))
 
 
+def test_guides_end_at_the_data_where_the_curve_is_bent():
+    samples = {n: np.array([0.98, 1.0, 1.02]) * (n**-0.5 + 0.05) for n in (100, 1_000, 10_000, 100_000)}
+    claim, check = slope_check(samples, predicted=(-0.5, -0.5))
+    mean = check.slopes["mean"]
+    assert mean.bent and mean.line(mean.sizes[-1])[0] < 0.9 * mean.centre[-1]
+    guide = artist(draw(claim, check).axes[0], "predicted slope")
+    np.testing.assert_allclose(guide.get_ydata(), mean.centre[-1] * (mean.sizes / mean.sizes[-1]) ** -0.5)
+
+
+def test_mean_and_median_do_not_hide_each_other():
+    claim, check = slope_check({n: np.array([0.9, 1.0, 1.1]) / n for n in (100, 1_000)})
+    (axes,) = draw(claim, check).axes
+    places = [np.asarray(artist(axes, name).get_xdata(orig=False)) for name in ("mean", "median")]
+    assert (places[1] / places[0] > 1.1).all()
+    assert all((np.abs(np.log(place / [100, 1_000])) < 0.15 * np.log(10)).all() for place in places)
+
+
 def test_bars_are_two_standard_errors_either_side():
     claim, check = slope_check()
     mean = check.slopes["mean"]
@@ -190,6 +207,16 @@ def test_wide_floors_are_drawn_on_a_logarithmic_axis(predicted, scale):
     assert axes.get_yscale() == scale
 
 
+def test_means_that_are_not_positive_are_drawn_whatever_is_predicted():
+    claim = example_claim("level")
+    check = claim.checks[0]
+    negative = replace(check, values=check.values.assign(value=check.values["value"] - 1.5), predicted=(0.01, 100.0))
+    (axes,) = draw(claim, negative).axes
+    low, high = axes.get_ylim()
+    means = negative.values.groupby("n")["value"].mean()
+    assert axes.get_yscale() == "linear" and (means < 0).all() and ((means > low) & (means < high)).all()
+
+
 def test_open_prediction_draws_its_only_end():
     claim = example_claim("level")
     check = replace(claim.checks[0], predicted=(float("nan"), 1.1))
@@ -211,6 +238,8 @@ def test_empirical_distribution_leaves_the_band_exactly_if_the_test_rejects(degr
     assert (test.statistic > half) == (test.pvalue < 0.001) == (degrees == 6)
     quantiles = figure.axes[1].lines[1]
     np.testing.assert_allclose(quantiles.get_ydata(), values)
+    band = figure.axes[1].collections[0].get_paths()[0].vertices
+    assert band[:, 0].max() == quantiles.get_xdata().max() and figure.axes[1].get_ylim()[0] < values[0]
 
 
 def test_distribution_without_a_law_is_one_panel():

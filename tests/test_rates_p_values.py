@@ -67,11 +67,12 @@ def test_p_values_are_even_where_the_prediction_is_true():
 
 
 def test_many_checks_together_say_what_chance_explains():
-    verdicts = [("consistent", None)] * 97 + [("inconsistent", p) for p in (0.04, 1e-3, 1e-6)] + [("underpowered", None)] * 50
-    words = by_chance(verdicts)
-    assert "about 5 of the 100 decided checks" in words
+    missed = [("inconsistent", p, 0.05) for p in (0.04, 1e-3, 1e-6)]
+    met = [("consistent", None, 0.025)] * 60 + [("consistent", None, 0.05)] * 37
+    words = by_chance(met + missed + [("underpowered", None, 0.05)] * 50)
+    assert "at most about 3.5 of the 100 decided checks" in words
     assert "3 are, and 1 of these also" in words and "p below 0.0005" in words
-    assert by_chance([("underpowered", None), ("shown only", None)]) == ""
+    assert by_chance([("underpowered", None, 0.05), ("shown only", None, 0.05)]) == ""
 
 
 def half_normal(rng, replicates, sizes=(100, 316, 1_000, 3_162)):

@@ -76,7 +76,8 @@ def test_two_replicates_are_mostly_underpowered(variation, share):
 def test_power_is_decided_before_the_slope_is_seen(rate, rival):
     noisy, precise = {"replicates": 2, "variation": 2.0}, {"replicates": 10_000}
     seen = judge_slope(exact_slope(rate, **noisy), ROOT_N, [rival])
-    assert seen == judge_slope(exact_slope(0.5, **noisy), ROOT_N, [rival])
+    blind = judge_slope(exact_slope(0.5, **noisy), ROOT_N, [rival])
+    assert (seen.verdict, seen.needed, seen.count) == (blind.verdict, blind.needed, blind.count)
     assert seen.verdict is Verdict.UNDERPOWERED
     assert judge_slope(exact_slope(rate, **precise), ROOT_N, [rival]).verdict is not Verdict.UNDERPOWERED
 
@@ -94,6 +95,15 @@ def test_a_slope_far_from_the_prediction_needs_no_power():
     steep = exact_slope(0.8, variation=1.1)
     assert judge_slope(steep, ROOT_N, [0.4]).verdict is Verdict.UNDERPOWERED
     assert judge_slope(steep, ROOT_N, [0.4], upper_bound=False).verdict is Verdict.INCONSISTENT
+
+
+def test_an_undecided_slope_far_on_the_open_side_is_not_said_to_miss_nothing():
+    steep, near = (judge_slope(exact_slope(rate, variation=1.1), ROOT_N, [0.4]) for rate in (0.8, 0.52))
+    assert steep.verdict is near.verdict is Verdict.UNDERPOWERED
+    assert steep.reason.endswith(
+        "the slope -0.800 lies beyond the predicted interval [-0.500, -0.435] on the side that the bound leaves open."
+    )
+    assert near.reason.endswith("does not miss the predicted interval [-0.500, -0.435] by twice that.")
 
 
 def test_one_loss_that_is_all_of_a_mean_puts_no_slope_far_from_the_prediction():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.stats import chi2
 
 from moetheory.plotting import draw, save_all
 from moetheory.plotting.example import example_claim
-from moetheory.plotting.summary import certified_words
+from moetheory.plotting.summary import certified_words, undefined_words
 from moetheory.plotting.words import measured
 from moetheory.rates import Judgement, Verdict
 from moetheory.report import write_claims_page, write_report
@@ -78,11 +79,11 @@ def test_a_report_shows_rivals_certified_verdict_and_what_the_source_prints(tmp_
 
 def test_reports_and_the_page_of_claims_say_what_chance_explains(tmp_path):
     missed = Judgement(Verdict.INCONSISTENT, "It falls faster (p = 1e-09).", p_value=1e-9)
-    claim = with_check("slope", judgement=missed)
+    claim = with_check("slope", judgement=missed, bound="upper")
     computed = replace(example_claim("fibre"), simulation="other")
     pages = page_of(claim, tmp_path), write_report([claim, computed], tmp_path, {})[0].read_text()
     for page in pages:
-        assert "of the 1 decided checks (5%)" in page and "1 is, and 1 of these also at 5%" in page
+        assert "at most about 0.025 of the 1 decided checks" in page and "1 is, and 1 of these also at 5%" in page
     assert "decided checks" not in write_report([computed], tmp_path, {})[0].read_text()
 
 
@@ -91,6 +92,36 @@ def test_the_share_of_certified_fits_is_told_from_least_to_most():
     ends = ["converged", "at_bound", "degenerate_variance", "not_stationary", "converged", "converged", "at_bound"]
     assert certified_words(with_check("level", values=levels.assign(status=ends)).checks[0]) == "25% to 67%"
     assert certified_words(with_check("level", values=levels).checks[0]) == "100%"
+
+
+@pytest.mark.parametrize(("bound", "side"), [("", ""), ("upper", " or faster"), ("lower", " or slower")])
+def test_a_bound_says_which_side_it_leaves_open(bound, side, tmp_path):
+    claim = with_check("slope", bound=bound)
+    low, high = (f"\N{MINUS SIGN}{-end:.3f}" for end in claim.checks[0].predicted)
+    assert row_of(page_of(claim, tmp_path), "Voronoi loss D1")[2] == f"{low} to {high}{side}"
+    assert f"predicted slope {low} to {high}{side}" in [text.get_text() for text in draw(claim, claim.checks[0]).legends[0].texts]
+    record = json.loads((tmp_path / "drawn" / "example" / "slope-quantity.json").read_text())
+    assert record["check"]["bound"] == bound
+
+
+def test_a_verdict_that_hangs_on_uncertified_fits_says_what_all_would_say(tmp_path):
+    torn = Judgement(Verdict.UNDERPOWERED, "All fits: It misses.", all_fits=Verdict.INCONSISTENT)
+    claim = with_check("slope", judgement=torn)
+    page = page_of(claim, tmp_path)
+    assert row_of(page, "Voronoi loss D1")[6] == "underpowered (all fits: inconsistent)"
+    assert "**Verdicts on fits.** 1 underpowered" in page
+    assert "underpowered (all fits: inconsistent)" in draw(claim, claim.checks[0]).subfigs[0].get_suptitle().replace("\n", " ")
+    report = write_report([claim], tmp_path, {})[0].read_text()
+    assert "**Verdicts.** 1 underpowered" in report
+
+
+def test_fits_without_a_value_are_counted_in_the_title():
+    some = values({100: [1.0, np.nan, np.nan], 1000: [1.0, 2.0, np.inf]})
+    assert undefined_words(with_check("slope", values=some).checks[0]) == "1 to 2 of 3 defined"
+    claim = with_check("level", values=some)
+    title = draw(claim, claim.checks[0]).subfigs[0].get_suptitle().replace("\n", " ")
+    assert title == "efficiency ratio: consistent at n = 1,000 (100% certified; 1 to 2 of 3 defined)"
+    assert undefined_words(with_check("level", values=values({100: [1.0, 2.0]})).checks[0]) == ""
 
 
 def test_verdicts_have_their_colours(tmp_path):

@@ -34,7 +34,7 @@ def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
         The claim, for the title.
     check : CheckResult
         Of kind ``level``, ``gap`` or ``recovery``; predicted ends that are not finite are not drawn, wide intervals on a
-        logarithmic axis.
+        logarithmic axis if means and bars are positive.
 
     Returns
     -------
@@ -52,13 +52,14 @@ def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     table = size_table(check)
     label_axes(axes, check, table["n"])
     axes.margins(y=0.15)
-    if 0 < WIDE * check.predicted[0] <= check.predicted[1] < np.inf:
-        axes.set_yscale("log")
     shown = table[table["replicates"] > 0]
+    lowest = (shown["mean"] - _bars(check, shown)[0]).min()
+    if 0 < WIDE * check.predicted[0] <= check.predicted[1] < np.inf and lowest > 0:
+        axes.set_yscale("log")
     _predicted_band(axes, check.predicted)
     if not shown.empty:
         least, most = shown["replicates"].min(), shown["replicates"].max()
-        count = f"{least}" if least == most else f"{least} to {most}"
+        count = (f"{least}" if least == most else f"{least} to {most}") + (" replicates" if most > 1 else " replicate")
         axes.errorbar(
             shown["n"],
             shown["mean"],
@@ -67,7 +68,7 @@ def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
             markersize=5,
             color=BLUE,
             linewidth=1,
-            label=f"mean of {count} replicates " + ("with 95% interval" if check.kind == "recovery" else "± 2 SE"),
+            label=f"mean of {count} " + ("with 95% interval" if check.kind == "recovery" else "± 2 SE"),
         )
     legend_below(figure, axes)
     return figure
@@ -111,7 +112,7 @@ def levels_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     axes.set(xlabel=f"{check.label} at n = {n:,}", yticks=range(len(shown)), yticklabels=shown["coordinate"].tolist())
     if np.isfinite(check.predicted).all():
         axes.axvspan(*check.predicted, color=GREY, alpha=0.15, linewidth=0, label=f"predicted {interval(*check.predicted)}")
-        axes.axvline(np.mean(check.predicted), linestyle="--", color=BLACK, linewidth=1.0)
+        axes.axvline(np.mean(check.predicted), linestyle="--", color=BLACK, linewidth=1.0, label="its middle")
     if not shown.empty:
         label = f"mean of {shown['replicates'].min()} replicates ± 2 SE"
         errors = 2 * shown["mean_se"].fillna(0)
@@ -191,11 +192,11 @@ def _quantiles(axes: Axes, values: NDArray[np.float64], check: CheckResult) -> N
     expected = law.ppf(heights)
     axes.set(xlabel="predicted quantile", ylabel="observed quantile")
     lower, upper = law.ppf(np.maximum(heights - half, 0)), law.ppf(np.minimum(heights + half, 1))
-    bounded = np.isfinite(upper)
-    axes.fill_between(expected[bounded], lower[bounded], upper[bounded], color=GREY, alpha=0.3, linewidth=0)
+    top = 1.05 * max(values[-1], expected[-1])
+    axes.fill_between(expected, np.minimum(lower, top), np.minimum(upper, top), color=GREY, alpha=0.3, linewidth=0)
     axes.plot(expected, expected, "--", color=BLACK, linewidth=1.2, zorder=4)
     axes.plot(expected, values, "o", color=BLUE, markersize=3, markeredgewidth=0, rasterized=True, zorder=3)
-    axes.set_ylim(min(0.0, values[0]), 1.05 * max(values[-1], expected[-1]))
+    axes.set_ylim(min(0.0, values[0]) - 0.02 * top, top)
 
 
 @styled
@@ -233,7 +234,7 @@ def fibre_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     axes.set_ylabel(textwrap.fill(check.label, LABEL_WIDTH))
     if not shown.empty:
         distance = shown["n"] / FIBRE_UNIT
-        axes.plot(distance, shown["value"], "-o", color=VERMILION, markersize=4, label=check.label)
+        axes.plot(distance, shown["value"], "o", color=VERMILION, markersize=4, label=check.label)
         low, high = (end if end > 0 or not positive else np.nan for end in check.predicted)
         _predicted_band(axes, (low, high))
     legend_below(figure, axes)

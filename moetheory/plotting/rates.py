@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from moetheory.plotting.numerals import interval, plus_minus, signed
+from moetheory.plotting.numerals import plus_minus, signed
 from moetheory.plotting.style import (
     BLACK,
     BLUE,
@@ -23,6 +23,7 @@ from moetheory.plotting.style import (
     styled,
 )
 from moetheory.plotting.summary import size_table
+from moetheory.plotting.words import predicted
 from moetheory.rates import Slope
 from moetheory.study.results import CheckResult, ClaimResult
 
@@ -31,6 +32,10 @@ LONGEST_BAR = 1000.0
 """Factor either side of a location."""
 ROOM = 1.5
 """Factor below and above values that are all the same."""
+REPLICATES_WIDTH = 0.15
+"""Half the width of the replicates of a size, in distances between sizes."""
+SIDEWAYS = {"mean": -0.05, "median": 0.05, "trimmed_mean": 0.0}
+"""Where a location is drawn beside its size, in the same unit, so that none hides another."""
 _MARKS = {
     "mean": {"color": BLUE, "marker": "o"},
     "median": {"color": VERMILION, "marker": "D", "markerfacecolor": "white"},
@@ -43,7 +48,7 @@ def rate_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     """Log-log figure of a loss against the sample size, with the fitted and the predicted slope.
 
     Locations have bars ``m exp(-+ 2 SE / m)``, those of the logarithms that the line is fitted to, at most a factor of 1,000;
-    guides ``m_J (n / n_J)^slope`` end on the fitted line at the largest size n_J.
+    guides ``m_J (n / n_J)^slope`` end on the fitted line at the largest size n_J, at the location there if the curve is bent.
 
     Parameters
     ----------
@@ -93,8 +98,7 @@ def _replicates(axes: Axes, values: pd.DataFrame) -> None:
     shown = positive.sort_values(["n", "replicate"]).groupby("n").head(DOTS_PER_SIZE)
     if shown.empty:
         return
-    sizes = np.unique(shown["n"])
-    width = 0.15 * np.diff(np.log(sizes)).min() if sizes.size > 1 else 0.1
+    width = REPLICATES_WIDTH * _spacing(shown["n"])
     spread = np.random.default_rng(0).uniform(-width, width, len(shown))
     axes.plot(
         shown["n"] * np.exp(spread),
@@ -110,6 +114,12 @@ def _replicates(axes: Axes, values: pd.DataFrame) -> None:
     )
 
 
+def _spacing(sizes: pd.Series) -> float:
+    """Smallest distance between sizes on the logarithmic axis, up to what the room at its ends allows."""
+    different = np.unique(sizes)
+    return min(2.5, np.diff(np.log(different)).min()) if different.size > 1 else 0.7
+
+
 def _location(axes: Axes, table: pd.DataFrame, location: str, slope: Slope | None) -> None:
     shown = table[table[location] > 0]
     if shown.empty:
@@ -119,7 +129,7 @@ def _location(axes: Axes, table: pd.DataFrame, location: str, slope: Slope | Non
     name = location.replace("_", " ")
     found = f": slope {plus_minus(slope.slope, slope.se)} (SE)" + ", bent" * slope.bent if slope else ""
     axes.errorbar(
-        shown["n"],
+        shown["n"] * math.exp(SIDEWAYS[location] * _spacing(shown["n"])),
         shown[location],
         yerr=shown[location].to_numpy() * np.stack([1 - 1 / factors, factors - 1]),
         linestyle="none",
@@ -144,26 +154,30 @@ def _fitted_line(axes: Axes, slope: Slope) -> None:
     fit, lower, upper = slope.line(n)
     colour = _MARKS[slope.location]["color"]
     axes.fill_between(n, lower, upper, color=colour, alpha=0.25, linewidth=0, zorder=2)
-    label = f"line fitted to the {slope.location.replace('_', ' ')}, 95% band"
+    label = f"line fitted to the {slope.location.replace('_', ' ')}, 95% band" + " (for a line)" * slope.bent
     axes.plot(n, fit, color=colour, linewidth=2, zorder=3, label=label)
 
 
 def _guides(axes: Axes, table: pd.DataFrame, check: CheckResult, own: Slope | None) -> None:
-    """Predicted slopes, dashed, and rivals, dotted, through the end of the fitted line (or of the means)."""
+    """Predicted slopes, dashed, and rivals, dotted, through the end of the fitted line; of the locations where that is bent."""
     shown = table[table["mean"] > 0]
     if len(shown) < 2:
         return
     n = shown["n"].to_numpy(np.float64)
-    end = own.line(n[-1])[0] if own else shown["mean"].iloc[-1]
-    log_factor = (np.log(n) / np.log(n[-1])) ** (own.log_power if own and own.log_power else 0)
+    last, end = (n[-1], shown["mean"].iloc[-1]) if own is None else (own.sizes[-1], _end(own))
+    log_factor = (np.log(n) / np.log(last)) ** (own.log_power if own and own.log_power else 0)
     ends = dict.fromkeys(slope for slope in check.predicted if np.isfinite(slope))
     dashed = [("--", BLACK, slope) for slope in ends]
     dotted = [(":", GREEN, -rate) for rate in check.rivals]
     labels = {
-        "--": f"predicted slope {interval(*check.predicted)}",
+        "--": f"predicted slope {predicted(check)}",
         ":": f"rival slope {', '.join(signed(0 - rate) for rate in check.rivals)}",
     }
     for linestyle, colour, slope in dashed + dotted:
-        guide = end * (n / n[-1]) ** slope * log_factor
+        guide = end * (n / last) ** slope * log_factor
         label = labels.pop(linestyle, None)
         axes.plot(n, guide, linestyle, color=colour, linewidth=1.1, zorder=3.5, label=label)
+
+
+def _end(slope: Slope) -> float:
+    return float(slope.centre[-1] if slope.bent else slope.line(slope.sizes[-1:])[0][0])

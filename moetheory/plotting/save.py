@@ -199,7 +199,8 @@ def _with_few_colours(png: bytes) -> bytes:
 
 def _record(claim: ClaimResult, check: CheckResult) -> dict[str, Any]:
     about = ("simulation", "claim", "title", "statement", "source", "evidence", "variant", "deviations")
-    checked = ("name", "kind", "label", "predicted", "rivals", "reference", "degrees", "published", "path")
+    checked = ("name", "kind", "label", "predicted", "rivals", "bound", "reference", "degrees", "significance")
+    checked += ("published", "path")
     return {
         **{name: getattr(claim, name) for name in about},
         "setting": claim.setting,
@@ -218,14 +219,14 @@ def _record(claim: ClaimResult, check: CheckResult) -> dict[str, Any]:
 
 
 def _slope_record(slope: Slope) -> dict[str, Any]:
-    names = ("sizes", "log_power", "slope", "se", "interval", "residual_interval", "curvature", "bent")
+    names = ("sizes", "centre", "centre_se", "log_power", "slope", "se", "interval", "residual_interval", "curvature", "bent")
     return {name: getattr(slope, name) for name in names}
 
 
 def _judgement_record(judgement: Judgement | None) -> dict[str, Any] | None:
     if judgement is None:
         return None
-    return {name: getattr(judgement, name) for name in ("verdict", "reason", "needed", "p_value")}
+    return {name: getattr(judgement, name) for name in ("verdict", "reason", "needed", "p_value", "all_fits")}
 
 
 def _json(record: Mapping[str, Any]) -> bytes:

@@ -79,6 +79,37 @@ def certified_words(check: CheckResult) -> str:
     return least if least == most else f"{least} to {most}"
 
 
+def undefined_words(check: CheckResult) -> str:
+    """Least and largest number of values over the sample sizes, where some fits have none, such as ``12 to 40 of 40 defined``.
+
+    Parameters
+    ----------
+    check : CheckResult
+        Its ``values`` are used; a value that is not finite is none.
+
+    Returns
+    -------
+    str
+        Empty if all are there.
+
+    Examples
+    --------
+    >>> from moetheory.plotting.example import example_claim
+    >>> undefined_words(example_claim("slope").checks[0])
+    ''
+    """
+    finite = pd.Series(np.isfinite(check.values["value"].to_numpy(np.float64)), check.values.index)
+    counts = finite.groupby([check.values[key] for key in _keys(check)]).agg(["sum", "size"])
+    if (counts["sum"] == counts["size"]).all():
+        return ""
+    return f"{_from_to(counts['sum'])} of {_from_to(counts['size'])} defined"
+
+
+def _from_to(counts: pd.Series) -> str:
+    least, most = f"{counts.min():,}", f"{counts.max():,}"
+    return least if least == most else f"{least} to {most}"
+
+
 def finite_values(check: CheckResult, n: int) -> NDArray[np.float64]:
     """Values at one sample size without those that are not finite."""
     values = check.values.loc[check.values["n"] == n, "value"].to_numpy(np.float64)

@@ -11,15 +11,19 @@ from moetheory.plotting.summary import finite_values
 from moetheory.rates import Judgement, Slope, binomial_interval
 from moetheory.study.results import CheckResult
 
+OPEN_SIDES = {"": "", "upper": " or faster", "lower": " or slower"}
+
 
 def outcome(judgement: Judgement | None) -> str:
-    """Verdict in a word; a quantity without prediction is only shown."""
-    return "shown only" if judgement is None else str(judgement.verdict)
+    """Verdict in a word, and what all fits would say where that hangs on those that are no maxima."""
+    if judgement is None:
+        return "shown only"
+    return f"{judgement.verdict}" + (f" (all fits: {judgement.all_fits})" if judgement.all_fits else "")
 
 
 def predicted(check: CheckResult) -> str:
-    """The predicted slope, level or law in words."""
-    return check.reference or interval(*check.predicted)
+    """The predicted slope, level or law in words, and the side that a bound leaves open."""
+    return (check.reference or interval(*check.predicted)) + OPEN_SIDES[check.bound]
 
 
 def measured(check: CheckResult) -> str:

@@ -46,7 +46,10 @@ _MEANINGS = {
         " the side that a bound leaves open. No proof."
     ),
     Verdict.INCONSISTENT: "What was measured misses the prediction by more than its error, in this setting and at these sizes.",
-    Verdict.UNDERPOWERED: "The error is too large for either word: nothing is said for or against the prediction.",
+    Verdict.UNDERPOWERED: (
+        "The error is too large for either word, or the word would hang on fits that are no certified maxima (then what all"
+        " fits would say stands beside it): nothing is said for or against the prediction."
+    ),
 }
 
 
@@ -61,6 +64,8 @@ class Judgement:
     """Replicates or values that `needed` asks for, where it names a number; infinite where none will do."""
     p_value: float | None = None
     """Of an inconsistent verdict: the chance of a miss as large if the prediction were true (its nearest end), two-sided."""
+    all_fits: Verdict | None = None
+    """What all fits alone would say, where certified maxima alone do not say the same."""
 
 
 def judge_slope(
@@ -125,9 +130,7 @@ def judge_slope(
     far = missed > 2 * error + ROUNDING
     located = bool(np.all(2 * slope.centre_se <= slope.centre))
     if (limit == 0 or error > limit) and not (far and located):
-        location = slope.location.replace("_", " ")
-        why = f"a {location} is less than twice its error" if far else f"the slope does not miss {target} by twice that"
-        reason = f"{named} exceeds {limit:.3f}, {origin}; {why}."
+        reason = f"{named} exceeds {limit:.3f}, {origin}; {_not_decided(slope, target, low, high, far)}."
         return Judgement(Verdict.UNDERPOWERED, reason, *_replicates_needed(slope, limit))
     error += ROUNDING
     if slope.slope + error < low and upper_bound:
@@ -367,6 +370,15 @@ def _largest_error(low: float, high: float, rivals: Sequence[float], half_width:
         origin = f"half the distance {distance:.3f} from [{low:.3f}, {high:.3f}] to the rival {0 - rate:.3f}"
         limits.append((distance / 2, origin))
     return min(limits)
+
+
+def _not_decided(slope: Slope, target: str, low: float, high: float, far: bool) -> str:
+    """Why a slope with a large error is not inconsistent all the same."""
+    if far:
+        return f"a {slope.location.replace('_', ' ')} is less than twice its error"
+    if max(low - slope.slope, slope.slope - high) > 2 * slope.error:
+        return f"the slope {slope.slope:.3f} lies beyond {target} on the side that the bound leaves open"
+    return f"the slope does not miss {target} by twice that"
 
 
 def _replicates_needed(slope: Slope, limit: float) -> tuple[str, float]:

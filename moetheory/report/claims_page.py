@@ -12,7 +12,7 @@ from typing import Any
 from moetheory.plotting.files import write_atomically
 from moetheory.report.document import Block, Heading, Link, Paragraph, Table
 from moetheory.report.markdown import render_markdown
-from moetheory.report.verdicts import by_chance
+from moetheory.report.verdicts import by_chance, level_of
 
 TITLE = "All claims"
 INTRODUCTION = (
@@ -88,8 +88,8 @@ def _blocks(claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
     yield Paragraph(INTRODUCTION)
     for lead, computed in (("Verdicts on fits", False), ("Verdicts on computed values", True)):
         yield Paragraph(_counted(record for claim in claims for _, record in claim if _is_computed(record) == computed), lead)
-    on_fits = (record["judgement"] for claim in claims for _, record in claim if record["judgement"] and not _is_computed(record))
-    if words := by_chance((one["verdict"], one["p_value"]) for one in on_fits):
+    on_fits = (record for claim in claims for _, record in claim if record["judgement"] and not _is_computed(record))
+    if words := by_chance(_miss(record["judgement"], record["check"]) for record in on_fits):
         yield Paragraph(words, "Chance")
     for simulation, group in groupby(claims, key=lambda claim: claim[0][1]["simulation"]):
         yield Heading(2, simulation, simulation)
@@ -125,10 +125,14 @@ def _reasons(claim: Sequence[tuple[Path, Record]]) -> Iterator[Block]:
             yield Paragraph(words.strip(), record["check"]["label"])
 
 
+def _miss(judgement: Record, check: Record) -> tuple[str, float | None, float]:
+    return judgement["verdict"], judgement["p_value"], level_of(check["kind"], check["bound"], check["significance"])
+
+
 def _is_computed(record: Record) -> bool:
     return record["check"]["kind"] == "fibre"
 
 
 def _counted(records: Iterable[Record]) -> str:
-    verdicts = Counter(record["words"]["verdict"] for record in records)
+    verdicts = Counter(record["words"]["verdict"].split(" (")[0] for record in records)
     return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common()) or "none"

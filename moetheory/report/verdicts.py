@@ -48,13 +48,13 @@ def verdict_table(claims: Iterable[ClaimResult]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
 
 
-def by_chance(verdicts: Iterable[tuple[str, float | None]]) -> str:
+def by_chance(verdicts: Iterable[tuple[str, float | None, float]]) -> str:
     """How many verdicts would be ``inconsistent`` by chance, and how many still are with all checks taken together.
 
     Parameters
     ----------
-    verdicts : iterable of (str, float or None)
-        Verdict and p-value of every check that rests on fits.
+    verdicts : iterable of (str, float or None, float)
+        Verdict, p-value and level (see :func:`level_of`) of every check that rests on fits.
 
     Returns
     -------
@@ -67,20 +67,44 @@ def by_chance(verdicts: Iterable[tuple[str, float | None]]) -> str:
 
     Examples
     --------
-    >>> print(by_chance([("consistent", None)] * 39 + [("inconsistent", 1e-9)]))  # doctest: +ELLIPSIS
-    if all predictions were true, ... 1 is, and 1 of these also at 5% for all checks together (p below 0.00125, Bonferroni)
+    >>> print(by_chance([("consistent", None, 0.025)] * 39 + [("inconsistent", 1e-9, 0.05)]))  # doctest: +ELLIPSIS
+    if all predictions were true, at most about 1 of the 40 decided checks would be inconsistent by chance (5% of those that ...
     """
-    decided = [p_value for verdict, p_value in verdicts if verdict in (Verdict.CONSISTENT, Verdict.INCONSISTENT)]
+    decided = [(p_value, level) for verdict, p_value, level in verdicts if verdict in (Verdict.CONSISTENT, Verdict.INCONSISTENT)]
     if not decided:
         return ""
-    misses = [p_value for p_value in decided if p_value is not None]
-    level = SIGNIFICANCE / len(decided)
-    still = sum(p_value < level for p_value in misses)
+    misses = [p_value for p_value, _ in decided if p_value is not None]
+    together = SIGNIFICANCE / len(decided)
+    still = sum(p_value < together for p_value in misses)
     return (
-        f"if all predictions were true, about {SIGNIFICANCE * len(decided):.2g} of the {len(decided)} decided checks"
-        f" ({SIGNIFICANCE:.0%}) would be inconsistent by chance; {len(misses)} {'is' if len(misses) == 1 else 'are'}, and"
-        f" {still} of these also at {SIGNIFICANCE:.0%} for all checks together (p below {level:.3g}, Bonferroni)"
+        f"if all predictions were true, at most about {sum(level for _, level in decided):.2g} of the {len(decided)} decided"
+        f" checks would be inconsistent by chance ({SIGNIFICANCE:.0%} of those that may miss on either side, half of that of"
+        f" bounds, the level of tests); {len(misses)} {'is' if len(misses) == 1 else 'are'}, and {still} of these also at"
+        f" {SIGNIFICANCE:.0%} for all checks together (p below {together:.3g}, Bonferroni)"
     )
+
+
+def level_of(kind: str, bound: str, significance: float) -> float:
+    """Largest chance that a check is ``inconsistent`` though its prediction is true.
+
+    Parameters
+    ----------
+    kind, bound, significance
+        As in :class:`moetheory.study.results.CheckResult`.
+
+    Returns
+    -------
+    float
+        Two standard errors on both sides, or on one; the level of a test of a law.
+
+    Examples
+    --------
+    >>> level_of("slope", "", 0.001), level_of("slope", "upper", 0.001), level_of("distribution", "", 0.001)
+    (0.05, 0.025, 0.001)
+    """
+    if kind == "distribution":
+        return significance
+    return SIGNIFICANCE / 2 if bound else SIGNIFICANCE
 
 
 def format_table(frame: pd.DataFrame, width: int = 120) -> str:

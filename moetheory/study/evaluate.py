@@ -143,6 +143,7 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
         significance=check.get("significance", 0.001),
         published=check.get("published", ""),
         path=check.get("path", ""),
+        bound=next((side for side in ("upper", "lower") if check.get(f"{side}_bound")), ""),
     )
 
 
@@ -207,7 +208,8 @@ def _reconciled(judgement: Judgement, repeated: Mapping[str, Judgement], documen
     if not repeated:
         reason = f"{judgement.reason} No fit among them is a maximum in the box."
         if maximises and judgement.verdict != Verdict.UNDERPOWERED:
-            return Judgement(Verdict.UNDERPOWERED, f"All fits: {reason}", "Maxima: more starts, or another box.")
+            needed = "Maxima: more starts, or another box."
+            return Judgement(Verdict.UNDERPOWERED, f"All fits: {reason}", needed, all_fits=judgement.verdict)
         return replace(judgement, reason=reason)
     name, other = list(repeated.items())[-1]
     if other.verdict == judgement.verdict or judgement.verdict == Verdict.UNDERPOWERED:
@@ -215,7 +217,7 @@ def _reconciled(judgement: Judgement, repeated: Mapping[str, Judgement], documen
     if other.verdict == Verdict.UNDERPOWERED and not maximises:
         return replace(judgement, reason=f"{judgement.reason} Too few fits among them are maxima for a verdict on these.")
     reason = f"All fits: {judgement.reason} {name} only ({other.verdict}): {other.reason}"
-    return Judgement(Verdict.UNDERPOWERED, reason, other.needed, other.count)
+    return Judgement(Verdict.UNDERPOWERED, reason, other.needed, other.count, all_fits=judgement.verdict)
 
 
 def _complete(judgement: Judgement, check, document: Mapping[str, Any], stored: Mapping[str, int]) -> Judgement:

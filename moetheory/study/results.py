@@ -20,7 +20,7 @@ class CheckResult:
     name : str
         Identifier inside the claim, such as ``softmax_d1``.
     kind : str
-        ``slope``, ``level``, ``levels``, ``distribution``, ``gap`` or ``fibre``.
+        ``slope``, ``level``, ``levels``, ``distribution``, ``gap``, ``recovery`` or ``fibre``.
     label : str
         Name for axes and tables, such as ``Voronoi loss D1``.
     predicted : (float, float)
@@ -45,6 +45,8 @@ class CheckResult:
         What the source prints for it, in words.
     path : str
         For ``fibre``: what the numbers along it mean.
+    bound : str
+        For ``slope``: ``upper`` if faster contradicts nothing, ``lower`` if slower does not, else empty.
     """
 
     name: str
@@ -61,6 +63,7 @@ class CheckResult:
     significance: float = 0.001
     published: str = ""
     path: str = ""
+    bound: str = ""
 
 
 @dataclass(frozen=True)
