@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from test_identifiability import INTERCEPT, LINES, SLOPE, VARIANCES
 
 from moetheory import (
+    ActivatedTemperatureGate,
     CosineGate,
     FeedForwardExpert,
     GaussianGate,
@@ -23,10 +24,14 @@ from moetheory import (
     TemperatureGate,
     Uniform,
 )
-from moetheory.identifiability.cone import cone_test
+from moetheory.identifiability.cone import CURVE, cone_test
 from moetheory.identifiability.influence import expand
+from moetheory.identifiability.moments import smallest_norm
 from moetheory.identifiability.rank import rank_test
 from moetheory.identifiability.reference import INPUTS
+
+SOFTMAX_SPLIT = {"beta_1": 0.25, "eta_0": 0.125, "eta_1": 0.25, "nu": 0.25}
+"""Exponents of a cell of two atoms behind softmax gates with linear experts."""
 
 
 @given(
@@ -88,9 +93,75 @@ def test_a_gate_without_information_has_no_rate():
     assert {one.exponent for one in found if one.name != "beta_1"} == {0.5}
 
 
-@pytest.mark.parametrize("gate", [TemperatureGate.example(2, 1), LaplaceGate.example(2, 1), CosineGate.example(2, 1)])
-def test_gates_whose_parameters_do_not_act_linearly_are_tested_too(gate):
-    assert len(cone_test(MixtureOfExperts(gate, LINES, VARIANCES), INPUTS, (2, 1))) > 6
+def test_a_common_temperature_is_one_coordinate_that_moves_the_density_at_first_order():
+    """Copies of one atom cannot have two temperatures; where slopes and temperature have one scale, nothing tells it."""
+    found = cone_test(MixtureOfExperts(ActivatedTemperatureGate.example(2, 1), LINES, VARIANCES), INPUTS, (2, 1))
+    (common,) = [one for one in found if one.name == "log_T"]
+    assert (common.atom, common.fitted, common.slow, common.exponent) == ("u", 3, False, 0.5)
+    assert {one.name: one.exponent for one in found if one.atom == "u[1]"} == SOFTMAX_SPLIT
+    plain = MixtureOfExperts(TemperatureGate([0.2, 0.0], [[0.8], [-0.6]], [0.3, 0.3]), LINES, VARIANCES)
+    test = rank_test(plain, INPUTS, (1, 1))
+    assert (test.nulls, test.invariances) == (3, 2)  # mass, translation, scale
+    names = [str(relation).partition(" = ")[0] for relation in test.relations]
+    assert names == ["u[2]", "d u[2]/d beta_1", "d u/d log_T"]
+    (common,) = [one for one in cone_test(plain, INPUTS, (2, 1)) if one.name == "log_T"]
+    assert common.slow and common.exponent is None
+
+
+def test_the_centre_of_a_laplace_gate_is_not_slow():
+    """Its second derivative is E but at the centre: copies at w -+ e miss E by O(e) on an interval of length 2 e."""
+    truth = MixtureOfExperts(LaplaceGate([0.0, 0.2], [[0.7], [-1.28]]), LINES, VARIANCES)
+    found = {one.name: one for one in cone_test(truth, INPUTS, (2, 1)) if one.atom == "u[1]"}
+    assert not found["beta_1"].slow and found["beta_1"].exponent == 1 / 3
+    assert {name: one.exponent for name, one in found.items()} == SOFTMAX_SPLIT | {"beta_1": 1 / 3}
+    x = np.linspace(-1.5, 1.5, 60_001)
+    second = np.exp(0.2 - np.abs(x + 1.28))
+
+    def weight(*centres):
+        mass = np.cosh((centres[-1] - centres[0]) / 2) * len(centres)  # that of copies matches outside
+        first = sum(np.exp(-np.abs(x - centre)) for centre in centres) / mass
+        return first / (first + second)
+
+    distances = [np.sqrt(np.mean((weight(0.7 - e, 0.7 + e) - weight(0.7)) ** 2)) for e in (0.02, 0.01, 0.005)]
+    np.testing.assert_allclose(np.diff(np.log(distances)) / np.log(0.5), 1.5, atol=0.02)
+    outside = MixtureOfExperts(LaplaceGate([0.0, 0.2], [[1.7], [-1.28]]), LINES, VARIANCES)
+    assert {one.name: one.slow for one in cone_test(outside, INPUTS, (2, 1)) if one.atom == "u[1]"}["beta_1"]
+
+
+def test_copies_of_half_the_mass_take_a_common_factor_whatever_the_sizes_of_cells():
+    """One copy at b + u with half of the mass of its cell, the others at b - u: all numerators are multiplied by cosh(u x)."""
+    truth = MixtureOfExperts(SoftmaxGate(INTERCEPT, SLOPE), LINES, VARIANCES)
+    for cells in ((2, 2), (3, 2), (2, 4)):
+        found = [one for one in cone_test(truth, INPUTS, cells) if one.name == "beta_1"]
+        assert [one.exponent for one in found] == [None, None] and all(one.reason == CURVE for one in found)
+    assert {one.exponent for one in cone_test(truth, INPUTS, (3, 1)) if one.name == "beta_1"} == {0.25, 0.5}
+    b, c, u, x = np.array(SLOPE)[:, 0], np.array(INTERCEPT), 0.7, np.linspace(-1.5, 1.5, 7)
+    cell = np.stack([(np.exp(c + (b + u) * t) + np.exp(c + (b - u) * t)) / 2 for t in x])
+    true = np.exp(c + b * x[:, None])
+    np.testing.assert_allclose(cell / cell.sum(1, keepdims=True), true / true.sum(1, keepdims=True), rtol=1e-12)
+
+
+@pytest.mark.parametrize("mass", [-2.0, -12.0, -13.0])
+def test_a_light_atom_changes_no_answer(mass):
+    three = LinearExpert([[1.5], [-1.0], [0.3]], [0.5, -0.7, 2.0])
+    truth = MixtureOfExperts(SoftmaxGate([mass, 0.2, 0.0], [[0.3], [0.8], [0.0]]), three, [0.5, 0.8, 0.6])
+    assert {one.exponent for one in cone_test(truth, INPUTS, (2, 2, 2)) if one.name == "beta_1"} == {None}
+    split = {one.name: one.exponent for one in cone_test(truth, INPUTS, (2, 1, 1)) if one.atom == "u[1]"}
+    assert split == SOFTMAX_SPLIT
+
+
+def test_an_atom_that_is_never_seen_is_refused():
+    light = MixtureOfExperts(SoftmaxGate([-20.0, 0.0], [[0.8], [0.0]]), LINES, VARIANCES)
+    with pytest.raises(ValueError, match="atom 1 has a weight of at most .*e-09 on these inputs"):
+        cone_test(light, INPUTS, (2, 1))
+
+
+def test_moments_far_apart_in_size_reach_a_norm_of_zero():
+    """The minimum is at M = (1, 1, 1), in units where the entries are 1, K and K."""
+    first, second = np.random.default_rng(0).normal(size=(2, 6))
+    for ratio in (1.0, 1e3, 1e4):
+        columns = np.column_stack([first, ratio * second - first, -ratio * second])
+        assert smallest_norm(columns, [1, 1, 1], 0, 0, np.linalg.norm(columns, axis=0)) < 1e-8
 
 
 @pytest.mark.parametrize(

@@ -24,14 +24,14 @@ from numpy.typing import ArrayLike
 from moetheory.identifiability.influence import Atom, Expansion, expand
 from moetheory.identifiability.moments import smallest_norm
 from moetheory.identifiability.polynomial import solvability_order
-from moetheory.identifiability.rank import NULL, numerator_nulls_of, rank_of, unit_triangle
+from moetheory.identifiability.rank import NULL, ZERO_COLUMN, numerator_nulls_of, rank_of, tied_name, unit_triangle
 from moetheory.identifiability.reference import INPUTS, RESPONSES, Row
 from moetheory.identifiability.slow import expert_curve, gate_curve, heat
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw
 
 SLOW = 1e-8
-"""Residual norm below which a coordinate counts as slow."""
+"""Residual, relative to the norm of the second derivative, below which a coordinate counts as slow."""
 COMMON = 1e-6
 """Factors of a null direction this close to each other are equal."""
 INDEPENDENT = "independent at second order"
@@ -39,6 +39,7 @@ CURVE = "no rate: curve of equal densities"
 NULL_DIRECTION = "first-order null direction, not decided"
 TWINS = "equal experts and a gate that can be anything, not decided"
 OPEN = "slow with enough fitted atoms, exponent not decided"
+KINK = "a kink inside the support moves, which no combination of other derivatives makes up for"
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,11 @@ class Coordinate:
     Parameters
     ----------
     atom : str
-        ``u[1]`` for the first routed atom, ``u_s[1]`` for the first shared one.
+        ``u[1]`` for the first routed atom, ``u_s[1]`` for the first shared one; ``u`` for what all atoms have in common.
     name : str
         The coordinate.
     fitted : int
-        Number m of fitted atoms in the cell.
+        Number m of fitted atoms in the cell; of all of them for what they have in common.
     slow : bool
         Whether the residual vanishes; for m = 1, whether a first-order null direction moves the coordinate.
     residual : float
@@ -103,7 +104,9 @@ def cone_test(
     Notes
     -----
     Exponents hold for a fixed truth. For gates whose masses are not exp(beta_0) the copies of an atom are taken with equal
-    masses. Derivatives at kinks are not seen, so a kink at the end of the support may look slow.
+    masses. Derivatives at kinks are not seen, so a kink at the end of the support may look slow. The centre of a Laplace gate on
+    one input has 1/3: two copies at w -+ e match E outside [w - e, w + e] and miss it by O(e) inside, a Hellinger distance
+    of order e^(3/2).
 
     References
     ----------
@@ -128,8 +131,8 @@ def cone_of(expansion: Expansion) -> tuple[Coordinate, ...]:
     residuals = cone_residuals(expansion)
     flat = _first_order_nulls(expansion)
     found: list[Coordinate] = []
-    for part in expansion.parts:
-        of_part: list[Coordinate] = []
+    for index, part in enumerate(expansion.parts):
+        of_part = [_common(part, index, name, flat) for which, name in expansion.tied if which == index]
         for atom in part:
             if atom.copies == 1:
                 of_part += [_exact(atom, number, atom.name(number) in flat, expansion) for number in atom.free()]
@@ -141,7 +144,7 @@ def cone_of(expansion: Expansion) -> tuple[Coordinate, ...]:
 
 def _twins_without_gate(part: Sequence[Atom], flat: set[str]) -> bool:
     """Whether atoms have the same expert and the gate can be anything there: the experts' rates depend on where it ends."""
-    gates = {atom.name(number) for atom in part for number in range(len(atom.names)) if atom.gate[number]}
+    gates = {atom.name(number) for atom in part for number in atom.own() if atom.gate[number]}
     densities = [atom.jet.value[0] / atom.jet.value[1] for atom in part]
     return bool(gates & flat) and any(np.allclose(*pair, rtol=1e-9, atol=0.0) for pair in combinations(densities, 2))
 
@@ -151,16 +154,32 @@ def cone_residuals(expansion: Expansion) -> dict[tuple[str, str], float]:
     split = [atom for atom in expansion.atoms if atom.copies > 1]
     if not split:
         return {}
-    scale = expansion.scale
     columns = np.linalg.qr(_projected(expansion, split), mode="r")
     sizes = [len(atom.free()) for atom in split]
-    norms = np.array([np.linalg.norm(atom.column(number, number) * scale) for atom in split for number in atom.free()])
-    norms = np.where(norms > 0, norms, 1.0)
+    norms = np.array([norm for atom in split for norm in _typical(atom, expansion).values()])
     return {
         (atom.label, atom.names[number]): smallest_norm(columns, sizes, cell, row, norms)
         for cell, atom in enumerate(split)
         for row, number in enumerate(atom.free())
     }
+
+
+def slow_coordinates(expansion: Expansion) -> set[tuple[str, str]]:
+    """Coordinates (atom, name) whose residual vanishes."""
+    residuals = cone_residuals(expansion)
+    limits = {
+        (atom.label, atom.names[number]): SLOW * norm
+        for atom in expansion.atoms
+        for number, norm in _typical(atom, expansion).items()
+    }
+    return {key for key, residual in residuals.items() if residual < limits[key]}
+
+
+def _typical(atom: Atom, expansion: Expansion) -> dict[int, float]:
+    """Norms of the second derivatives of u in L2(1/p*) by parameter; the largest stands for those that are 0."""
+    norms = {number: float(np.linalg.norm(atom.column(number, number) * expansion.scale)) for number in atom.free()}
+    largest = max(norms.values())
+    return {number: norm if norm > ZERO_COLUMN * largest else largest for number, norm in norms.items()}
 
 
 def recomputed(row: Row) -> Row:
@@ -188,9 +207,17 @@ def recomputed(row: Row) -> Row:
         first=rank_of(exact).nulls,
         second_of_one=rank_of(one).nulls,
         second_of_both=rank_of(both).nulls,
-        slow_of_one=frozenset(name for (_, name), residual in cone_residuals(one).items() if residual < SLOW),
-        slow_of_both=frozenset(name for (_, name), residual in cone_residuals(both).items() if residual < SLOW),
+        slow_of_one=frozenset(name for _, name in slow_coordinates(one)),
+        slow_of_both=frozenset(name for _, name in slow_coordinates(both)),
     )
+
+
+def _common(part: Sequence[Atom], index: int, name: str, flat: set[str]) -> Coordinate:
+    """A coordinate that all atoms have in common: it moves the density at first order, whatever the cells."""
+    null = tied_name(index, name) in flat
+    exponent, reason = (None, NULL_DIRECTION) if null else (0.5, "common to all atoms")
+    fitted = sum(atom.copies for atom in part)
+    return Coordinate("u_s" if index else "u", name, fitted, null, float("nan"), exponent, reason)
 
 
 def _split(
@@ -198,22 +225,27 @@ def _split(
 ) -> list[Coordinate]:
     """Coordinates of a cell of several fitted atoms."""
     order = solvability_order(atom.copies).value
+    typical = _typical(atom, expansion)
     found, heated, open_ended = [], [], []
     for number in atom.free():
         name = atom.names[number]
         residual = residuals[atom.label, name]
+        vanishes = residual < SLOW * typical[number]
         exponent, reason = 0.25, INDEPENDENT
-        if residual < SLOW and _on_a_curve(part, atom, number, expansion):
+        if vanishes and _moves_a_kink(atom, number, expansion):
+            exponent, reason = 1 / 3, KINK
+        elif vanishes and _on_a_curve(part, atom, number, expansion):
             exponent, reason = None, CURVE
-        elif residual < SLOW and heat(atom, number, expansion.points):
+        elif vanishes and heat(atom, number, expansion.points):
             exponent, reason = 1 / (2 * order), f"Gaussian heat relation, rbar({atom.copies}) = {order}"
             heated.append(name)
-        elif residual < SLOW:
+        elif vanishes:
             exponent, reason = None, OPEN
             open_ended.append(name)
         elif atom.name(number) in flat:
             exponent, reason = None, NULL_DIRECTION
-        found.append(Coordinate(atom.label, name, atom.copies, residual < SLOW, residual, exponent, reason))
+        slow = vanishes and reason != KINK
+        found.append(Coordinate(atom.label, name, atom.copies, slow, residual, exponent, reason))
     if heated and not found[-1].slow:
         found[-1] = replace(found[-1], exponent=1 / order, reason=f"follows {' and '.join(heated)} to first order")
     reason = f"may follow {' and '.join(open_ended)}, not decided"
@@ -235,6 +267,13 @@ def _on_a_curve(part: Sequence[Atom], atom: Atom, number: int, expansion: Expans
     if atom.gate[number]:
         return atom.copies > 1 and gate_curve(part, atom, number, x)
     return number < len(atom.names) - 1 and expert_curve(atom, number, x)
+
+
+def _moves_a_kink(atom: Atom, number: int, expansion: Expansion) -> bool:
+    """Whether the coordinate is the place of a cusp of the gate, on one input that takes values on both sides of it."""
+    x = expansion.points.x
+    cusp = atom.gate[number] and atom.family[0].part.cusped and x.shape[1] == 1
+    return bool(cusp and x.min() < atom.theta[number] < x.max())
 
 
 def _first_order_nulls(expansion: Expansion) -> set[str]:
@@ -262,7 +301,7 @@ def _translations(expansion: Expansion) -> list[set[str]]:
 def _projected(expansion: Expansion, split: Sequence[Atom]) -> np.ndarray:
     """Second derivatives of the split atoms, mixed ones twice, off the span of all first derivatives."""
     scale = expansion.scale[:, None]
-    first = np.hstack([atom.first for atom in expansion.atoms]) * scale
+    first = np.column_stack([*(atom.first[:, atom.own()] for atom in expansion.atoms), *expansion.tied.values()]) * scale
     columns = []
     for atom in split:
         a, b = (np.array(atom.free())[index] for index in np.triu_indices(len(atom.free())))

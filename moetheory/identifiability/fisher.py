@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from moetheory.estimators.layout import Layout
+from moetheory.identifiability.choice import moving_choice
 from moetheory.kinks import kinks
 from moetheory.losses.distances import PANEL_EDGES
 from moetheory.losses.quadrature import gauss_legendre, gauss_legendre_nodes
@@ -95,7 +96,8 @@ def fisher_information(model: Model, inputs: InputLaw, nodes: int = 64) -> np.nd
     Raises
     ------
     ValueError
-        If the inputs and the model differ in dimension, nodes < 1, or a regression function has no variance of errors.
+        If the inputs and the model differ in dimension, nodes < 1, a regression function has no variance of errors, or a
+        parameter moves the place where a top-K choice changes and the density jumps.
 
     References
     ----------
@@ -127,6 +129,12 @@ def _nodes(model: Model, inputs: InputLaw, nodes: int) -> tuple[np.ndarray, np.n
 def information_at(model: Model, x: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """Expected information of one observation whose input takes the values ``x`` (q, d) with these probabilities."""
     layout = layout_of(model)
+    if moved := moving_choice(model, x):
+        raise ValueError(
+            f"top_k={model.gate.top_k}: the density jumps where the choice of atoms changes, and {', '.join(moved)} move the"
+            " place of a jump: their errors fall like 1/n, so there is no Fisher information and no Cramer-Rao bound. Measure"
+            " errors of replicates instead, or take a gate without top_k."
+        )
     if isinstance(model, RegressionMixture):
         if model.noise_variance is None:
             raise ValueError("noise_variance=None; the information of a regression function needs the variance of its errors.")
@@ -161,7 +169,7 @@ def cramer_rao(model: Model, inputs: InputLaw, nodes: int = 64) -> CramerRao:
     Raises
     ------
     ValueError
-        If the inputs and the model differ in dimension, or nodes < 1.
+        As :func:`fisher_information`.
 
     References
     ----------

@@ -24,21 +24,10 @@ from numpy.typing import ArrayLike
 from moetheory._parts import SLOPE, Kind
 from moetheory.estimators.layout import Group, Layout
 from moetheory.gating import InputFreeGate
-from moetheory.losses.quadrature import gauss_legendre_nodes
+from moetheory.identifiability.grid import grid
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw, weights_and_means
 
-NODES = {1: 24, 2: 8}
-"""Gauss-Legendre nodes per input for one and two inputs; for more, this many Sobol points in all."""
-SOBOL = 256
-RESPONSES = 145
-"""Least number of response nodes."""
-MOST_RESPONSES = 20_000
-"""More take gigabytes."""
-UNITS = 50.0
-"""Largest standard deviation and half width of an input, and one over the smallest."""
-REACH, STEPS = 7.0, 4.0
-"""Response nodes reach this many standard deviations beyond all means, with this many steps per standard deviation."""
 SAME = 1e-12
 """Largest difference of weights that counts as none."""
 TINY = 1e-290
@@ -78,6 +67,8 @@ class Atom:
         Whether a parameter belongs to the gate.
     mass : int or None
         The gate parameter that multiplies E by a factor free of the input: second derivatives in it say nothing new.
+    tied : frozenset of int
+        Gate parameters that all atoms of the part have in common, such as a temperature.
     family : (Kind, Kind)
         Gate and expert family.
     share : float
@@ -93,6 +84,7 @@ class Atom:
     theta: np.ndarray
     gate: np.ndarray
     mass: int | None
+    tied: frozenset[int]
     family: tuple[Kind, Kind]
     share: float
     jet: Jet
@@ -100,9 +92,13 @@ class Atom:
     first: np.ndarray
     second: np.ndarray
 
+    def own(self) -> list[int]:
+        """Parameters that it has for itself."""
+        return [number for number in range(len(self.names)) if number not in self.tied]
+
     def free(self) -> list[int]:
-        """Parameters other than the mass."""
-        return [number for number in range(len(self.names)) if number != self.mass]
+        """Those of them other than the mass."""
+        return [number for number in self.own() if number != self.mass]
 
     def column(self, *parameters: int) -> np.ndarray:
         """Derivative of u in one or two parameters, (q,)."""
@@ -138,6 +134,15 @@ class Expansion:
     def atoms(self) -> list[Atom]:
         """The atoms of all parts."""
         return [atom for part in self.parts for atom in part]
+
+    @property
+    def tied(self) -> dict[tuple[int, str], np.ndarray]:
+        """Derivatives of the density (q,) in parameters that all atoms of a part have in common, by part and name."""
+        return {
+            (part, atoms[0].names[number]): sum(atom.first[:, number] for atom in atoms)
+            for part, atoms in enumerate(self.parts)
+            for number in sorted(atoms[0].tied)
+        }
 
     @property
     def scale(self) -> np.ndarray:
@@ -177,7 +182,7 @@ def expand(
     ------
     ValueError
         If dimensions or numbers of cells disagree, the gate has a top K or models the inputs too, no fit with these cells
-        attains the truth, the units are far from those in which standard deviations and inputs are of order one, or the
+        attains the truth, an atom has no weight to speak of, standard deviations and inputs are far from order one, or the
         response would need too many nodes.
 
     References
@@ -203,8 +208,7 @@ def expand(
         counts.append(_counts("shared_cells", shared_cells, truth.num_shared))
     elif shared_cells is not None:
         raise ValueError(f"shared_cells={tuple(shared_cells)}, but the model has no shared experts; leave them out.")
-    _check_units(truth, inputs)
-    return expand_at(truth, counts, *_grid(truth, inputs, nodes, responses))
+    return expand_at(truth, counts, *grid(truth, inputs, nodes, responses))
 
 
 def expand_at(truth: MixtureOfExperts, counts: Sequence[np.ndarray], x: np.ndarray, y: np.ndarray, weight: np.ndarray):
@@ -290,6 +294,7 @@ def _atom(group: Group, number: int, layout: Layout, theta, own: Jet, share: flo
         theta=theta,
         gate=np.arange(len(names)) < len(gates),
         mass=_mass(group.gate, own, layout.dimension),
+        tied=frozenset(n for n, (name, *_) in enumerate(group.gate.columns(layout.dimension)) if name in group.gate.part.tied),
         family=(group.gate, group.expert),
         share=share,
         jet=own,
@@ -334,41 +339,3 @@ def _counts(what: str, cells: Sequence[int] | None, atoms: int) -> np.ndarray:
     if counts.shape != (atoms,) or not np.issubdtype(counts.dtype, np.integer) or np.any(counts < 1):
         raise ValueError(f"{what}={cells}; need {atoms} integers of at least 1: fitted atoms per true atom.")
     return counts
-
-
-def _check_units(truth: MixtureOfExperts, inputs: InputLaw) -> None:
-    """Raise for units in which derivatives of order two differ so much in size that small and zero are not told apart."""
-    sizes = {
-        "standard deviations": np.sqrt(np.asarray(truth.variances)),
-        "half widths of the inputs": np.subtract(inputs.high, inputs.low) / 2,
-    }
-    for what, found in sizes.items():
-        if found.min() < 1 / UNITS or found.max() > UNITS:
-            raise ValueError(
-                f"{what} are {found.round(6).tolist()}; the tests need them from {1 / UNITS:g} to {UNITS:g}: change the units."
-            )
-
-
-def _grid(truth: MixtureOfExperts, inputs: InputLaw, nodes: int | None, responses: ArrayLike | None):
-    """Points and weights: quadrature nodes of the input, each with the trapezoid rule in the response."""
-    count = NODES.get(truth.dimension, SOBOL) if nodes is None else nodes
-    x, probability = gauss_legendre_nodes(inputs.low, inputs.high, count)
-    y = _responses(truth, x) if responses is None else np.asarray(responses, dtype=float)
-    if y.ndim != 1 or len(y) < 2 or not np.allclose(np.diff(y), y[1] - y[0]) or y[0] >= y[1]:
-        raise ValueError(f"responses have shape {y.shape}; need evenly spaced increasing numbers: np.linspace(-9, 9, 145).")
-    length = np.full(len(y), y[1] - y[0])
-    length[[0, -1]] /= 2
-    return np.repeat(x, len(y), axis=0), np.tile(y, len(x)), np.outer(probability, length).ravel()
-
-
-def _responses(truth: MixtureOfExperts, x: np.ndarray) -> np.ndarray:
-    _, means = weights_and_means(truth, x)
-    deviations = np.sqrt(np.asarray(truth.variances))
-    low, high = (means - REACH * deviations).min(), (means + REACH * deviations).max()
-    count = max(RESPONSES, int(np.ceil(STEPS * (high - low) / deviations.min())) + 1)
-    if count > MOST_RESPONSES:
-        raise ValueError(
-            f"means from {means.min():g} to {means.max():g} with standard deviations from {deviations.min():g} need {count} nodes"
-            f" of the response, more than {MOST_RESPONSES}; look at a truth whose atoms are nearer to each other."
-        )
-    return np.linspace(low, high, count)

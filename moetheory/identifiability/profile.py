@@ -347,9 +347,9 @@ def _split_pair(truth: MixtureOfExperts, inputs: InputLaw, coordinate: str, atom
 
 
 def _symbols(group) -> list[str]:
-    """Coordinates of a group that can be profiled: all but the intercept of its gate, which is the mass."""
+    """Coordinates of a group that can be profiled: all but the intercept of its gate, the mass, and what all atoms share."""
     gate, expert, variance = group.symbols
-    slopes = [gate[name] for name in group.gate.fields if name != "intercept"]
+    slopes = [gate[name] for name in group.gate.fields if name not in ("intercept", *group.gate.part.tied)]
     return [*slopes, *(expert[name] for name in group.expert.fields), variance]
 
 

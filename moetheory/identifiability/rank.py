@@ -1,8 +1,9 @@
 r"""Derivative rank test: linear relations among the derivatives of the influence functions of a truth.
 
-Columns are u and its first derivatives at all true atoms, and its second derivatives, except in the mass, at the atoms
-whose cells hold several fitted atoms. A linear relation among them is a direction in which the density does not change
-to second order. Some relations hold for every expert family, because the gate has an invariance:
+Columns are u and its first derivatives at all true atoms (one column for all of them in a common temperature), and its
+second derivatives, except in the mass, at the atoms whose cells hold several fitted atoms. A linear relation among them is a
+direction in which the density does not change to second order. Some relations hold for every expert family, because the
+gate has an invariance:
 
     If a function f(x) times u is a combination of the gate derivatives at EVERY atom of a part, these combinations add up
     to f times the sum of all u, which is 0.
@@ -170,11 +171,14 @@ def rank_of(expansion: Expansion) -> RankTest:
         names += [atom.name(*entry) for entry in entries]
         table += [atom.column(*entry) * expansion.scale for entry in entries]
         gates.append(frozenset(atom.name(*entry) for entry in entries if atom.gate[list(entry)].all()))
+    common = {tied_name(*key): column * expansion.scale for key, column in expansion.tied.items()}
+    blocks.append(range(len(names), len(names) + len(common)))
+    names, table = [*names, *common], [*table, *common.values()]
     triangle, norms = unit_triangle(np.transpose(table))
     singular_values = np.linalg.svd(triangle, compute_uv=False)
     single = {part[0].label for part in expansion.parts if len(part) == 1}
     alone = [gate for gate, atom in zip(gates, expansion.atoms, strict=True) if atom.label in single]
-    relations = dependencies(triangle, norms, names, blocks, frozenset().union(*alone), frozenset().union(*gates))
+    relations = dependencies(triangle, norms, names, blocks, frozenset().union(*alone), frozenset(common).union(*gates))
     unclear = (singular_values > ROUNDING) & (singular_values < NULL)
     if unclear.any() or len(relations) != int((singular_values < NULL).sum()):
         raise ArithmeticError(
@@ -182,6 +186,11 @@ def rank_of(expansion: Expansion) -> RankTest:
             " open which columns depend on others; use more nodes, or a truth whose atoms differ more."
         )
     return RankTest(tuple(names), singular_values, invariances_of(expansion), relations)
+
+
+def tied_name(part: int, name: str) -> str:
+    """Name of the derivative in a parameter that all atoms of a part have in common."""
+    return f"d {'u_s' if part else 'u'}/d {name}"
 
 
 def numerator_nulls(
@@ -232,7 +241,7 @@ def numerator_nulls_of(expansion: Expansion) -> int:
 
 def columns_of(atom: Atom) -> list[tuple[int, ...]]:
     """Parameters of the columns of an atom: the gate's derivatives, the other first ones, the other second ones."""
-    first = [(number,) for number in range(len(atom.names))]
+    first = [(number,) for number in atom.own()]
     pairs = [(a, b) for a in atom.free() for b in atom.free() if a <= b] if atom.copies > 1 else []
     return sorted(first + pairs, key=lambda entry: (not atom.gate[list(entry)].all(), len(entry)))
 

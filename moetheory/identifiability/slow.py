@@ -1,11 +1,11 @@
 r"""What a slow coordinate means: a curve of equal densities, where it has no rate, or a Gaussian heat relation.
 
 1. Curve of equal densities. A coordinate of an expert lies on such a curve if it can move while the other coordinates keep
-   the function h(., eta); one of the gate, if the copies of a cell, equal in mass, can differ in it while all cells keep
-   their weights g_j(x). The criteria move the coordinate by a finite distance and ask whether the others can make up for
-   it exactly, to rounding. Other curves do not exist where the true atoms differ: normal densities with distinct (mean,
-   variance) are linearly independent, so equal densities mean, at almost every input, that every fitted atom has mean
-   and variance of a true atom and every cell its true weight.
+   the function h(., eta); one of the gate, if one copy with half of the mass of its cell can differ in it from the others
+   while all cells keep their weights g_j(x). The criteria move the coordinate by a finite distance and ask whether the
+   others can make up for it exactly, to rounding. Normal densities with distinct (mean, variance) are linearly independent,
+   so equal densities mean, at almost every input, that every fitted atom has mean and variance of a true atom and every cell
+   its true weight: where the true atoms differ, only curves on which no copy has half of the mass of its cell are missed.
 2. Gaussian heat relation, :math:`\partial_c^2 w = a_0 w + a_1 \partial_c w + a_2 \partial_\nu w` with constants and
    :math:`a_2 \ne 0`, for w = E N and w = E, at the truth and on both sides of it. The factor :math:`e^{a_1 c / 2}` turns it
    into the heat equation, so that the polynomial system (R1) gives the exponent 1 / (2 rbar(m)) of c. The variance follows
@@ -29,7 +29,7 @@ from moetheory.identifiability.influence import Atom, Points, jet, one_atom
 DISTANCE = 0.2
 """How far a coordinate moves in the search for a curve of equal densities; one of an expert by this part of its size."""
 EQUAL = 1e-10
-"""Norm of differences of weights, or of means relative to them, at the nodes below which they count as equal."""
+"""Norm of differences of weights or means at the nodes, relative to them, below which they count as equal."""
 SHIFT = 0.1
 """How far from the truth a heat relation is tested again."""
 HEAT = 1e-8
@@ -117,7 +117,9 @@ def expert_curve(atom: Atom, number: int, x: np.ndarray) -> bool:
 
 
 def gate_curve(part: Sequence[Atom], atom: Atom, number: int, x: np.ndarray) -> bool:
-    """Whether two copies of equal mass can differ in a gate coordinate while all cells keep their weights.
+    """Whether one copy, with half of the mass of its cell, can differ in a gate coordinate while all cells keep their weights.
+
+    The other copies of a cell have the other half in equal parts; where masses are fixed, all have the same.
 
     Parameters
     ----------
@@ -144,22 +146,33 @@ def gate_curve(part: Sequence[Atom], atom: Atom, number: int, x: np.ndarray) -> 
     first, second = head[part.index(atom)], head[part.index(atom)] + 1
     intercepts = [n for n, (name, *_) in enumerate(atom.family[0].columns(x.shape[1])) if name == "intercept"]
     true = np.array([one.theta[one.gate] for one in part])[cell]
+    shares = np.concatenate([_log_shares(one) for one in part])[:, None]
     responses = [_means(one.family[1], one.theta[int(one.gate.sum()) : -1], x) for one in part]
 
     def weights(table: np.ndarray) -> np.ndarray:
         logs = [_log_affinities(atom.family[0])(row, x, responses[j]) for row, j in zip(table, cell, strict=True)]
         return np.add.reduceat(softmax(np.array(logs), axis=0), head)
 
+    wanted = weights(true)
+    typical = np.maximum(wanted.max(axis=1, keepdims=True), np.finfo(float).tiny)
+
     def difference(vector: np.ndarray) -> np.ndarray:
         table = vector.reshape(true.shape).copy()
-        table[:, intercepts] = table[head[cell]][:, intercepts]
+        table[:, intercepts] = table[head[cell]][:, intercepts] + shares - shares[head[cell]]
         table[second, number] = table[first, number] - 2 * DISTANCE
-        return (weights(table) - weights(true)).ravel()
+        return ((weights(table) - wanted) / typical).ravel()
 
     start = true.copy()
-    for begin in head[np.array(copies) > 1]:
-        start[begin : begin + 2, number] += [DISTANCE, -DISTANCE]
+    start[head, number] += np.where(np.array(copies) > 1, 2 * DISTANCE, 0.0)
+    start[np.array(copies)[cell] > 1, number] -= DISTANCE
     return bool(np.linalg.norm(least_squares(difference, start.ravel(), **EXACT).fun) < EQUAL)
+
+
+def _log_shares(atom: Atom) -> np.ndarray:
+    """Logarithms of the parts of the mass of a cell that its copies have, up to a common constant."""
+    if atom.mass is None or atom.copies == 1:
+        return np.zeros(atom.copies)
+    return np.array([0.0] + [-np.log(atom.copies - 1)] * (atom.copies - 1))
 
 
 @lru_cache
