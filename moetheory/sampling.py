@@ -21,6 +21,8 @@ SLAB = 4 * EVALUATION_ROWS
 """Rows of a long sample whose weights, means and densities are in memory at once: few enough to stay in a cache."""
 REACH = 8.0
 """Standard deviations around a normal input law beyond which nothing is integrated."""
+EDGES = np.array([-8.0, -5.0, -3.0, -1.5, 0.0, 1.5, 3.0, 5.0, 8.0])
+"""Standard deviations around a centre where pieces of its density end."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,10 @@ class InputLaw(abc.ABC):
     def reweighted(self, points: np.ndarray, probability: np.ndarray) -> np.ndarray:
         """Probabilities under this law of points whose probabilities under the uniform law on the box are given."""
         return probability
+
+    def edges(self) -> tuple[float, ...]:
+        """Inside the box of a single input, ends of the pieces on which the density is smooth enough for a rule of some nodes."""
+        return ()
 
 
 def _sides(law: InputLaw) -> None:
@@ -200,6 +206,12 @@ class GaussianMixtureInputs(InputLaw):
     def reweighted(self, points: np.ndarray, probability: np.ndarray) -> np.ndarray:
         weighted = probability * self.density(points)
         return weighted / weighted.sum()
+
+    def edges(self) -> tuple[float, ...]:
+        if len(self.low) > 1:
+            return ()
+        points = np.ravel(self.centre + np.sqrt(self.spread) * EDGES)
+        return tuple(np.unique(points[(points > self.low[0]) & (points < self.high[0])]).tolist())
 
     def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
         uniform, x = generator.random(out=empty((size,))), generator.standard_normal(out=empty((size, len(self.centre[0]))))

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from moetheory import (
+    GaussianGate,
+    GaussianMixtureInputs,
     InputFreeGate,
     LinearExpert,
     MixtureOfExperts,
@@ -26,6 +28,7 @@ from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, expand
 from moetheory.identifiability import SingularInformationWarning, cramer_rao, fisher_information
 from moetheory.identifiability.fisher import _nodes, _with_atoms_seen, cramer_rao_at, information_at
+from moetheory.identifiability.population import input_nodes
 from moetheory.sampling import Grid
 
 UNIT = Uniform((0.0,), (1.0,))
@@ -247,3 +250,19 @@ def test_seeing_the_atoms_tells_more_and_the_same_where_they_do_not_overlap():
     for model, ratio in ((STEEP, 0.0), (apart, 0.98)):
         shares = np.diag(information_at(model, x, probability)) / _with_atoms_seen(model, x, probability)
         assert np.all(shares <= 1 + 1e-3) and shares.min() > ratio
+
+
+@pytest.mark.parametrize("deviation", [0.5, 0.05, 0.003])
+def test_inputs_in_narrow_clusters_have_the_bounds_of_separate_lines(deviation):
+    """Centres far apart: the atom of an input is seen, so each half of the sample is a regression of its own."""
+    spread = deviation**2
+    gate = GaussianGate([0.0, 0.0], [[-4.5], [4.5]], np.log([[spread], [spread]]))
+    model = MixtureOfExperts(gate, LinearExpert([[1.0], [-1.0]], [0.0, 1.0]), [0.5, 0.25])
+    bound = cramer_rao(model, GaussianMixtureInputs.of(gate))
+    found = dict(zip(bound.names, np.diag(bound.covariance), strict=True))
+    exact = {"beta_0[1]": 4.0, "c[1]": 2 * spread, "log_Gamma[2]": 4.0, "eta_1[1]": 2 * 0.5 / spread, "nu[1]": 4 * 0.5**2}
+    exact |= {"eta_0[2]": 2 * 0.25 * (1 + 4.5**2 / spread), "eta_1[2]": 2 * 0.25 / spread, "nu[2]": 4 * 0.25**2}
+    assert {name: found[name] for name in exact} == pytest.approx(exact, rel=1e-6)
+    x, probability = input_nodes([replace(model, gate=SoftmaxGate.example(2, 1))], GaussianMixtureInputs.of(gate))
+    assert probability @ x[:, 0] ** 2 == pytest.approx(4.5**2 + spread, rel=1e-8)
+    assert probability @ x[:, 0] ** 4 == pytest.approx(4.5**4 + 6 * 4.5**2 * spread + 3 * spread**2, rel=1e-8)

@@ -85,7 +85,8 @@ def fisher_information(model: Model, inputs: InputLaw, nodes: int = 64) -> np.nd
         Law of the inputs. A grid counts as the uniform law on its interval, which is its limit.
     nodes : int, positive
         Nodes per eighth of the interval for d = 1 and per input for d = 2; for d > 2 its square is the number of all
-        nodes, and the rule is much rougher. Compare with twice as many when gates or experts are very steep.
+        nodes, and the rule is much rougher. Compare with twice as many when gates or experts are very steep, and for several
+        inputs in narrow clusters.
 
     Returns
     -------
@@ -216,11 +217,11 @@ def _bound_at(model: Model, x: np.ndarray, probability: np.ndarray) -> CramerRao
 
 
 def _pieces(model: Model, inputs: InputLaw) -> np.ndarray | tuple[()]:
-    """Ends of the pieces of a single input: even ones, and the kinks of the model."""
+    """Ends of the pieces of a single input: even ones, those of the law, and the kinks of the model."""
     if model.dimension > 1:
         return ()
     even = np.linspace(inputs.low[0], inputs.high[0], PIECES + 1)[1:-1]
-    return np.unique(np.concatenate([even, kinks(model, inputs.low[0], inputs.high[0])]))
+    return np.unique(np.concatenate([even, inputs.edges(), kinks(model, inputs.low[0], inputs.high[0])]))
 
 
 def layout_of(model: Model) -> Layout:

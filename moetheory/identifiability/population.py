@@ -208,7 +208,7 @@ def quadrature(
 ) -> Nodes:
     r"""Nodes for integrals of the densities of some models.
 
-    Inputs: Gauss-Legendre rules on even pieces of the interval, split at the kinks of the models too. Responses:
+    Inputs: Gauss-Legendre rules on even pieces of the interval, split at the edges of the law and at the kinks too. Responses:
     Gauss-Legendre rules between the points mean +- {0, 1.5, 3, 5, 9} standard deviations of every component of every model.
 
     Parameters
@@ -259,7 +259,7 @@ def input_nodes(models: Sequence[MixtureOfExperts], inputs: InputLaw, refinement
     kinked = any(model.family.kinked for model in models)
     low, high = inputs.low[0], inputs.high[0]
     even = np.linspace(low, high, (KINKED_PIECES if kinked else PIECES) * refinement + 1)[1:-1]
-    splits = np.unique(np.concatenate([even, *(kinks(model, low, high) for model in models)]))
+    splits = np.unique(np.concatenate([even, inputs.edges(), *(kinks(model, low, high) for model in models)]))
     x, probability = gauss_legendre_nodes([low], [high], KINKED_INPUT_ORDER if kinked else INPUT_ORDER, splits)
     return x, inputs.reweighted(x, probability)
 
