@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from moetheory.cli_identify import add_identify
@@ -47,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     parsed = build_parser().parse_args(arguments)
     try:
-        code = parsed.command(parsed)
+        with _termination_as_ctrl_c():
+            code = parsed.command(parsed)
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:
@@ -63,6 +67,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"moetheory: {error}", file=sys.stderr)
         return code
+
+
+@contextmanager
+def _termination_as_ctrl_c() -> Iterator[None]:
+    """SIGTERM stops the command as Ctrl-C does; the first process of a container would not hear it otherwise."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def build_parser() -> argparse.ArgumentParser:

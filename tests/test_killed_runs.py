@@ -110,11 +110,11 @@ def test_killed_and_resumed_runs_give_the_tables_of_an_uninterrupted_one(start, 
     assert_same_tables(tables(tmp_path / "store"), expected)
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
-def test_ctrl_c_says_what_to_do_and_exits_with_130(start, tmp_path, jobs):
+@pytest.mark.parametrize(("jobs", "sent"), [(1, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGTERM)])
+def test_ctrl_c_says_what_to_do_and_exits_with_130(start, tmp_path, jobs, sent):
     process = start("--reps", 4000, "--jobs", jobs)
     wait_for_blocks(process, tmp_path, 2)
-    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT) if sent == signal.SIGINT else process.send_signal(sent)
     assert process.wait(timeout=60) == 130
     output = (tmp_path / "output.txt").read_text()
     assert "blocks that were done are stored, those under way begin anew: run the same command again" in output
