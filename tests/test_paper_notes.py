@@ -45,6 +45,16 @@ def test_verdict_of_a_row_is_that_of_its_figure(page, match):
     assert match["verdict"] == record["judgement"]["verdict"]
 
 
+NEEDED = re.compile(r"about ([\d,]+)\s+replicates", re.IGNORECASE)
+
+
+def test_replicates_that_a_verdict_would_need_are_those_of_a_record():
+    records = [json.loads(file.read_text())["judgement"] for file in (ROOT / "figures").glob("*/*.json")]
+    known = {found[1].replace(",", "") for one in records if one for found in NEEDED.finditer(one["needed"] or "")}
+    printed = [(page.name, found[1]) for page in PAGES for found in NEEDED.finditer(page.read_text())]
+    assert printed and [where for where in printed if where[1].replace(",", "") not in known] == []
+
+
 ERRORS = re.compile(r"(\d+\.\d+) \((\d+\.\d+)\)")
 
 
