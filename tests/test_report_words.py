@@ -110,18 +110,19 @@ def test_a_verdict_that_hangs_on_uncertified_fits_says_what_all_would_say(tmp_pa
     page = page_of(claim, tmp_path)
     assert row_of(page, "Voronoi loss D1")[6] == "underpowered (all fits: inconsistent)"
     assert "**Verdicts on fits.** 1 underpowered" in page
-    assert "underpowered (all fits: inconsistent)" in draw(claim, claim.checks[0]).subfigs[0].get_suptitle().replace("\n", " ")
+    title = draw(claim, claim.checks[0]).subfigs[0].get_suptitle().replace("\n", " ")
+    assert title == "Voronoi loss D1: underpowered (all fits: inconsistent; 100% certified)"
     report = write_report([claim], tmp_path, {})[0].read_text()
     assert "**Verdicts.** 1 underpowered" in report
 
 
 def test_fits_without_a_value_are_counted_in_the_title():
     some = values({100: [1.0, np.nan, np.nan], 1000: [1.0, 2.0, np.inf]})
-    assert undefined_words(with_check("slope", values=some).checks[0]) == "1 to 2 of 3 defined"
+    assert undefined_words(with_check("slope", values=some).checks[0]) == ["1 to 2 of 3 defined"]
     claim = with_check("level", values=some)
     title = draw(claim, claim.checks[0]).subfigs[0].get_suptitle().replace("\n", " ")
     assert title == "efficiency ratio: consistent at n = 1,000 (100% certified; 1 to 2 of 3 defined)"
-    assert undefined_words(with_check("level", values=values({100: [1.0, 2.0]})).checks[0]) == ""
+    assert undefined_words(with_check("level", values=values({100: [1.0, 2.0]})).checks[0]) == []
 
 
 def test_verdicts_have_their_colours(tmp_path):

@@ -13,7 +13,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
 from moetheory.plotting.summary import certified_words, undefined_words
-from moetheory.plotting.words import outcome
+from moetheory.plotting.words import disagreement
 from moetheory.study.results import CheckResult, ClaimResult
 
 BLACK = "#000000"
@@ -56,12 +56,14 @@ def panels(claim: ClaimResult, check: CheckResult, count: int = 1) -> tuple[Figu
 
 def _outcome(check: CheckResult) -> str:
     """Verdict, the size it is about where it is one, the share of certified fits, and how many fits have a value at all."""
-    found = "shown without a verdict" if check.judgement is None else outcome(check.judgement)
-    if check.kind == "fibre" or check.values.empty:
-        return f"{check.label}: {found}"
-    where = "" if check.kind == "slope" else f" at n = {check.values['n'].max():,}"
-    fits = "; ".join(words for words in (f"{certified_words(check)} certified", undefined_words(check)) if words)
-    return f"{check.label}: {found}{where} ({fits})"
+    if check.judgement is None:
+        found, remarks = "shown without a verdict", []
+    else:
+        found, remarks = check.judgement.verdict, disagreement(check.judgement)
+    if check.kind != "fibre" and not check.values.empty:
+        found += "" if check.kind == "slope" else f" at n = {check.values['n'].max():,}"
+        remarks = [*remarks, f"{certified_words(check)} certified", *undefined_words(check)]
+    return f"{check.label}: {found}" + (f" ({'; '.join(remarks)})" if remarks else "")
 
 
 MOST_LABELS, FEW_DECADES = 5, 100

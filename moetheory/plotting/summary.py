@@ -79,7 +79,7 @@ def certified_words(check: CheckResult) -> str:
     return least if least == most else f"{least} to {most}"
 
 
-def undefined_words(check: CheckResult) -> str:
+def undefined_words(check: CheckResult) -> list[str]:
     """Least and largest number of values over the sample sizes, where some fits have none, such as ``12 to 40 of 40 defined``.
 
     Parameters
@@ -89,20 +89,20 @@ def undefined_words(check: CheckResult) -> str:
 
     Returns
     -------
-    str
-        Empty if all are there.
+    list of str
+        One entry, none if all are there.
 
     Examples
     --------
     >>> from moetheory.plotting.example import example_claim
     >>> undefined_words(example_claim("slope").checks[0])
-    ''
+    []
     """
     finite = pd.Series(np.isfinite(check.values["value"].to_numpy(np.float64)), check.values.index)
     counts = finite.groupby([check.values[key] for key in _keys(check)]).agg(["sum", "size"])
     if (counts["sum"] == counts["size"]).all():
-        return ""
-    return f"{_from_to(counts['sum'])} of {_from_to(counts['size'])} defined"
+        return []
+    return [f"{_from_to(counts['sum'])} of {_from_to(counts['size'])} defined"]
 
 
 def _from_to(counts: pd.Series) -> str:

@@ -18,7 +18,12 @@ def outcome(judgement: Judgement | None) -> str:
     """Verdict in a word, and what all fits would say where that hangs on those that are no maxima."""
     if judgement is None:
         return "shown only"
-    return f"{judgement.verdict}" + (f" (all fits: {judgement.all_fits})" if judgement.all_fits else "")
+    return " ".join([str(judgement.verdict), *(f"({words})" for words in disagreement(judgement))])
+
+
+def disagreement(judgement: Judgement) -> list[str]:
+    """What all fits would say where a verdict hangs on those that are no maxima; empty elsewhere."""
+    return [f"all fits: {judgement.all_fits}"] if judgement.all_fits else []
 
 
 def predicted(check: CheckResult) -> str:
