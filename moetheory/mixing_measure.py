@@ -82,8 +82,9 @@ class MixingMeasure:
 
     @property
     def mass(self) -> np.ndarray:
-        """Masses ``exp(log_mass)``, shape (k,)."""
-        return np.exp(self.log_mass)
+        """Masses ``exp(log_mass)``, shape (k,); infinite beyond all numbers."""
+        with np.errstate(over="ignore"):
+            return np.exp(self.log_mass)
 
     def translate(self, t1: float, t2: ArrayLike = 0.0) -> MixingMeasure:
         r"""Shift the gate along its translation invariance.

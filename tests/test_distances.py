@@ -138,12 +138,13 @@ def test_a_wider_component_keeps_its_edges():
     assert hellinger(normal(0.0, 1.0), wide, [1.0]) ** 2 == pytest.approx(1 - np.sqrt(2.4 / 2.44), rel=1e-9)
 
 
-def test_chunks_do_not_change_the_result(monkeypatch):
-    x = np.linspace(-1, 1, 7)[:, None]
-    p, q = (Tabulated(np.ones((7, 1)), x * slope, [1.0]) for slope in (1.0, 1.5))
-    probability = np.full(7, 1 / 7)
+@pytest.mark.parametrize(("nodes", "chunk"), [(7, 1), (100, 1000)], ids=["a node each", "several nodes each"])
+def test_chunks_do_not_change_the_result(nodes, chunk, monkeypatch):
+    x = np.linspace(-1, 1, nodes)[:, None]
+    p, q = (Tabulated(np.ones((nodes, 1)), x * slope, [1.0]) for slope in (1.0, 1.5))
+    probability = np.full(nodes, 1 / nodes)
     whole = density_distances(p, q, probability)
-    monkeypatch.setattr(distances, "CHUNK", 1)
+    monkeypatch.setattr(distances, "CHUNK", chunk)
     assert hellinger(p, q, probability) == pytest.approx(whole.hellinger, rel=1e-13)
     assert total_variation(p, q, probability) == pytest.approx(whole.total_variation, rel=1e-13)
 

@@ -361,3 +361,13 @@ def test_bad_input_slopes_of_r2(p1, p2):
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_second_system_moves_what_the_first_has_not():
+    assert np.any(smallest_residual(2, 2, "R2")[1][1:3])
+    assert not np.any(smallest_residual(2, 2, "R1")[1][1:3])
+
+
+@pytest.mark.parametrize(("atoms", "system"), [(2, "R1"), (3, "R1"), (3, "R2")])
+def test_a_residual_that_is_zero_from_the_start_is_no_trouble(atoms, system):
+    assert smallest_residual(atoms, 1, system)[0] == pytest.approx(0.0, abs=1e-14)

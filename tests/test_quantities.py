@@ -49,6 +49,16 @@ def test_a_quantity_does_not_depend_on_what_else_is_measured(slope, shift):
         assert measure(*pair, [name])[name] == pytest.approx(together[name], rel=0, abs=0, nan_ok=True), name
 
 
+def test_a_fit_with_masses_beyond_all_numbers_is_measured():
+    """EM that is stopped far out may end there: exp(800) is no number, shares of the mass are."""
+    truth, wild = model(3.0), MixtureOfExperts(SoftmaxGate([800.0, 0.0], [[3.0], [0.0]]), model(3.0).expert, [0.1, 0.2])
+    names = ["softmax_d1", "softmax_published_code", "e2.eta_0.single", "e2.beta_1.split", "hellinger", "gate_range"]
+    values = measure(truth, Uniform((-3.0,), (3.0,)), 100, wild, names)
+    assert np.isfinite([values[name] for name in ("softmax_d1", "e2.eta_0.single", "hellinger")]).all()
+    assert not np.isfinite(values["softmax_published_code"])
+    assert wild.mixing_measure().mass[0] == np.inf
+
+
 def test_distances_that_no_number_of_nodes_resolves_are_nan(monkeypatch):
     monkeypatch.setitem(density.NODES, 1, (1, 2))
     values = measured(model(500.0), model(500.0, 20.0), (-3.0,), (3.0,))

@@ -377,6 +377,15 @@ def test_a_curve_is_bent_from_three_errors_on():
         assert line.bent is bent
 
 
+def test_few_replicates_at_the_ends_do_not_hide_a_bend():
+    """The freedom is that of the curvature's error, to which the middle sizes add most, not that of the slope's."""
+    replicates, relative = np.array([3, 100, 100, 3]), 0.1
+    sizes = np.array([1e2, 1e3, 1e4, 1e5])
+    flat = Slope(sizes, "mean", sizes**-0.5, relative * sizes**-0.5, replicates)
+    centre = sizes**-0.5 * np.exp(4 * flat.curvature_se * np.log(sizes) ** 2)
+    assert Slope(sizes, "mean", centre, relative * centre, replicates).bent
+
+
 def test_two_sizes_and_exact_points_are_not_bent():
     assert exact_slope(sizes=np.array([1e2, 1e4])).bent is False
     assert exact_slope(variation=0.0).bent is False

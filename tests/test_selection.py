@@ -152,6 +152,19 @@ def test_the_tree_can_be_drawn_where_heights_increase():
     assert list(criterion) == [3, 2]
 
 
+def test_the_tree_counts_the_atoms_of_every_cluster():
+    gate = SoftmaxGate(np.zeros(4), np.zeros((4, 1)))
+    tree = dendrogram(MixtureOfExperts(gate, LinearExpert(np.zeros((4, 1)), [0.0, 0.1, 9.0, 9.2]), np.ones(4)))
+    assert tree.merges[:, 3].tolist() == [2, 2, 4]
+
+
+def test_parameters_that_no_choice_of_one_atom_shows_are_not_counted():
+    """Two lines with two variances, one slope difference: intercepts and scale of the scores do not act with K = 1."""
+    family = Family(SoftmaxGate.kind(top_k=1), LinearExpert.kind())
+    fit = ONE_START.fit(SAMPLE, 2, np.random.default_rng(0), family=family)
+    assert (bic(fit, SAMPLE) + 2 * fit.log_likelihood) / np.log(SAMPLE.size) == pytest.approx(6.0)
+
+
 @pytest.mark.parametrize("criterion", ["bic", "icl", "dendrogram"])
 def test_two_experts_are_found(criterion):
     found = select_number(MaximumLikelihood((RandomStarts(3),)), SAMPLE, 3, criterion, 0, TWO.family)

@@ -308,10 +308,11 @@ def smallest_residual(
 
     draws = np.random.default_rng(seed).uniform(*bounds, (starts, free.sum()))
     options = {"jac": "cs", "bounds": bounds, "ftol": 1e-12, "xtol": 1e-12, "gtol": None}
-    fits = [least_squares(residuals, draw, max_nfev=40, **options) for draw in draws]
-    best = min(fits, key=lambda fit: fit.cost)
-    for method in ("trf", "dogbox"):
-        best = least_squares(residuals, best.x, method=method, max_nfev=500, **options)
+    with np.errstate(divide="ignore", invalid="ignore"):  # SciPy divides by the residual, which may be zero
+        fits = [least_squares(residuals, draw, max_nfev=40, **options) for draw in draws]
+        best = min(fits, key=lambda fit: fit.cost)
+        for method in ("trf", "dogbox"):
+            best = least_squares(residuals, best.x, method=method, max_nfev=500, **options)
     return float(np.linalg.norm(best.fun)), point(best.x)
 
 

@@ -60,4 +60,5 @@ def loss(estimate: MixingMeasure, truth: MixingMeasure) -> float:
     terms = np.sum(slow[in_cell] ** slow_power, axis=1) + np.sum(fast[in_cell] ** fast_power, axis=1)
     counted = (sizes == 1) | (estimate.num_atoms != truth.num_atoms)
     mass_gaps = np.abs(cell_mass(estimate, assignment, truth.num_atoms) - truth.mass)
-    return float(mass_gaps.sum() + estimate.mass[counted] @ terms[counted])
+    with np.errstate(invalid="ignore"):  # an infinite mass of an atom at its place
+        return float(mass_gaps.sum() + estimate.mass[counted] @ terms[counted])

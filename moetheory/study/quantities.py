@@ -158,7 +158,7 @@ def comparable(estimate: MixingMeasure, truth: MixingMeasure) -> MixingMeasure:
     """
     if "log_mass" not in estimate.translations:
         return estimate
-    return estimate.translate(np.log(truth.mass.sum()) - np.log(estimate.mass.sum()))
+    return estimate.translate(np.logaddexp.reduce(truth.log_mass) - np.logaddexp.reduce(estimate.log_mass))
 
 
 def pattern(truth: Model, fitted: Model) -> str:
