@@ -101,7 +101,8 @@ def parameter_errors(
     for group, in_group in _groups(sizes):
         members = in_group[assignment]
         errors[f"mass.{group}"] = float(mass_gaps[in_group].sum()) if in_group.any() else np.nan
-        cell = _Members(assignment[members], estimate.mass[members])
+        log_mass = estimate.log_mass[members]
+        cell = _Members(assignment[members], np.exp(log_mass - log_mass.max(initial=-np.inf)))
         for name, difference in blocks.items():
             largest = power(exponents, name, sizes)[in_group].max(initial=1)
             for kind, error in cell.errors(difference[members], largest).items():
@@ -113,7 +114,7 @@ def parameter_errors(
 
 @dataclass(frozen=True)
 class _Members:
-    """Fitted atoms of a group of cells."""
+    """Fitted atoms of a group of cells, with masses relative to the largest among them."""
 
     assignment: np.ndarray
     mass: np.ndarray
@@ -145,7 +146,8 @@ class _Members:
         in_cell = np.equal.outer(np.unique(self.assignment), self.assignment)
         moments = in_cell @ (self.mass[:, None] * difference)
         masses = in_cell @ self.mass
-        return float(np.sqrt(np.sum(np.sum(moments**2, axis=1) / masses) / masses.sum()))
+        squares = np.divide(np.sum(moments**2, axis=1), masses, out=np.zeros_like(masses), where=masses > 0)
+        return float(np.sqrt(squares.sum() / masses.sum()))
 
 
 def _groups(sizes: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
