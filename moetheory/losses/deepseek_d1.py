@@ -23,7 +23,8 @@ def loss(estimate: MixingMeasure, truth: MixingMeasure, *, translate: bool = Tru
         Of softmax gates, with or without shared experts.
     translate : bool
         False gives the published form, without the infimum; the infimum is over the cells under translations, too: with one
-        input over all of them, with more over those of some translations, so that it may be too large.
+        input over all of them, with more over those of some translations, so that it may be too large. The cells of one
+        translation are kept while the sum is minimised over another.
 
     Returns
     -------
