@@ -37,8 +37,11 @@ def test_slopes(tmp_path, exponent, spread, verdict):
 
 def test_a_faster_decay_contradicts_only_a_two_sided_rate(tmp_path):
     sided = replace(D1, upper_bound=False)
-    assert measured(tmp_path / "bound", D1, powers(1.0)).judgement.verdict == "consistent"
-    assert measured(tmp_path / "rate", sided, powers(1.0)).judgement.verdict == "inconsistent"
+    bound, rate = measured(tmp_path / "bound", D1, powers(1.0)), measured(tmp_path / "rate", sided, powers(1.0))
+    assert (bound.judgement.verdict, bound.bound) == ("consistent", "upper")
+    assert (rate.judgement.verdict, rate.bound) == ("inconsistent", "")
+    floor = replace(sided, lower_bound=True, exponents=(0.0, 0.05), rivals=(0.25,), log_power=0.0)
+    assert measured(tmp_path / "floor", floor, powers(0.0)).bound == "lower"
 
 
 def test_the_location_of_the_claim_decides_and_comes_first(tmp_path):

@@ -69,6 +69,13 @@ def test_an_array_in_a_file_takes_only_what_is_written(in_files):
     assert array[3, -6:].tolist() == [0.0] + 5 * [1.0] and not array[0, :1000].any()
 
 
+@pytest.mark.skipif(not _long_arrays.SPARSE, reason="zeros that are not used take memory on this system")
+def test_zeros_may_be_more_than_there_is_memory():
+    array = zeros((64, 2**30), used=10)
+    array[63, -1] = 1.0
+    assert array.nbytes == 2**39 and array[63, -2:].tolist() == [0.0, 1.0]
+
+
 def test_what_is_written_decides_where_an_array_lies(monkeypatch):
     monkeypatch.setattr(_long_arrays, "_in_file", lambda shape, used: used)
     assert zeros((8, 2**20), used=8_000).shape == (8, 2**20)
