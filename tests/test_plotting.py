@@ -239,7 +239,9 @@ def test_empirical_distribution_leaves_the_band_exactly_if_the_test_rejects(degr
     quantiles = figure.axes[1].lines[1]
     np.testing.assert_allclose(quantiles.get_ydata(), values)
     band = figure.axes[1].collections[0].get_paths()[0].vertices
-    assert band[:, 0].max() == quantiles.get_xdata().max() and figure.axes[1].get_ylim()[0] < values[0]
+    last = band[:, 0] == quantiles.get_xdata().max()
+    low, high = figure.axes[1].get_ylim()
+    assert band[last, 1].max() == high and band[last, 1].min() < values[-1] and low < values[0]
 
 
 def test_distribution_without_a_law_is_one_panel():

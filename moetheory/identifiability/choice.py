@@ -6,8 +6,6 @@ Hellinger distance is of order epsilon, not epsilon^2, so there is no Fisher inf
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from moetheory.estimators.layout import Layout
@@ -60,16 +58,11 @@ def moving_choice(model: Model, x: np.ndarray) -> tuple[str, ...]:
     here = _chosen(layout.unpack(vector), sides)
 
     def moves(number: int) -> bool:
-        return any((_chosen(layout.unpack(moved), sides) != here).any() for moved in _neighbours(vector, number))
+        moved = vector.copy()
+        moved[number] += MOVE * (1 + abs(vector[number]))
+        return bool((_chosen(layout.unpack(moved), sides) != here).any())
 
     return tuple(name for number, name in enumerate(layout.names()) if moves(number))
-
-
-def _neighbours(vector: np.ndarray, number: int) -> Iterator[np.ndarray]:
-    for sign in (1, -1):
-        moved = vector.copy()
-        moved[number] += sign * MOVE * (1 + abs(vector[number]))
-        yield moved
 
 
 def _chosen(model: Model, x: np.ndarray) -> np.ndarray:
