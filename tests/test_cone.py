@@ -24,7 +24,7 @@ from moetheory import (
     TemperatureGate,
     Uniform,
 )
-from moetheory.identifiability.cone import CURVE, cone_test
+from moetheory.identifiability.cone import CURVE, cone_residuals, cone_test
 from moetheory.identifiability.influence import expand
 from moetheory.identifiability.moments import smallest_norm
 from moetheory.identifiability.rank import rank_test
@@ -106,6 +106,17 @@ def test_a_common_temperature_is_one_coordinate_that_moves_the_density_at_first_
     assert names == ["u[2]", "d u[2]/d beta_1", "d u/d log_T"]
     (common,) = [one for one in cone_test(plain, INPUTS, (2, 1)) if one.name == "log_T"]
     assert common.slow and common.exponent is None
+
+
+def test_copies_make_up_for_each_other_through_the_common_temperature(monkeypatch):
+    """More than without it, less than if every atom had its own."""
+    expansion = expand(MixtureOfExperts(ActivatedTemperatureGate.example(2, 1), LINES, VARIANCES), INPUTS, (2, 1))
+    key = ("u[1]", "beta_1")
+    common = cone_residuals(expansion)[key]
+    free = [tuple(replace(atom, tied=frozenset()) for atom in part) for part in expansion.parts]
+    own = cone_residuals(replace(expansion, parts=tuple(free)))[key]
+    monkeypatch.setattr(type(expansion), "tied", {})
+    assert own < 0.99 * common < 0.98 * cone_residuals(expansion)[key]
 
 
 def test_the_centre_of_a_laplace_gate_is_not_slow():

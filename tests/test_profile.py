@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moetheory import (
+    ActivatedTemperatureGate,
     CompetitionGate,
     FeedForwardExpert,
     LinearExpert,
@@ -256,3 +257,9 @@ def test_errors_name_what_is_wrong(change, message):
     arguments = {"truth": REFERENCE, "inputs": INPUTS, "coordinate": "eta_0", "offsets": (0.3,)} | change
     with pytest.raises(ValueError, match=message):
         profile_check(**arguments)
+
+
+def test_what_all_atoms_have_in_common_cannot_be_held_apart():
+    truth = MixtureOfExperts(ActivatedTemperatureGate.example(2, 1), LinearExpert.example(2, 1), [0.5, 0.8])
+    with pytest.raises(ValueError, match=r"coordinate='log_T'; choose one of \['beta_1', 'eta_1', 'eta_0', 'nu'\]"):
+        profile_check(truth, Uniform((-1.5,), (1.5,)), "log_T", (0.2, 0.1))

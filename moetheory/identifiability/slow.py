@@ -29,7 +29,7 @@ from moetheory.identifiability.influence import Atom, Points, jet, one_atom
 DISTANCE = 0.2
 """How far a coordinate moves in the search for a curve of equal densities; one of an expert by this part of its size."""
 EQUAL = 1e-10
-"""Norm of differences of weights or means at the nodes, relative to them, below which they count as equal."""
+"""Norm of differences of weights, or of means relative to them, at the nodes below which they count as equal."""
 SHIFT = 0.1
 """How far from the truth a heat relation is tested again."""
 HEAT = 1e-8
@@ -153,14 +153,11 @@ def gate_curve(part: Sequence[Atom], atom: Atom, number: int, x: np.ndarray) -> 
         logs = [_log_affinities(atom.family[0])(row, x, responses[j]) for row, j in zip(table, cell, strict=True)]
         return np.add.reduceat(softmax(np.array(logs), axis=0), head)
 
-    wanted = weights(true)
-    typical = np.maximum(wanted.max(axis=1, keepdims=True), np.finfo(float).tiny)
-
     def difference(vector: np.ndarray) -> np.ndarray:
         table = vector.reshape(true.shape).copy()
         table[:, intercepts] = table[head[cell]][:, intercepts] + shares - shares[head[cell]]
         table[second, number] = table[first, number] - 2 * DISTANCE
-        return ((weights(table) - wanted) / typical).ravel()
+        return (weights(table) - weights(true)).ravel()
 
     start = true.copy()
     start[head, number] += np.where(np.array(copies) > 1, 2 * DISTANCE, 0.0)
