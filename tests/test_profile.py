@@ -261,5 +261,5 @@ def test_errors_name_what_is_wrong(change, message):
 
 def test_what_all_atoms_have_in_common_cannot_be_held_apart():
     truth = MixtureOfExperts(ActivatedTemperatureGate.example(2, 1), LinearExpert.example(2, 1), [0.5, 0.8])
-    with pytest.raises(ValueError, match=r"coordinate='log_T'; choose one of \['beta_1', 'eta_1', 'eta_0', 'nu'\]"):
+    with pytest.raises(ValueError, match=r"coordinate='log_T'; choose one of \['beta_1', 'eta_0', 'eta_1', 'nu'\]"):
         profile_check(truth, Uniform((-1.5,), (1.5,)), "log_T", (0.2, 0.1))
