@@ -154,7 +154,7 @@ def _fitted_line(axes: Axes, slope: Slope) -> None:
     fit, lower, upper = slope.line(n)
     colour = _MARKS[slope.location]["color"]
     axes.fill_between(n, lower, upper, color=colour, alpha=0.25, linewidth=0, zorder=2)
-    label = f"line fitted to the {slope.location.replace('_', ' ')}, 95% band" + " (for a line)" * slope.bent
+    label = f"line fitted to the {slope.location.replace('_', ' ')}, 95% band"
     axes.plot(n, fit, color=colour, linewidth=2, zorder=3, label=label)
 
 
