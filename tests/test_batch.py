@@ -104,15 +104,14 @@ def test_expansions_of_all_lanes_are_those_of_each(case):
     layout = Layout(2, 1, family or truth.family)
     (sample,) = samples_of(truth, batch.ITEMS * batch.ROWS + 1, count=1)
     buffer = lanes.fill([sample])
-    x, y = jnp.asarray(buffer.x), jnp.asarray(buffer.y)
     rows = np.array([5, 0, batch.ROWS, batch.ROWS + 1, sample.size])
     points = np.random.default_rng(0).normal(0, 0.5, (len(rows), layout.size))
     objective = (squares if layout.family.regression else likelihood).objective(layout)
     first = jnp.zeros(len(rows), dtype=int)
-    found = quick_jit(lambda points, rows: batch.expand(objective, points, x, y, first, rows))(points, rows)
-    one = quick_jit(lambda point, count: objective.expand(point, Rows(x, y, jnp.asarray(0), count)))
+    found = quick_jit(partial(batch.expand, objective))(points, buffer.x, buffer.y, first, rows)
+    one = quick_jit(objective.expand)
     for lane in np.flatnonzero(rows):
-        for part, expected in zip(found, one(points[lane], rows[lane]), strict=True):
+        for part, expected in zip(found, one(points[lane], Rows(buffer.x, buffer.y, 0, rows[lane])), strict=True):
             np.testing.assert_allclose(part[lane], expected, rtol=1e-9, atol=1e-10)
 
 
