@@ -12,6 +12,7 @@ from moetheory import (
     LinearExpert,
     MixtureOfExperts,
     RegressionMixture,
+    SharedExperts,
     SigmoidGate,
     SoftmaxGate,
     Uniform,
@@ -23,6 +24,7 @@ from moetheory.identifiability.fisher import cramer_rao_at, layout_of
 LINES = LinearExpert([[1.5], [-1.0], [0.2]], [0.5, -0.7, 0.3])
 PLANES = LinearExpert([[1.5, 0.3], [-1.0, 0.6], [0.2, -0.7]], [2.5, -2.7, 0.3])
 SLOPES = [[0.8, -0.4], [-0.5, 0.3], [0.1, 0.2]]
+SHARED = SharedExperts(LinearExpert([[0.5, 0.5]], [1.0]), [0.4], [1.0])
 X = np.linspace(-1.5, 1.5, 201)[:, None]
 SQUARE = np.stack(np.meshgrid(*[np.linspace(-1, 1, 40)] * 2), axis=-1).reshape(-1, 2)
 COMPETITION = MixtureOfExperts(CompetitionGate("softplus", top_k=2), LINES, [0.02, 1.0, 0.3])
@@ -65,6 +67,7 @@ def test_the_squared_distance_is_of_order_epsilon_in_the_named_coordinates_alone
         (MixtureOfExperts(CompetitionGate("softplus", top_k=2), LINES, [0.1] * 3), X, False),
         (RegressionMixture(CompetitionGate("softplus", top_k=2), LINES, noise_variance=1.0), X, False),
         (MixtureOfExperts(CompetitionGate("abs", top_k=2), LINES, [0.1] * 3), X, True),
+        (MixtureOfExperts(SoftmaxGate([0.3, 0.2, 0.0], SLOPES, top_k=2), PLANES, [0.1] * 3, SHARED), SQUARE, True),
     ],
     ids=lambda value: str(value.family) if hasattr(value, "family") else "",
 )

@@ -92,7 +92,7 @@ def _differ(model: Model, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     if isinstance(model, RegressionMixture):
         before, after = (weights * means).sum(axis=1), (others * means).sum(axis=1)
         return np.abs(before - after) > JUMP * np.abs(means).max(axis=1)
-    variances = np.asarray(model.variance)
+    variances = np.asarray(model.variances)
     places = means[:, :, None] + np.sqrt(variances)[None, :, None] * np.array([-1.0, 0.0, 1.0])
     places = places.reshape(len(low), -1)
     normal = np.exp(-((places[:, :, None] - means[:, None]) ** 2) / (2 * variances)) / np.sqrt(variances)
