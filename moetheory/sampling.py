@@ -21,7 +21,7 @@ SLAB = 4 * EVALUATION_ROWS
 """Rows of a long sample whose weights, means and densities are in memory at once: few enough to stay in a cache."""
 REACH = 8.0
 """Standard deviations around a normal input law beyond which nothing is integrated."""
-EDGES = np.array([-8.0, -5.0, -3.0, -1.5, 0.0, 1.5, 3.0, 5.0, 8.0])
+EDGES = np.array([-REACH, -5.0, -3.0, -1.5, 0.0, 1.5, 3.0, 5.0, REACH])
 """Standard deviations around a centre where pieces of its density end."""
 
 

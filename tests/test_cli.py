@@ -6,8 +6,6 @@ import errno
 import os
 import re
 import shutil
-import signal
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -393,13 +391,3 @@ def test_a_simulation_of_ones_own_with_two_inputs_and_its_own_input_law_runs_in_
     assert len(fits) == 4
     assert {len(parameters) for parameters in fits["parameters"]} == {11}
     assert call("replay", "own/disc/160/1", "--simulations", "own.py")[0] == 0
-
-
-def test_a_command_leaves_termination_as_it_was(capsys):
-    """Inside it SIGTERM is Ctrl-C, also where another thread runs it, which may set no signals."""
-    before = signal.getsignal(signal.SIGTERM)
-    with ThreadPoolExecutor() as pool:
-        assert pool.submit(cli.main, ["list", str(ROOT / "simulations")]).result() == 0
-    assert cli.main(["list", str(ROOT / "simulations")]) == 0
-    assert signal.getsignal(signal.SIGTERM) is before
-    assert capsys.readouterr().out

@@ -9,12 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import study_cases
 from test_study import ROOT, assert_same_tables, chunks, run, stored_rows, tables
+
+from moetheory import cli
 
 DRIVER = """
 import signal, sys
@@ -132,3 +135,13 @@ def test_workers_end_with_a_run_that_is_killed_as_soon_as_they_start(start):
     process.kill()
     process.wait()
     assert_no_process_is_left(process.pid)
+
+
+def test_a_command_leaves_termination_as_it_was(capsys):
+    """Inside it SIGTERM is Ctrl-C, also where another thread runs it, which may set no signals."""
+    before = signal.getsignal(signal.SIGTERM)
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(cli.main, ["list", str(ROOT / "simulations")]).result() == 0
+    assert cli.main(["list", str(ROOT / "simulations")]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert capsys.readouterr().out

@@ -27,14 +27,7 @@ LEAST_WEIGHT = 1e-6
 def grid(truth: MixtureOfExperts, inputs: InputLaw, nodes: int | None = None, responses: ArrayLike | None = None):
     """Points x (q, d), y (q,) and weights (q,): quadrature nodes of the input, each with the trapezoid rule in the response.
 
-    Parameters
-    ----------
-    truth, inputs, nodes, responses
-        See :func:`moetheory.identifiability.influence.expand`.
-
-    Returns
-    -------
-    tuple of three arrays
+    The arguments are those of :func:`moetheory.identifiability.influence.expand`.
 
     Raises
     ------

@@ -11,13 +11,14 @@ from moetheory.plotting.summary import finite_values
 from moetheory.rates import Judgement, Slope, binomial_interval
 from moetheory.study.results import CheckResult
 
+SHOWN_ONLY = "shown only"
 OPEN_SIDES = {"": "", "upper": " or faster", "lower": " or slower"}
 
 
 def outcome(judgement: Judgement | None) -> str:
     """Verdict in a word, and what all fits would say where that hangs on those that are no maxima."""
     if judgement is None:
-        return "shown only"
+        return SHOWN_ONLY
     return " ".join([str(judgement.verdict), *(f"({words})" for words in disagreement(judgement))])
 
 

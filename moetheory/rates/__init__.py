@@ -1,10 +1,9 @@
 """Convergence rates: the log-log slope with its Monte Carlo error, planning, and the verdict on a claim."""
 
+from moetheory.rates.judgement import Judgement, Verdict
 from moetheory.rates.planning import log_slope, plan_replicates, predicted_interval
 from moetheory.rates.slope import Slope, estimate_slope
 from moetheory.rates.verdict import (
-    Judgement,
-    Verdict,
     binomial_interval,
     judge_distribution,
     judge_frequency,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 from moetheory.plotting.files import write_atomically
 from moetheory.report.document import Block, Heading, Link, Paragraph, Table
 from moetheory.report.markdown import render_markdown
-from moetheory.report.verdicts import by_chance, level_of
+from moetheory.report.verdicts import by_chance, counted, level_of
 
 TITLE = "All claims"
 INTRODUCTION = (
@@ -87,7 +86,8 @@ def _blocks(claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
     yield Heading(1, TITLE, "top")
     yield Paragraph(INTRODUCTION)
     for lead, computed in (("Verdicts on fits", False), ("Verdicts on computed values", True)):
-        yield Paragraph(_counted(record for claim in claims for _, record in claim if _is_computed(record) == computed), lead)
+        found = (record["judgement"] for claim in claims for _, record in claim if _is_computed(record) == computed)
+        yield Paragraph(counted(one and one["verdict"] for one in found) or "none", lead)
     on_fits = (record for claim in claims for _, record in claim if record["judgement"] and not _is_computed(record))
     if words := by_chance(_miss(record["judgement"], record["check"]) for record in on_fits):
         yield Paragraph(words, "Chance")
@@ -131,8 +131,3 @@ def _miss(judgement: Record, check: Record) -> tuple[str, float | None, float]:
 
 def _is_computed(record: Record) -> bool:
     return record["check"]["kind"] == "fibre"
-
-
-def _counted(records: Iterable[Record]) -> str:
-    verdicts = Counter(record["words"]["verdict"].split(" (")[0] for record in records)
-    return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common()) or "none"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 import pandas as pd
 
-from moetheory.plotting.words import measured, outcome, predicted
+from moetheory.plotting.words import SHOWN_ONLY, measured, outcome, predicted
 from moetheory.rates import Verdict
 from moetheory.study.results import ClaimResult
 
@@ -46,6 +47,27 @@ def verdict_table(claims: Iterable[ClaimResult]) -> pd.DataFrame:
         for check in claim.checks
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=str)
+
+
+def counted(verdicts: Iterable[str | None]) -> str:
+    """How often every verdict occurs, the most frequent first; None stands for what is only shown.
+
+    Parameters
+    ----------
+    verdicts : iterable of str or None
+
+    Returns
+    -------
+    str
+        Empty if there is none.
+
+    Examples
+    --------
+    >>> counted(["consistent", None, "consistent"])
+    '2 consistent, 1 shown only'
+    """
+    found = Counter(SHOWN_ONLY if verdict is None else str(verdict) for verdict in verdicts)
+    return ", ".join(f"{count} {verdict}" for verdict, count in found.most_common())
 
 
 def by_chance(verdicts: Iterable[tuple[str, float | None, float]]) -> str:

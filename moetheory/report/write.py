@@ -11,7 +11,7 @@ from moetheory.report.document import Block, Contents, Heading, Paragraph, Table
 from moetheory.report.html import render_html
 from moetheory.report.markdown import render_markdown
 from moetheory.report.sections import Figures, anchor, claim_blocks
-from moetheory.report.verdicts import by_chance, level_of, verdict_table
+from moetheory.report.verdicts import by_chance, counted, level_of, verdict_table
 from moetheory.report.words import HEADING, words_section
 from moetheory.study.results import ClaimResult
 
@@ -57,9 +57,9 @@ def write_report(claims: Sequence[ClaimResult], folder: Path, figures: Figures) 
 
 def _blocks(claims: Sequence[ClaimResult], figures: Figures) -> Iterator[Block]:
     verdicts = verdict_table(claims)
-    counts = verdicts["verdict"].str.split(" (", regex=False).str[0].value_counts()
+    found = (check.judgement for claim in claims for check in claim.checks)
     yield Heading(1, TITLE, "top")
-    yield Paragraph(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no claims", "Verdicts")
+    yield Paragraph(counted(one and one.verdict for one in found) or "no claims", "Verdicts")
     on_fits = (check for claim in claims for check in claim.checks if check.kind != "fibre" and check.judgement)
     facts = ((one.judgement, level_of(one.kind, one.bound, one.significance)) for one in on_fits)
     if words := by_chance((judgement.verdict, judgement.p_value, level) for judgement, level in facts):
