@@ -25,7 +25,7 @@ examples:
   moetheory replay softmax_exact/ours/1000/7         one replicate again, beside its stored row
   moetheory report --preset standard                 verdicts, figures and report from the stored rows
   moetheory figure --preset standard --out figures   the figures alone
-  moetheory claims figures                           one page with all claims, their slopes and verdicts
+  moetheory claims figures                           one page with all claims, and their slopes as pictures
   moetheory identify --gate softmax --cells 2,1      null directions, slow coordinates, predicted exponents
 
 Ctrl-C or kill a run and start it again: it computes only what is missing.
@@ -107,7 +107,8 @@ def build_parser() -> argparse.ArgumentParser:
         _add_overrides(parser_of)
         parser_of.add_argument("simulations", nargs="*", help="names of simulations (default: all stored)")
         parser_of.add_argument("--out", type=Path, help=f"folder for what is written ({DEFAULT_OUT})")
-    claims = _add(commands, "claims", _claims, "write the page of all claims from the records beside the figures")
+    words = "page of all claims and a picture of all slopes per simulation, from the records beside the figures"
+    claims = _add(commands, "claims", _claims, words)
     claims.add_argument("figures", nargs="?", type=Path, default=Path("figures"), help="their folder (default %(default)s)")
     claims.add_argument("--page", type=Path, default=Path("paper_notes/claims.md"), help="file to write (default %(default)s)")
     add_identify(commands)
@@ -199,8 +200,8 @@ def _run(parsed) -> int:
     if not blocks:
         print("nothing to compute: all rows are stored.", file=sys.stderr)
     names = {simulation.name for simulation in simulations}
-    claims, folder, figures = _draw(parsed, sorted(names) if parsed.out else None)
-    return _tell(claims, folder, figures, [claim for claim in claims if claim.simulation in names])
+    claims, folder, *pictures = _draw(parsed, sorted(names) if parsed.out else None)
+    return _tell(claims, folder, *pictures, [claim for claim in claims if claim.simulation in names])
 
 
 def _tell_what_copies_cannot_reach(simulations) -> None:
@@ -257,18 +258,21 @@ def _replay(parsed) -> int:
 
 
 def _report(parsed) -> int:
-    claims, folder, figures = _draw(parsed, parsed.simulations or None)
-    return _tell(claims, folder, figures, claims)
+    claims, folder, *pictures = _draw(parsed, parsed.simulations or None)
+    return _tell(claims, folder, *pictures, claims)
 
 
 def _figure(parsed) -> int:
-    _, folder, figures = _draw(parsed, parsed.simulations or None)
+    _, folder, figures, _ = _draw(parsed, parsed.simulations or None)
     return _tell_figures(folder, figures)
 
 
 def _claims(parsed) -> int:
+    from moetheory.plotting.overview import save_overviews
+    from moetheory.plotting.records import read_records
     from moetheory.report import write_claims_page
 
+    save_overviews((record for _, record in read_records(parsed.figures)), parsed.figures)
     page, count = write_claims_page(parsed.figures, parsed.page)
     print(f"claims: {page} ({count} claims)")
     return 0
@@ -276,6 +280,8 @@ def _claims(parsed) -> int:
 
 def _draw(parsed, simulations: Sequence[str] | None = None):
     """Evaluate the stored claims of a setting and draw them; all simulations by default."""
+    from moetheory.plotting.overview import save_overviews
+    from moetheory.plotting.records import records_of
     from moetheory.plotting.save import remove_others, save_all
     from moetheory.study.evaluate import evaluate_claims
     from moetheory.study.store import Store
@@ -283,7 +289,7 @@ def _draw(parsed, simulations: Sequence[str] | None = None):
     folder = _folder_for(parsed)
     claims = evaluate_claims(Store(parsed.store), _label(parsed), simulations)
     remove_others(claims, folder)
-    return claims, folder, save_all(claims, folder)
+    return claims, folder, save_all(claims, folder), save_overviews(records_of(claims), folder)
 
 
 def _label(parsed) -> str:
@@ -297,10 +303,10 @@ def _folder_for(parsed) -> Path:
     return parsed.out or Path("results") / _label(parsed)
 
 
-def _tell(claims, folder: Path, figures, printed) -> int:
+def _tell(claims, folder: Path, figures, overviews, printed) -> int:
     from moetheory.report import format_table, verdict_table, write_report
 
-    markdown, html = write_report(claims, folder, figures)
+    markdown, html = write_report(claims, folder, figures, overviews)
     print(format_table(verdict_table(printed)))
     print(f"\nreport:  {markdown}\n         {html}")
     return _tell_figures(folder, figures)

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from moetheory.plotting import save_all
 from moetheory.plotting.example import example_claim
 from moetheory.plotting.numerals import interval
+from moetheory.plotting.overview import save_overviews
+from moetheory.plotting.records import RecordsError, records_of
 from moetheory.rates import estimate_slope
 from moetheory.report import format_table, verdict_table, write_claims_page, write_report
-from moetheory.report.claims_page import RecordsError
 from moetheory.report.document import Table
 from moetheory.report.html import render_html
 from moetheory.report.markdown import render_markdown
@@ -59,15 +60,17 @@ def report(tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     claims = [example_claim(kind) for kind in KINDS]
     figures = save_all(claims[:1], folder / "figures of claims")
-    markdown, html = write_report(claims, folder, figures)
+    overviews = save_overviews(records_of(claims), folder / "figures of claims")
+    markdown, html = write_report(claims, folder, figures, overviews)
     return claims, figures, folder, markdown.read_text(), html.read_text()
 
 
 def test_html_stands_alone(report):
     page = Page(report[4])
-    assert len(page.sources) == 1
-    assert page.sources[0].startswith("data:image/png;base64,")
-    assert base64.b64decode(page.sources[0].partition(",")[2]) == next(iter(report[1].values())).read_bytes()
+    figure = next(iter(report[1].values()))
+    for source, picture in zip(page.sources, (figure.with_name("slopes.png"), figure), strict=True):
+        assert source.startswith("data:image/png;base64,")
+        assert base64.b64decode(source.partition(",")[2]) == picture.read_bytes()
     assert not re.search(r"<(script|link|iframe)|@import|url\(", report[4])
     outside = {link for link in page.links if not link.startswith("#")}
     assert outside == {"https://arxiv.org/abs/2305.03288"}
@@ -84,9 +87,9 @@ def test_every_link_inside_the_page_leads_somewhere(report):
 
 
 def test_markdown_links_to_the_pictures(report):
-    (path,) = re.findall(r"^!\[.*\]\((.+)\)$", report[3], flags=re.MULTILINE)
-    assert path == "figures%20of%20claims/example/slope-quantity.png"
-    assert (report[2] / path.replace("%20", " ")).is_file()
+    paths = re.findall(r"^!\[.*\]\((.+)\)$", report[3], flags=re.MULTILINE)
+    assert paths == [f"figures%20of%20claims/example/{name}.png" for name in ("slopes", "slope-quantity")]
+    assert all((report[2] / path.replace("%20", " ")).is_file() for path in paths)
 
 
 def test_pages_hold_statement_evidence_verdict_slopes_and_setting(report):
@@ -136,6 +139,10 @@ def test_claims_page_has_statement_source_slopes_and_links(report, tmp_path):
     assert cells[:6] == ["Voronoi loss D1", "ours", "−0.500 to −0.434", "0.55 n^-0.45", "−0.501 ± 0.012", "100%"]
     link = re.search(r"\[picture\]\((.+)\)", cells[7]).group(1).replace("%20", " ")
     assert (tmp_path / "notes" / link).resolve() == next(iter(figures.values())).resolve()
+    assert "![" not in page
+    save_overviews(records_of(claims), tmp_path / "drawn")
+    page, _ = write_claims_page(tmp_path / "drawn", tmp_path / "notes" / "claims.md")
+    assert re.search(r"^!\[all slopes of example .*\]\(\.\./drawn/example/slopes\.png\)$", page.read_text(), flags=re.MULTILINE)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"simulation": "a", "claim": "b", "check": {}}'])
@@ -148,7 +155,7 @@ def test_claims_page_refuses_a_file_that_is_no_record(tmp_path, text):
 
 def test_two_pages_from_the_same_results_are_equal(report, tmp_path):
     claims = [example_claim(kind) for kind in KINDS]
-    first, second = (write_report(claims, tmp_path / name, {}) for name in "ab")
+    first, second = (write_report(claims, tmp_path / name, {}, {}) for name in "ab")
     assert [page.read_bytes() for page in first] == [page.read_bytes() for page in second]
 
 
@@ -172,11 +179,11 @@ def test_results_without_values_or_judgement_are_reported(kind, tmp_path):
     claims = [replace(claim, checks=(bare,), patterns=empty, deviations="", provenance={})]
     frame = verdict_table(claims)
     assert frame.loc[0, ["measured", "verdict"]].to_list() == ["n/a", "shown only"]
-    assert "measured n/a: shown only" in write_report(claims, tmp_path, {})[0].read_text()
+    assert "measured n/a: shown only" in write_report(claims, tmp_path, {}, {})[0].read_text()
 
 
 def test_a_report_of_nothing_says_so(tmp_path):
-    assert "no claims" in write_report([], tmp_path, {})[1].read_text()
+    assert "no claims" in write_report([], tmp_path, {}, {})[1].read_text()
     assert format_table(verdict_table([])).startswith("simulation")
 
 
@@ -186,7 +193,7 @@ def test_mean_driven_by_rare_fits_is_noted(tmp_path):
     line = slopes["median"]
     slopes["median"] = replace(line, centre=line.centre * (line.sizes / 100) ** -0.3)
     pages = [
-        write_report([one], tmp_path, {})[0].read_text()
+        write_report([one], tmp_path, {}, {})[0].read_text()
         for one in (claim, replace(claim, checks=(replace(claim.checks[0], slopes=slopes),)))
     ]
     assert ["rare fits drive the mean" in page for page in pages] == [False, True]

@@ -71,7 +71,7 @@ def test_a_claim_without_a_picture_has_no_link(tmp_path):
 def test_a_report_shows_rivals_certified_verdict_and_what_the_source_prints(tmp_path):
     certified = Judgement(Verdict.INCONSISTENT, "Certified fits fall faster.")
     claim = with_check("slope", published="0.55 n^-0.45", converged=certified)
-    markdown, html = (path.read_text() for path in write_report([claim], tmp_path, {}))
+    markdown, html = (path.read_text() for path in write_report([claim], tmp_path, {}, {}))
     for page in (markdown, html):
         assert "Certified fits fall faster." in page and "0.55 n^-0.45" in page
     assert "**Rival slopes.** −0.250" in markdown and "**Verdict on certified maxima only.** inconsistent" in markdown
@@ -81,10 +81,10 @@ def test_reports_and_the_page_of_claims_say_what_chance_explains(tmp_path):
     missed = Judgement(Verdict.INCONSISTENT, "It falls faster (p = 1e-09).", p_value=1e-9)
     claim = with_check("slope", judgement=missed, bound="upper")
     computed = replace(example_claim("fibre"), simulation="other")
-    pages = page_of(claim, tmp_path), write_report([claim, computed], tmp_path, {})[0].read_text()
+    pages = page_of(claim, tmp_path), write_report([claim, computed], tmp_path, {}, {})[0].read_text()
     for page in pages:
         assert "at most about 0.025 of the 1 decided checks" in page and "1 is, and 1 of these also at 5%" in page
-    assert "decided checks" not in write_report([computed], tmp_path, {})[0].read_text()
+    assert "decided checks" not in write_report([computed], tmp_path, {}, {})[0].read_text()
 
 
 def test_the_share_of_certified_fits_is_told_from_least_to_most():
@@ -112,7 +112,7 @@ def test_a_verdict_that_hangs_on_uncertified_fits_says_what_all_would_say(tmp_pa
     assert "**Verdicts on fits.** 1 underpowered" in page
     title = draw(claim, claim.checks[0]).subfigs[0].get_suptitle().replace("\n", " ")
     assert title == "Voronoi loss D1: underpowered (all fits: inconsistent; 100% certified)"
-    report = write_report([claim], tmp_path, {})[0].read_text()
+    report = write_report([claim], tmp_path, {}, {})[0].read_text()
     assert "**Verdicts.** 1 underpowered" in report
 
 
@@ -126,7 +126,7 @@ def test_fits_without_a_value_are_counted_in_the_title():
 
 
 def test_verdicts_have_their_colours(tmp_path):
-    html = write_report([example_claim("slope")], tmp_path, {})[1].read_text()
+    html = write_report([example_claim("slope")], tmp_path, {}, {})[1].read_text()
     assert '<td class="consistent">consistent</td>' in html
 
 
@@ -176,14 +176,14 @@ def test_a_fibre_is_drawn_with_all_its_points(samples, scales):
 
 def test_a_report_tells_how_many_values_are_left_out(tmp_path):
     claim = with_check("level", values=values({100: [1.0, 2.0, np.nan]}))
-    assert "1 of 3 values are not defined and left out" in write_report([claim], tmp_path, {})[0].read_text()
+    assert "1 of 3 values are not defined and left out" in write_report([claim], tmp_path, {}, {})[0].read_text()
 
 
 def test_the_page_says_what_its_words_mean(tmp_path):
     """Every verdict, and the statuses of its own fits only."""
     claim = example_claim("slope")
     statuses = pd.DataFrame({"n": [100, 100], "status": ["converged", "at_kink"], "count": [3, 1], "share": [0.75, 0.25]})
-    markdown, html = write_report([replace(claim, statuses=statuses)], tmp_path, {})
+    markdown, html = write_report([replace(claim, statuses=statuses)], tmp_path, {}, {})
     words = markdown.read_text().split("## What the words mean")[1]
     assert "[What the words mean](#words)" in markdown.read_text()
     assert 'id="words"' in html.read_text()
@@ -198,10 +198,10 @@ def test_a_bent_curve_says_so_wherever_its_slope_stands(tmp_path):
     bent = replace(slope, centre=slope.centre * np.exp(0.3 * np.log(slope.sizes) ** 2))
     assert bent.bent and not slope.bent
     claim = with_check("slope", slopes={"mean": bent})
-    page, report = page_of(claim, tmp_path), write_report([claim], tmp_path, {})[0].read_text()
+    page, report = page_of(claim, tmp_path), write_report([claim], tmp_path, {}, {})[0].read_text()
     assert measured(claim.checks[0]).endswith(" (bent)")
     assert "(bent)" in row_of(page, "Voronoi loss D1")[4]
     assert "the curve is bent, so its slope depends on the sizes" in report
-    assert "the curve is bent" not in write_report([example_claim("slope")], tmp_path, {})[0].read_text()
+    assert "the curve is bent" not in write_report([example_claim("slope")], tmp_path, {}, {})[0].read_text()
     figure = draw(claim, claim.checks[0])
     assert any(text.endswith("(SE), bent") for text in figure.axes[0].get_legend_handles_labels()[1])

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import io
-import json
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import joblib
-import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
 from moetheory.plotting.draw import draw
 from moetheory.plotting.files import write_atomically
+from moetheory.plotting.records import record_of, without_provenance
 from moetheory.plotting.style import DOTS_PER_INCH, styled
-from moetheory.plotting.summary import certified_words, size_table
-from moetheory.plotting.words import measured, outcome, predicted
-from moetheory.rates import Judgement, Slope
+from moetheory.plotting.summary import size_table
 from moetheory.study.results import CheckResult, ClaimResult
 
 COLOURS = 128
@@ -70,12 +64,7 @@ def save(figure: Figure, claim: ClaimResult, check: CheckResult, folder: Path) -
     for name in (claim.simulation, claim.claim, check.name):
         if not re.fullmatch(r"\w[\w.,=+-]*", name):
             raise ValueError(f"name is {name!r}: it must serve as a file name; use letters, digits, _ and -.")
-    _lay_out(figure)
-    pictures = {
-        ".png": _with_few_colours(_picture(figure, "png", {"Software": None})),
-        ".svg": _picture(figure, "svg", {"Date": None}),
-    }
-    return _write(folder, claim, check, pictures | _tables(claim, check))
+    return _write(folder, claim, check, pictures_of(figure) | _tables(claim, check))
 
 
 def save_all(claims: Iterable[ClaimResult], folder: Path) -> dict[tuple[str, str, str], Path]:
@@ -134,7 +123,7 @@ def remove_others(claims: Sequence[ClaimResult], folder: Path) -> None:
     kept = {_file(folder, claim, check, ".json") for claim in claims for check in claim.checks}
     for simulation in {claim.simulation for claim in claims}:
         for record in (Path(folder) / simulation).glob("*.json"):
-            if record not in kept and {"simulation", "claim", "check"} <= set(_without_provenance(record.read_bytes()) or ()):
+            if record not in kept and {"simulation", "claim", "check"} <= set(without_provenance(record.read_bytes()) or ()):
                 for end in (".png", ".svg", ".csv", ".json"):
                     record.with_suffix(end).unlink(missing_ok=True)
 
@@ -153,7 +142,7 @@ def _file(folder: Path, claim: ClaimResult, check: CheckResult, end: str) -> Pat
 
 def _tables(claim: ClaimResult, check: CheckResult) -> dict[str, bytes]:
     table = size_table(check).to_csv(index=False, lineterminator="\n").encode()
-    return {".csv": table, ".json": _json(_record(claim, check))}
+    return {".csv": table, ".json": record_of(claim, check)}
 
 
 def _write(folder: Path, claim: ClaimResult, check: CheckResult, contents: Mapping[str, bytes]) -> list[Path]:
@@ -166,13 +155,16 @@ def _drawn(claim: ClaimResult, check: CheckResult, folder: Path) -> bool:
         return False
     tables = _tables(claim, check)
     stored = {end: _file(folder, claim, check, end).read_bytes() for end in tables}
-    return stored[".csv"] == tables[".csv"] and _without_provenance(stored[".json"]) == _without_provenance(tables[".json"])
+    return stored[".csv"] == tables[".csv"] and without_provenance(stored[".json"]) == without_provenance(tables[".json"])
 
 
-def _without_provenance(record: bytes) -> dict[str, Any] | None:
-    with suppress(ValueError, AttributeError):
-        return {name: value for name, value in json.loads(record).items() if name != "provenance"}
-    return None
+def pictures_of(figure: Figure) -> dict[str, bytes]:
+    """A picture for the screen and one for print, by the ends of their names."""
+    _lay_out(figure)
+    return {
+        ".png": _with_few_colours(_picture(figure, "png", {"Software": None})),
+        ".svg": _picture(figure, "svg", {"Date": None}),
+    }
 
 
 @styled
@@ -195,52 +187,3 @@ def _with_few_colours(png: bytes) -> bytes:
     palette = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     palette.save(stream, format="png", optimize=True, dpi=(DOTS_PER_INCH, DOTS_PER_INCH))
     return stream.getvalue()
-
-
-def _record(claim: ClaimResult, check: CheckResult) -> dict[str, Any]:
-    about = ("simulation", "claim", "title", "statement", "source", "evidence", "variant", "deviations")
-    checked = ("name", "kind", "label", "predicted", "rivals", "bound", "reference", "degrees", "significance")
-    checked += ("published", "path")
-    return {
-        **{name: getattr(claim, name) for name in about},
-        "setting": claim.setting,
-        "check": {name: getattr(check, name) for name in checked},
-        "words": {
-            "predicted": predicted(check),
-            "measured": measured(check),
-            "certified": certified_words(check),
-            "verdict": outcome(check.judgement),
-        },
-        "slopes": {location: _slope_record(slope) for location, slope in check.slopes.items()},
-        "judgement": _judgement_record(check.judgement),
-        "judgement_converged_rows": _judgement_record(check.converged),
-        "provenance": claim.provenance,
-    }
-
-
-def _slope_record(slope: Slope) -> dict[str, Any]:
-    names = ("sizes", "centre", "centre_se", "log_power", "slope", "se", "interval", "residual_interval", "curvature", "bent")
-    return {name: getattr(slope, name) for name in names}
-
-
-def _judgement_record(judgement: Judgement | None) -> dict[str, Any] | None:
-    if judgement is None:
-        return None
-    return {name: getattr(judgement, name) for name in ("verdict", "reason", "needed", "p_value", "all_fits")}
-
-
-def _json(record: Mapping[str, Any]) -> bytes:
-    return (json.dumps(_plain(record), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def _plain(value: Any) -> Any:
-    """JSON's own types: arrays as lists, numbers that are not finite as null, anything else as text."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        return _plain(value.tolist())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
 from moetheory.plotting.files import write_atomically
+from moetheory.plotting.overview import NAME
+from moetheory.plotting.records import Record, claim_of, read_records
 from moetheory.report.document import Block, Heading, Link, Paragraph, Table
 from moetheory.report.markdown import render_markdown
+from moetheory.report.sections import overview_picture
 from moetheory.report.verdicts import by_chance, counted, level_of
 
 TITLE = "All claims"
@@ -21,11 +22,6 @@ INTRODUCTION = (
     " computed values have no fits. A failing or undecided claim says why."
 )
 HEADER = ("quantity", "setting", "predicted", "published", "measured", "certified", "verdict", "figure")
-Record = Mapping[str, Any]
-
-
-class RecordsError(ValueError):
-    """A folder without records, or with a file that is none."""
 
 
 def write_claims_page(folder: Path, path: Path) -> tuple[Path, int]:
@@ -61,28 +57,11 @@ def write_claims_page(folder: Path, path: Path) -> tuple[Path, int]:
     >>> count, "−0.501 ± 0.012" in page.read_text()
     (1, True)
     """
-    found = [(file, _read(file)) for file in Path(folder).glob("*/*.json")]
-    if not found:
-        raise RecordsError(f"{folder} holds no records <simulation>/<claim>-<check>.json; name the folder of the figures.")
-    records = sorted(found, key=lambda item: (*_claim(item[1]), item[0]))
-    claims = [list(group) for _, group in groupby(records, key=lambda item: _claim(item[1]))]
-    return write_atomically(path, render_markdown(list(_blocks(claims)), path.parent).encode()), len(claims)
+    claims = [list(group) for _, group in groupby(read_records(folder), key=lambda item: claim_of(item[1]))]
+    return write_atomically(path, render_markdown(list(_blocks(Path(folder), claims)), path.parent).encode()), len(claims)
 
 
-def _read(file: Path) -> Record:
-    try:
-        record = json.loads(file.read_text())
-        _claim(record), record["check"]["kind"], record["words"]["measured"], record["judgement"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise RecordsError(f"{file} is no record of a figure ({error!r}); draw it again with `moetheory figure`.") from error
-    return record
-
-
-def _claim(record: Record) -> tuple[str, str]:
-    return record["simulation"], record["claim"]
-
-
-def _blocks(claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
+def _blocks(folder: Path, claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
     yield Heading(1, TITLE, "top")
     yield Paragraph(INTRODUCTION)
     for lead, computed in (("Verdicts on fits", False), ("Verdicts on computed values", True)):
@@ -93,6 +72,9 @@ def _blocks(claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
         yield Paragraph(words, "Chance")
     for simulation, group in groupby(claims, key=lambda claim: claim[0][1]["simulation"]):
         yield Heading(2, simulation, simulation)
+        picture = folder / simulation / f"{NAME}.png"
+        if picture.exists():
+            yield overview_picture(picture, simulation)
         for claim in group:
             about = claim[0][1]
             yield Heading(3, about["title"], f"{simulation}-{about['claim']}")

@@ -53,6 +53,11 @@ def claim_blocks(claim: ClaimResult, figures: Figures) -> Iterator[Block]:
     yield Table(("provenance", ""), [(str(name), _words(value)) for name, value in claim.provenance.items()])
 
 
+def overview_picture(path: Path, simulation: str) -> Picture:
+    """The picture of all slopes of a simulation."""
+    return Picture(path, f"all slopes of {simulation} with 95% intervals, over the intervals predicted")
+
+
 def anchor(claim: ClaimResult) -> str:
     """Name to link to."""
     return f"{claim.simulation}-{claim.claim}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from moetheory.plotting.files import write_atomically
 from moetheory.report.document import Block, Contents, Heading, Paragraph, Table
 from moetheory.report.html import render_html
 from moetheory.report.markdown import render_markdown
-from moetheory.report.sections import Figures, anchor, claim_blocks
+from moetheory.report.sections import Figures, anchor, claim_blocks, overview_picture
 from moetheory.report.verdicts import by_chance, counted, level_of, verdict_table
 from moetheory.report.words import HEADING, words_section
 from moetheory.study.results import ClaimResult
@@ -18,7 +18,9 @@ from moetheory.study.results import ClaimResult
 TITLE = "Convergence rates: claims, simulations, verdicts"
 
 
-def write_report(claims: Sequence[ClaimResult], folder: Path, figures: Figures) -> tuple[Path, Path]:
+def write_report(
+    claims: Sequence[ClaimResult], folder: Path, figures: Figures, overviews: Mapping[str, Path]
+) -> tuple[Path, Path]:
     """Write ``report.md``, which links to the figures, and ``report.html``, which contains them.
 
     Parameters
@@ -29,6 +31,8 @@ def write_report(claims: Sequence[ClaimResult], folder: Path, figures: Figures) 
         Made if it does not exist.
     figures : mapping of (simulation, claim, check) to Path
         Picture files; a check without one has no picture.
+    overviews : mapping of str to Path
+        Pictures of all slopes of a simulation, by its name.
 
     Returns
     -------
@@ -44,18 +48,18 @@ def write_report(claims: Sequence[ClaimResult], folder: Path, figures: Figures) 
     --------
     >>> import tempfile
     >>> from moetheory.plotting.example import example_claim
-    >>> pages = write_report([example_claim("slope")], Path(tempfile.mkdtemp()), {})
+    >>> pages = write_report([example_claim("slope")], Path(tempfile.mkdtemp()), {}, {})
     >>> [page.name for page in pages]
     ['report.md', 'report.html']
     """
     folder = Path(folder)
-    blocks = list(_blocks(claims, figures))
+    blocks = list(_blocks(claims, figures, overviews))
     html = render_html(blocks, TITLE).encode()
     markdown = render_markdown(blocks, folder).encode()
     return write_atomically(folder / "report.md", markdown), write_atomically(folder / "report.html", html)
 
 
-def _blocks(claims: Sequence[ClaimResult], figures: Figures) -> Iterator[Block]:
+def _blocks(claims: Sequence[ClaimResult], figures: Figures, overviews: Mapping[str, Path]) -> Iterator[Block]:
     verdicts = verdict_table(claims)
     found = (check.judgement for claim in claims for check in claim.checks)
     yield Heading(1, TITLE, "top")
@@ -69,6 +73,8 @@ def _blocks(claims: Sequence[ClaimResult], figures: Figures) -> Iterator[Block]:
     yield Contents([Heading(3, claim.title, anchor(claim)) for claim in claims] + [HEADING])
     for simulation, group in groupby(claims, key=lambda claim: claim.simulation):
         yield Heading(2, simulation, simulation)
+        if simulation in overviews:
+            yield overview_picture(overviews[simulation], simulation)
         for claim in group:
             yield from claim_blocks(claim, figures)
     yield from words_section(claims)
