@@ -22,6 +22,10 @@ CENTRE, SPREAD = "centre", "log_spread"
 """Names of the fields that say where in the inputs an atom is, and of the logarithm of its variances there."""
 PER_INPUT = (SLOPE, CENTRE, SPREAD)
 """Names of the fields of shape (k, d); every other array field has shape (k,)."""
+SHARED_SYMBOLS = "kappa"
+"""What stands for eta in the parameters of shared experts; tau stands for nu."""
+RESERVED_SYMBOLS = ("log_mass", "log_omega", "nu", "tau")
+"""Of masses and variances; parameters of gates and experts have others."""
 
 
 class Module(eqx.Module):
@@ -247,3 +251,12 @@ def _leaves(kind: Kind) -> tuple[tuple[str, ...], Any]:
 
 def _field(part: type, name: str) -> Field:
     return next(field for field in fields(part) if field.name == name)
+
+
+def shared_symbol(symbol: str) -> str:
+    """Symbol of a parameter of shared experts: ``kappa_0`` for ``eta_0``.
+
+    >>> shared_symbol("eta_0"), shared_symbol("theta_1")
+    ('kappa_0', 'kappa_theta_1')
+    """
+    return SHARED_SYMBOLS + (symbol.removeprefix("eta") if symbol.startswith("eta") else f"_{symbol}")

@@ -29,8 +29,8 @@ class MixingMeasure:
     atoms : mapping of str to (k, size) array
         Coordinate blocks of the atoms, in order; ``"nu"`` and ``"tau"`` are variances and must be positive.
     translations : tuple of str
-        Blocks for which one common shift of all atoms leaves the density unchanged: ``"log_mass"`` and at
-        most one block of ``atoms``; ``("log_mass", "beta_1")`` for softmax gates.
+        Blocks for which one common shift of all atoms leaves the density unchanged: ``"log_mass"`` and blocks of
+        ``atoms``; ``("log_mass", "beta_1")`` for softmax gates.
     shared : MixingMeasure, optional
         Measure of the shared experts of the model; its masses are their weights.
 
@@ -96,7 +96,7 @@ class MixingMeasure:
         t1 : float
             Shift of ``log_mass``.
         t2 : (d,) array or 0
-            Shift of the translated block of ``atoms``.
+            Shift of the translated blocks of ``atoms``, one after another.
 
         Returns
         -------
@@ -121,11 +121,13 @@ class MixingMeasure:
         for shift, declared in ((t1, "log_mass" in self.translations), (t2, bool(slopes))):
             if np.any(shift) and not declared:
                 raise ValueError(f"shift {shift} needs its block in translations, now {self.translations}: declare it.")
-        wide = sorted({(), *(self.atoms[name].shape[1:] for name in slopes)})
+        widths = [self.atoms[name].shape[1] for name in slopes]
+        wide = [(), (sum(widths),)]
         if np.shape(t2) not in wide:
             raise ValueError(f"t2 has shape {np.shape(t2)}; need one of {wide}: one number per input, the same for all atoms.")
-        atoms = {name: block + t2 if name in slopes else block for name, block in self.atoms.items()}
-        return MixingMeasure(self.log_mass + t1, atoms, self.translations, self.shared)
+        shifts = np.split(np.broadcast_to(t2, sum(widths)), np.cumsum(widths)[:-1]) if slopes else []
+        moved = {name: self.atoms[name] + shift for name, shift in zip(slopes, shifts, strict=True)}
+        return MixingMeasure(self.log_mass + t1, {**self.atoms, **moved}, self.translations, self.shared)
 
     def permute(self, order: Sequence[int] | np.ndarray) -> MixingMeasure:
         """Return the same measure with its (routed) atoms listed in another order.
@@ -214,5 +216,5 @@ def _read_only(values: ArrayLike, name: str) -> np.ndarray:
 
 def _check_translations(translations: Sequence[str], atoms: Mapping[str, np.ndarray]) -> None:
     blocks = [name for name in translations if name != "log_mass"]
-    if len(blocks) > 1 or not set(blocks) <= set(atoms):
-        raise ValueError(f"translations are {tuple(translations)}; name 'log_mass' and at most one of {list(atoms)}.")
+    if len(set(blocks)) < len(blocks) or not set(blocks) <= set(atoms):
+        raise ValueError(f"translations are {tuple(translations)}; name 'log_mass' and blocks of {list(atoms)}, each once.")

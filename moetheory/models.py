@@ -13,14 +13,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from moetheory._arrays import as_floats
-from moetheory._parts import Kind, Module, check_parts, checked_input, dimension_of
+from moetheory._parts import RESERVED_SYMBOLS, Kind, Module, check_parts, checked_input, dimension_of, shared_symbol
 from moetheory.constraints import GateConstraint
 from moetheory.experts import AbstractExpert, ConstantExpert, LinearExpert
 from moetheory.gating import AbstractGate, InputFreeGate, SoftmaxGate, selected
 from moetheory.mixing_measure import MixingMeasure
-
-SHARED_SYMBOLS = "kappa"
-"""What stands for eta in the parameters of shared experts; tau stands for nu."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +62,7 @@ class Family:
         if self.regression and self.shared:
             raise ValueError("regression functions have no shared experts here: a shared part is half of a density.")
         self._check_weights()
+        self._check_symbols()
         gate, expert = self.gate.prototype, self.expert.prototype
         if gate.responsive and isinstance(expert, ConstantExpert):
             raise ValueError(
@@ -86,6 +84,17 @@ class Family:
             raise ValueError(f"weights of {self.gate} do not sum to one, so there is no density; use RegressionMixture.")
         if self.shared and self.gate.part.joint:
             raise ValueError(f"{self.gate} models the inputs too, which shared experts do not.")
+
+    def _check_symbols(self) -> None:
+        """Raise where two blocks of the mixing measure would have one name."""
+        for kinds in ((self.gate, self.expert), (self.shared,)):
+            symbols = [*RESERVED_SYMBOLS, *(kind.part.symbols.get(name, name) for kind in kinds if kind for name in kind.fields)]
+            twice = sorted({symbol for symbol in symbols if symbols.count(symbol) > 1})
+            if twice:
+                raise ValueError(
+                    f"{' and '.join(str(kind) for kind in kinds)} have the symbols {twice} twice; every field of gate and experts"
+                    f" needs one of its own, and {', '.join(sorted(RESERVED_SYMBOLS))} are taken."
+                )
 
     @property
     def kinked(self) -> bool:
@@ -361,7 +370,7 @@ def log_affinities(gate: AbstractGate, x: Float[Array, " d"], means: Float[Array
 
 def _shared_measure(shared: SharedExperts) -> MixingMeasure:
     blocks = shared.expert.representative().blocks()
-    atoms = {name.replace("eta", SHARED_SYMBOLS): np.asarray(value) for name, value in blocks.items()}
+    atoms = {shared_symbol(name): np.asarray(value) for name, value in blocks.items()}
     return MixingMeasure(np.log(shared.weight), {**atoms, "tau": np.asarray(shared.variance)[:, None]})
 
 

@@ -28,7 +28,7 @@ from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, expand
 from moetheory.identifiability import SingularInformationWarning, cramer_rao, fisher_information
 from moetheory.identifiability.fisher import _nodes, _with_atoms_seen, cramer_rao_at, information_at
-from moetheory.identifiability.population import input_nodes
+from moetheory.identifiability.nodes import input_nodes
 from moetheory.sampling import Grid
 
 UNIT = Uniform((0.0,), (1.0,))

@@ -20,15 +20,8 @@ from moetheory import (
 )
 from moetheory.estimators.trust_region import Box
 from moetheory.identifiability import population
-from moetheory.identifiability.population import (
-    DIVERGENCES,
-    Problem,
-    divergence,
-    fitted_layout,
-    input_nodes,
-    log_density,
-    quadrature,
-)
+from moetheory.identifiability.nodes import input_nodes, quadrature
+from moetheory.identifiability.population import DIVERGENCES, Problem, divergence, fitted_layout, log_density
 from moetheory.losses.distances import Tabulated, density_distances
 from moetheory.models import SharedExperts
 from moetheory.sampling import weights_and_means
@@ -163,3 +156,17 @@ def test_the_minimum_for_gates_with_a_cusp_is_followed_to_its_own_centres():
     minimum = problem.minimise(np.clip(layout.pack(truth), box.lower, box.upper), box)
     found = problem.follow(minimum, box, UNIT)
     assert found.value == pytest.approx(divergence(truth, layout.unpack(found.point), UNIT, "truth_model"), rel=2e-7)
+
+
+@pytest.mark.parametrize("slope", [30.0, 100.0, 500.0])
+def test_steep_gates_are_followed(slope):
+    """Against the midpoint rule in x; even pieces alone were 14% off at 500."""
+    lines, inputs = LinearExpert([[1.0], [-1.0]], [0.0, 1.0]), Uniform((-1.0,), (1.0,))
+    one, other = (
+        MixtureOfExperts(SoftmaxGate([intercept, 0.3], [[steep], [0.0]]), lines, [0.03, 0.05])
+        for intercept, steep in ((slope / 100, slope), (0.2, 0.8 * slope))
+    )
+    x = (np.arange(40_000)[:, None] + 0.5) / 20_000 - 1
+    tables = [Tabulated(*weights_and_means(model, x), model.variances) for model in (one, other)]
+    found = divergence(one, other, inputs, "squared_hellinger")
+    assert found == pytest.approx(density_distances(*tables, np.full(len(x), 1 / len(x))).hellinger ** 2, rel=1e-4)

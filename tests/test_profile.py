@@ -9,14 +9,17 @@ from moetheory import (
     ActivatedTemperatureGate,
     CompetitionGate,
     FeedForwardExpert,
+    InputFreeGate,
     LinearExpert,
     MixtureOfExperts,
     ParameterBox,
     SigmoidGate,
     SoftmaxGate,
+    TemperatureGate,
     Uniform,
 )
-from moetheory.identifiability.population import CHUNK, Nodes, Problem
+from moetheory.identifiability.nodes import CHUNK, Nodes
+from moetheory.identifiability.population import Problem
 from moetheory.identifiability.profile import Halves, _split_pair, profile_check
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.models import SharedExperts
@@ -263,3 +266,20 @@ def test_what_all_atoms_have_in_common_cannot_be_held_apart():
     truth = MixtureOfExperts(ActivatedTemperatureGate.example(2, 1), LinearExpert.example(2, 1), [0.5, 0.8])
     with pytest.raises(ValueError, match=r"coordinate='log_T'; choose one of \['beta_1', 'eta_0', 'eta_1', 'nu'\]"):
         profile_check(truth, Uniform((-1.5,), (1.5,)), "log_T", (0.2, 0.1))
+
+
+def test_an_atom_that_died_out_on_the_inputs_has_no_exponent():
+    """Masses are held at x = 0, from which these inputs are far."""
+    gate = TemperatureGate([0.2, 0.0], [[0.8], [-0.6]], [0.0, 0.0])
+    truth = MixtureOfExperts(gate, LinearExpert([[1.5], [-1.0]], [0.5, -0.7]), VARIANCE)
+    far = profile_check(truth, Uniform((8.0,), (10.0,)), "beta_1", (-1.2, -0.9))
+    assert (far.shares < 0.1).all() and np.isnan(far.local_exponents).all()
+    near = profile_check(REFERENCE, INPUTS, "eta_0", (0.4, 0.3))
+    assert (np.abs(near.shares - 0.5) < 0.3).all() and np.isfinite(near.local_exponents).all()
+
+
+def test_shares_are_those_of_the_pair():
+    truth = MixtureOfExperts(InputFreeGate([0.0]), LinearExpert([[1.0]], [0.0]), [0.5])
+    found = profile_check(truth, INPUTS, "eta_0", (0.3, 0.2))
+    for model, share in zip(found.models, found.shares, strict=True):
+        assert share == pytest.approx(1 / (1 + np.exp(np.diff(model.gate.intercept)[0])), abs=1e-12)

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moetheory import (
+    ConstantExpert,
     CosineGate,
     FeedForwardExpert,
     LinearExpert,
@@ -13,6 +14,7 @@ from moetheory import (
     NearTruth,
     ParameterBox,
     RegressionMixture,
+    SigmoidGate,
     SoftmaxGate,
     Splits,
     TemperatureGate,
@@ -20,6 +22,7 @@ from moetheory import (
     UnnormalisedSigmoidGate,
     project_regression,
 )
+from moetheory.identifiability import regression_projection
 from moetheory.identifiability.regression_fibres import (
     longer_slopes,
     shifted_cosines,
@@ -27,6 +30,7 @@ from moetheory.identifiability.regression_fibres import (
     warmer,
     with_zero_expert,
 )
+from moetheory.status import Status
 from moetheory.study.quantities import measure
 
 BOX = Uniform((-1.0, -1.0), (1.0, 1.0))
@@ -118,3 +122,23 @@ def test_densities_have_the_same_fibres():
     found = measure(truth, BOX, 1, warmer(truth, 3.0), ["hellinger", "e2.log_T.single"])
     assert found["hellinger"] < 1e-7
     assert found["e2.log_T.single"] == pytest.approx(np.log(3.0))
+
+
+def test_a_larger_box_holds_no_farther_function_and_a_run_goes_on_at_smaller_scales():
+    """SciPy alone stops at the limit of its steps, at 6e-7 and 3e-6: the larger box had the larger minimum."""
+    truth = RegressionMixture(SigmoidGate([-0.5, 0.5], [[3.0], [-2.0]]), ConstantExpert([1.0, -1.0]), 0.01)
+    inputs, starts = Uniform((-1.0,), (1.0,)), [NearTruth(0.05), NearTruth(0.5, 4), Splits(0.2)]
+    smaller, larger = (
+        project_regression(truth, 3, inputs, ParameterBox(gate_intercept=bound), starts).distance for bound in (7.0, 8.0)
+    )
+    assert larger <= smaller <= 2e-7
+
+
+def test_a_run_that_was_still_going_down_says_so(monkeypatch):
+    monkeypatch.setattr(regression_projection, "ROUNDS", 1)
+    truth = RegressionMixture(SigmoidGate([-0.5, 0.5], [[3.0], [-2.0]]), ConstantExpert([1.0, -1.0]), 0.01)
+    inputs = Uniform((-1.0,), (1.0,))
+    found = project_regression(truth, 3, inputs, starts=[NearTruth(0.05)])
+    assert found.status is Status.STEP_LIMIT
+    measured = measure(truth, inputs, 100, found.model, ["projection.l2", "l2"])
+    assert np.isnan(measured["projection.l2"]) and measured["l2"] < 1e-4

@@ -16,9 +16,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from moetheory._parts import PER_INPUT, Kind, array_module
+from moetheory._parts import PER_INPUT, Kind, array_module, shared_symbol
 from moetheory.gating import AbstractGate, InputFreeGate
-from moetheory.models import SHARED_SYMBOLS, SOFTMAX_LINEAR, Family, MixtureOfExperts, SharedExperts
+from moetheory.models import SOFTMAX_LINEAR, Family, MixtureOfExperts, SharedExperts
 from moetheory.regression import RegressionMixture
 from moetheory.sampling import Model
 
@@ -69,7 +69,7 @@ class Layout:
         routed = Group(k, gate, expert, symbols, 0 if self.family.regression else k)
         if shared is None:
             return (routed,)
-        names = {name: symbol.replace("eta", SHARED_SYMBOLS) for name, symbol in shared.part.symbols.items()}
+        names = {name: shared_symbol(symbol) for name, symbol in shared.part.symbols.items()}
         return (routed, Group(count, WEIGHTS, shared, ({"intercept": "log_omega"}, names, "tau"), count))
 
     @cached_property
@@ -78,7 +78,9 @@ class Layout:
         gate = self.family.gate
         if not issubclass(gate.part, AbstractGate):
             return None
-        kind = gate.example(2, 1).acting().own_kind()
+        kind, top_k = gate.example(2, 1).acting().own_kind(), gate.prototype.top_k
+        if kind.prototype.top_k != top_k:
+            raise ValueError(f"acting() of {gate} has top_k={kind.prototype.top_k}; it must have the gate's: pass it on.")
         if kind == gate and self.family.constraint is None:
             return None
         return replace(self, family=replace(self.family, gate=kind, constraint=None))

@@ -19,12 +19,11 @@ from functools import lru_cache
 import jax
 import numpy as np
 
-from moetheory._parts import Kind
+from moetheory._parts import Kind, shared_symbol
 from moetheory.experts import AbstractExpert
 from moetheory.identifiability.influence import coordinate_names
 from moetheory.identifiability.rank import Relation, dependencies, unit_triangle
 from moetheory.losses.quadrature import gauss_legendre_nodes
-from moetheory.models import SHARED_SYMBOLS
 from moetheory.sampling import InputLaw
 
 DEPENDENT = 1e-13
@@ -130,8 +129,8 @@ def _derivatives(expert: AbstractExpert, x: np.ndarray, label: str, joint: bool)
         raise ValueError(f"inputs have dimension {dimension}, but an expert has {table.shape[1]} parameters; they must agree.")
     if joint and len(np.unique(table, axis=0)) < len(table):
         raise ValueError(f"parameter vectors {table.tolist()} are not distinct; a joint set needs distinct ones.")
-    stands = SHARED_SYMBOLS if label == "h1" else "eta"
-    names = coordinate_names(kind, {name: symbol.replace("eta", stands) for name, symbol in expert.symbols.items()}, dimension)
+    symbols = {name: shared_symbol(symbol) if label == "h1" else symbol for name, symbol in expert.symbols.items()}
+    names = coordinate_names(kind, symbols, dimension)
     return [_named(*_program(kind, dimension)(theta, x), f"{label}[{number}]", names) for number, theta in enumerate(table, 1)]
 
 

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moetheory._parts import SLOPE, Kind
+from moetheory._parts import PER_INPUT, Kind
 from moetheory.estimators.layout import Group, Layout
 from moetheory.gating import InputFreeGate
 from moetheory.identifiability.grid import grid
@@ -307,7 +307,7 @@ def _atom(group: Group, number: int, layout: Layout, theta, own: Jet, share: flo
 def coordinate_names(kind: Kind, symbols: dict[str, str], dimension: int) -> list[str]:
     """Names of the parameters of one atom, with the input they belong to (from 1) for d > 1."""
     return [
-        f"{symbols[name]}[{feature}]" if name == SLOPE and dimension > 1 else symbols[name]
+        f"{symbols[name]}[{feature}]" if name in PER_INPUT and dimension > 1 else symbols[name]
         for name, _, feature in kind.columns(dimension)
     ]
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,22 +17,11 @@ from moetheory.estimators.likelihood import Expansion, acting_coefficients, asse
 from moetheory.estimators.predictors import look
 from moetheory.estimators.trust_region import Box, Rounding, free_coordinates
 from moetheory.estimators.trust_region import minimise as newton
-from moetheory.kinks import kinks
-from moetheory.losses.distances import PANEL_EDGES
-from moetheory.losses.quadrature import gauss_legendre_nodes
+from moetheory.identifiability.nodes import CHUNK, Nodes, quadrature
 from moetheory.models import Family, MixtureOfExperts
-from moetheory.sampling import InputLaw, weights_and_means
+from moetheory.sampling import InputLaw
 from moetheory.status import Status
 
-CHUNK = 2048
-"""Nodes (x, y) that are evaluated at once."""
-PIECES = 4
-"""Even pieces of the interval of a smooth model."""
-KINKED_PIECES = 10
-"""Even pieces where kinks move with the parameters and no split at a fixed point can catch them."""
-INPUT_ORDER = 12
-KINKED_INPUT_ORDER = 8
-RESPONSE_ORDER = 8
 GRADIENT_TOLERANCE = 1e-7
 MAX_STEPS = 300
 ROUNDS = 4
@@ -84,18 +71,6 @@ r"""Integrands in (log p*, log q), each followed by its two derivatives in log q
 They are :math:`\frac12 (\sqrt q - \sqrt{p^*})^2` and the two Kullback-Leibler divergences as :math:`p^* \log(p^* / q) - p^* +
 q`, so that nodes which miss a narrow peak of the model cannot make it look close to the truth.
 """
-
-
-class Nodes(NamedTuple):
-    r"""Quadrature nodes: :math:`E_X \int f(X, y) dy \approx \sum_i w_i f(x_i, y_i)`.
-
-    The shapes are (1, n), (n,) and (n,), n being 2048 times a power of two, so that few programs are compiled; nodes that
-    fill it up have weight zero.
-    """
-
-    x: np.ndarray
-    y: np.ndarray
-    weight: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,67 +178,6 @@ class Problem:
         return minimum
 
 
-def quadrature(
-    models: Sequence[MixtureOfExperts], inputs: InputLaw, refinement: int = 1, kinked_like: Sequence[MixtureOfExperts] = ()
-) -> Nodes:
-    r"""Nodes for integrals of the densities of some models.
-
-    Inputs: Gauss-Legendre rules on even pieces of the interval, split at the edges of the law and at the kinks too. Responses:
-    Gauss-Legendre rules between the points mean +- {0, 1.5, 3, 5, 9} standard deviations of every component of every model.
-
-    Parameters
-    ----------
-    models : sequence of MixtureOfExperts
-        With one input.
-    inputs : InputLaw
-        A grid counts as the uniform law on its interval.
-    refinement : int, positive
-        Factor on the number of pieces of inputs and on the order of the rule for responses.
-    kinked_like : sequence of MixtureOfExperts
-        More models whose kinks split the inputs; their components add no points.
-
-    Returns
-    -------
-    Nodes
-
-    Raises
-    ------
-    ValueError
-        If a model or the law has more than one input.
-
-    Examples
-    --------
-    >>> from moetheory import LinearExpert, MixtureOfExperts, SoftmaxGate, Uniform
-    >>> line = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), LinearExpert([[1.0]], [0.0]), [0.5])
-    >>> nodes = quadrature([line], Uniform((-1.0,), (1.0,)))
-    >>> round(float(nodes.weight @ (np.exp(log_density(line, nodes)) * nodes.x[0] * nodes.y)), 9)
-    0.333333333
-    """
-    x, probability = input_nodes([*models, *kinked_like], inputs, refinement)
-    edges = np.sort(np.hstack([_edges(model, x) for model in models]), axis=1)
-    abscissae, weights = np.polynomial.legendre.leggauss(RESPONSE_ORDER * refinement)
-    half = np.diff(edges)[:, :, None] / 2
-    y = (edges[:, :-1, None] + half * (1 + abscissae)).reshape(len(x), -1)
-    weight = (half * weights).reshape(y.shape) * probability[:, None]
-    padding = (0, CHUNK * 2 ** math.ceil(math.log2(max(y.size / CHUNK, 1))) - y.size)
-    rows = np.repeat(x[:, 0], y.shape[1]), y.ravel(), weight.ravel()
-    x, y = (np.pad(row, padding, mode="edge") for row in rows[:2])
-    return Nodes(x[None], y, np.pad(rows[2], padding))
-
-
-def input_nodes(models: Sequence[MixtureOfExperts], inputs: InputLaw, refinement: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (q, 1) and probabilities (q,) of :func:`quadrature`."""
-    dimensions = {len(inputs.low), *(model.dimension for model in models)}
-    if dimensions != {1}:
-        raise ValueError(f"models and inputs have dimensions {sorted(dimensions)}; population tools need exactly one input.")
-    kinked = any(model.family.kinked for model in models)
-    low, high = inputs.low[0], inputs.high[0]
-    even = np.linspace(low, high, (KINKED_PIECES if kinked else PIECES) * refinement + 1)[1:-1]
-    splits = np.unique(np.concatenate([even, inputs.edges(), *(kinks(model, low, high) for model in models)]))
-    x, probability = gauss_legendre_nodes([low], [high], KINKED_INPUT_ORDER if kinked else INPUT_ORDER, splits)
-    return x, inputs.reweighted(x, probability)
-
-
 def divergence(truth: MixtureOfExperts, model: MixtureOfExperts, inputs: InputLaw, name: str) -> float:
     """Divergence between two models with one input, on nodes that follow both.
 
@@ -312,11 +226,6 @@ def _integrand(name: str) -> Callable[..., tuple]:
     if name not in DIVERGENCES:
         raise ValueError(f"divergence={name!r}; choose one of {list(DIVERGENCES)}.")
     return DIVERGENCES[name]
-
-
-def _edges(model: MixtureOfExperts, x: np.ndarray) -> np.ndarray:
-    spread = np.sqrt(np.asarray(model.variances))[:, None] * PANEL_EDGES
-    return (weights_and_means(model, x)[1][:, :, None] + spread).reshape(len(x), -1)
 
 
 @lru_cache

@@ -12,16 +12,19 @@ from moetheory.estimators.box import ParameterBox
 from moetheory.estimators.starts import copied
 from moetheory.estimators.trust_region import Box
 from moetheory.gating import SigmoidGate
-from moetheory.identifiability.population import ZERO, Minimum, Problem, divergence, fitted_layout, quadrature
+from moetheory.identifiability.nodes import input_nodes, quadrature
+from moetheory.identifiability.population import ZERO, Minimum, Problem, divergence, fitted_layout
 from moetheory.losses.voronoi import cells, expert_blocks
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw
+from moetheory.sampling import InputLaw, weights_and_means
 from moetheory.status import Status
 
 LOG_SHARE_RATIO = float(np.log(3.0))
 """Bound on the log ratio of the masses of the two atoms: each has between 25% and 75% of the cell."""
 VARIANCE_LEFT = 0.4
 """Part of the variance that a start keeps at least where it gives way to the split of a mean."""
+LEAST_SHARE = 0.1
+"""Of an atom of the pair in their average weight: below, and above one less this, one of them has died out on the inputs."""
 RANDOM_STARTS = 2
 LINE = ("intercept", "slope")
 """Parameters of a predictor that is a line in the input."""
@@ -104,9 +107,11 @@ class Profile:
         :math:`h(\epsilon)`, on nodes that follow both densities.
     local_exponents : (m - 1,) array
         :math:`q = d \log h / d \log |\epsilon|` between successive offsets; NaN where a distance is zero to rounding, that
-        is where a fibre of the model leaves the coordinate free.
+        is where a fibre of the model leaves the coordinate free, and where an atom of the pair has died out (see ``shares``).
     statuses : tuple of Status
         How each minimisation ended; ``at_bound`` does not count the limits on the masses.
+    shares : (m,) array
+        Average weight of the fixed atom over the inputs, as a share of the pair's.
     in_cells : (m,) bool array
         Whether all atoms of the minimiser are in the Voronoi cells they were made for.
     relative_changes : (m,) array
@@ -121,6 +126,7 @@ class Profile:
     distances: np.ndarray
     local_exponents: np.ndarray
     statuses: tuple[Status, ...]
+    shares: np.ndarray
     in_cells: np.ndarray
     relative_changes: np.ndarray
     models: tuple[MixtureOfExperts, ...]
@@ -184,8 +190,8 @@ def profile_check(
     Notes
     -----
     Masses are held between 25% and 75% at the middle of the inputs where scores are lines (softmax, sigmoid), for other gates
-    at x = 0. If the inputs do not lie around it, the fixed atom can die out on all of them, h is then nearly 0 and q means
-    nothing.
+    at x = 0. There the fixed atom can die out on all inputs, as one with a centre of its own does by going away; h is then
+    nearly 0, and q is NaN where its average weight, or its partner's, is less than 10% of theirs together.
 
     References
     ----------
@@ -215,8 +221,10 @@ def profile_check(
     models = tuple(pair.problem.model(minimum.point) for minimum in minima)
     squares = np.array([divergence(truth, model, inputs, "squared_hellinger") for model in models])
     distances = np.where(squares < ZERO, 0.0, np.sqrt(squares))
+    shares = np.array([pair.share(model, inputs) for model in models])
+    alive = (shares >= LEAST_SHARE) & (shares <= 1 - LEAST_SHARE)
     with np.errstate(divide="ignore", invalid="ignore"):
-        local = np.diff(np.log(distances)) / np.diff(np.log(np.abs(offsets)))
+        local = np.diff(np.log(np.where(alive, distances, np.nan))) / np.diff(np.log(np.abs(offsets)))
         changes = np.abs(np.sqrt([minimum.value for minimum in minima]) - distances) / distances
     return Profile(
         coordinate=coordinate,
@@ -225,6 +233,7 @@ def profile_check(
         distances=distances,
         local_exponents=np.where(np.isfinite(local), local, np.nan),
         statuses=tuple(pair.status(minimum) for minimum in minima),
+        shares=shares,
         in_cells=np.array([pair.in_cells(model) for model in models]),
         relative_changes=np.where(distances > 0, changes, 0.0),
         models=models,
@@ -245,6 +254,8 @@ class _Pair:
     fixed_place: int
     partner_place: int
     variances: tuple[int, int]
+    first_atom: int
+    """Of the pair among all atoms of the model."""
 
     def bounds(self, box: ParameterBox) -> Box:
         """The box in the coordinates of the minimisation."""
@@ -266,6 +277,12 @@ class _Pair:
         measures = zip((fitted, fitted.shared), (true, true.shared), strict=True)
         found = [cells(one, other, expert_blocks(other)) for one, other in measures if other]
         return all(np.array_equal(*both) for both in zip(found, self.labels, strict=True))
+
+    def share(self, model: MixtureOfExperts, inputs: InputLaw) -> float:
+        """Average weight of the fixed atom over the inputs, as a share of the pair's."""
+        x, probability = input_nodes([model], inputs)
+        fixed, partner = (probability @ weights_and_means(model, x)[0])[self.first_atom : self.first_atom + 2]
+        return float(fixed / (fixed + partner))
 
     def target(self, offset: float) -> float:
         """Value of the fixed coordinate; variances are packed as logarithms."""
@@ -343,6 +360,7 @@ def _split_pair(truth: MixtureOfExperts, inputs: InputLaw, coordinate: str, atom
         fixed_place=places[f"{coordinate}[1]"],
         partner_place=places[f"{coordinate}[2]"],
         variances=(places[f"{group.symbols[2]}[1]"], places[f"{group.symbols[2]}[2]"]),
+        first_atom=sum(len(own) for own in labels[:index]),
     )
 
 

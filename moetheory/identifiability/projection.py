@@ -14,7 +14,8 @@ from moetheory.estimators.layout import Layout
 from moetheory.estimators.starts import NearTruth, RandomStarts, Splits, StartRule, copied
 from moetheory.estimators.trust_region import Box
 from moetheory.gating import AbstractGate
-from moetheory.identifiability.population import ZERO, Minimum, Problem, divergence, fitted_layout, input_nodes, quadrature
+from moetheory.identifiability.nodes import input_nodes, quadrature
+from moetheory.identifiability.population import ZERO, Minimum, Problem, divergence, fitted_layout
 from moetheory.losses.distances import Tabulated, density_distances
 from moetheory.mixing_measure import atom_table, matched_distance
 from moetheory.models import MixtureOfExperts

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,18 +15,25 @@ from scipy.optimize import least_squares
 from moetheory.estimators.box import ParameterBox
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.starts import NearTruth, RandomStarts, Splits, StartRule
+from moetheory.estimators.trust_region import Box
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.mixing_measure import atom_table, matched_distance
 from moetheory.regression import RegressionMixture
 from moetheory.sampling import InputLaw, draw, regression_values
+from moetheory.status import Status
 
 NODES = {1: 64, 2: 24}
 """Gauss-Legendre nodes per axis, by the dimension of the input."""
 SOBOL_POINTS = 4096
 START_ROWS = 2000
 TOLERANCE = 1e-15
-ZERO = 1e-7
-"""L2 distances below this are zero to rounding and the tolerance of the minimiser."""
+ROUNDS = 6
+GAIN = 0.99
+"""Runs, at most so many, follow each other at a new scale until one leaves more than this part of the distance."""
+ZERO = 1e-9
+"""L2 distances below this count as zero; a run stops there."""
+NEAR = 100.0
+"""Only ends within this factor of the best one are followed further."""
 TIE = 1e-3
 """Distances that differ by less than this part tie."""
 SAME = 1e-2
@@ -49,6 +57,9 @@ class RegressionProjection:
         L2 distances at the ends of all starts, smallest first.
     unique : bool
         Whether all ends that tie with the smallest distance have the same atoms.
+    status : Status
+        ``converged``; ``step_limit``: the best run was still going down, along a valley, so that the model may be far from a
+        minimiser though its function is not far from the closest one.
     """
 
     model: RegressionMixture
@@ -56,10 +67,11 @@ class RegressionProjection:
     active_bounds: tuple[str, ...]
     distances: tuple[float, ...]
     unique: bool
+    status: Status
 
     @property
     def attains_truth(self) -> bool:
-        """Whether the distance is zero to rounding, so that the model is not misspecified."""
+        """Whether the distance counts as zero (below 1e-9), so that the model is not misspecified."""
         return self.distance < ZERO
 
 
@@ -118,28 +130,59 @@ def project_regression(
     target = np.sqrt(probability) * regression_values(truth, x)
     points = _points(replace(truth, noise_variance=truth.noise_variance or 1e-4), inputs, layout, starts, seed)
 
-    def minimise(start: np.ndarray):
-        inside = np.clip(start, bounds.lower, bounds.upper)
-        return least_squares(
-            lambda vector: np.asarray(_values(layout, vector, x, probability)) - target,
-            inside,
-            lambda vector: np.asarray(_slopes(layout, vector, x, probability)),
-            (bounds.lower, bounds.upper),
-            **dict.fromkeys(("ftol", "xtol", "gtol"), TOLERANCE),
-        )
-
-    ends = sorted((minimise(start) for start in points), key=lambda end: end.cost)
-    distances = [float(np.sqrt(2 * end.cost)) for end in ends]
-    best = [end.x for end, value in zip(ends, distances, strict=True) if value <= (1 + TIE) * distances[0] + ZERO]
+    values, slopes = (partial(function, layout, x=x, probability=probability) for function in (_values, _slopes))
+    run = partial(_run, lambda vector: np.asarray(values(vector)) - target, lambda vector: np.asarray(slopes(vector)), bounds)
+    rough = [run(np.clip(start, bounds.lower, bounds.upper), 1.0) for start in points]
+    closest = min(end.distance for end in rough)
+    followed = (_followed(run, end) if end.distance <= NEAR * closest else end for end in rough)
+    ends = sorted(followed, key=lambda end: end.distance)
+    best = [end.point for end in ends if end.distance <= (1 + TIE) * ends[0].distance + ZERO]
     first, *others = (atom_table(layout.unpack(vector).mixing_measure()) for vector in best)
-    names = np.array(layout.names())
     return RegressionProjection(
         model=layout.unpack(best[0]),
-        distance=distances[0],
-        active_bounds=tuple(names[ends[0].active_mask != 0].tolist()),
-        distances=tuple(distances),
+        distance=ends[0].distance,
+        active_bounds=tuple(np.array(layout.names())[ends[0].active].tolist()),
+        distances=tuple(end.distance for end in ends),
         unique=all(matched_distance(first, other) < SAME * (1 + np.linalg.norm(first)) for other in others),
+        status=ends[0].status,
     )
+
+
+class _End(NamedTuple):
+    point: np.ndarray
+    distance: float
+    active: np.ndarray
+    status: Status
+
+
+def _run(residual: Callable, slopes: Callable, box: Box, start: np.ndarray, unit: float) -> _End:
+    """One run of SciPy, residuals in a unit near their size; it stops where they count as zero."""
+
+    def stop_at_zero(intermediate_result):
+        if np.sqrt(2 * intermediate_result.cost) * unit < ZERO:
+            raise StopIteration
+
+    end = least_squares(
+        lambda vector: residual(vector) / unit,
+        start,
+        lambda vector: slopes(vector) / unit,
+        (box.lower, box.upper),
+        x_scale="jac",
+        callback=stop_at_zero,
+        **dict.fromkeys(("ftol", "xtol", "gtol"), TOLERANCE),
+    )
+    return _End(end.x, float(np.sqrt(2 * end.cost)) * unit, end.active_mask != 0, Status.STEP_LIMIT)
+
+
+def _followed(run: Callable, end: _End) -> _End:
+    """Runs after each other, in units of the distance that the one before has left, until one gains next to nothing."""
+    for _ in range(ROUNDS):
+        if end.distance < ZERO:
+            return end._replace(status=Status.CONVERGED)
+        before, end = end.distance, run(end.point, end.distance)
+        if end.distance > GAIN * before:
+            return end._replace(status=Status.CONVERGED)
+    return end
 
 
 def _points(truth: RegressionMixture, inputs: InputLaw, layout: Layout, starts: Sequence[StartRule], seed: int) -> np.ndarray:

@@ -62,6 +62,31 @@ def gauss_legendre_nodes(
     return nodes, probability
 
 
+def even_change(x: np.ndarray, change: np.ndarray, pieces: int) -> np.ndarray:
+    """Inner ends of pieces of an interval that are short where functions change fast.
+
+    Parameters
+    ----------
+    x : (m + 1,) array
+        Increasing points.
+    change : (m,) array, not negative
+        How much the functions change between them.
+    pieces : int
+        Between their ends the integral of the root of a constant plus the change is the same.
+
+    Returns
+    -------
+    (pieces - 1,) array
+
+    Examples
+    --------
+    >>> even_change(np.linspace(0.0, 1.0, 5), np.zeros(4), 4)
+    array([0.25, 0.5 , 0.75])
+    """
+    passed = np.concatenate([[0.0], np.cumsum(np.sqrt(1 / len(change) + change))])
+    return np.interp(np.linspace(0, passed[-1], pieces + 1)[1:-1], passed, x)
+
+
 def function_error(difference: ArrayLike, node_probability: ArrayLike) -> float:
     r"""Norm of a function in L2 of the law of the input.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from moetheory.kinks import kinks, weight_zeros
 from moetheory.losses.distances import ORDERS, Tabulated, refined_distance
-from moetheory.losses.quadrature import function_error, gauss_legendre_nodes
+from moetheory.losses.quadrature import even_change, function_error, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw, Model, input_density, regression_values, weights_and_means
 
@@ -108,14 +108,8 @@ def _function_panels(inputs: InputLaw, *models: Model) -> tuple[float, ...]:
     values = np.stack([regression_values(model, x[:, None]) for model in models], axis=1)
     change = np.abs(np.diff(values, axis=0))
     total = change.sum(axis=0)
-    ends = _evenly(x, (change / np.where(total > 0, total, 1.0)).sum(axis=1))
+    ends = even_change(x, (change / np.where(total > 0, total, 1.0)).sum(axis=1), PANELS)
     return tuple(np.unique([*ends, *_splits(inputs, *models)]).tolist())
-
-
-def _evenly(x: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """Points between which the integral of the root of a change, given for every interval of x, is the same."""
-    passed = np.concatenate([[0.0], np.cumsum(np.sqrt(1 / GRID + change))])
-    return np.interp(np.linspace(0, passed[-1], PANELS + 1)[1:-1], passed, x)
 
 
 def _panels(inputs: InputLaw, *models: MixtureOfExperts) -> tuple[float, ...]:
@@ -132,7 +126,7 @@ def _panels(inputs: InputLaw, *models: MixtureOfExperts) -> tuple[float, ...]:
     one, other = np.triu_indices(len(deviations), 1)
     gaps = (means[:, one] - means[:, other]) / (APART * np.minimum(deviations[one], deviations[other]))
     change = np.abs(np.diff(np.hstack([weights, 0.5 * np.clip(gaps, -1, 1)]), axis=0)).sum(axis=1)
-    ends = _evenly(x, change)
+    ends = even_change(x, change, PANELS)
     return tuple(np.unique([*ends, *_splits(inputs, *models), *_around_zeros(inputs, *models)]).tolist())
 
 

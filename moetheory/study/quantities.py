@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from moetheory.mixing_measure import MixingMeasure
 from moetheory.regression import RegressionMixture
 from moetheory.sampling import InputLaw, Model, Sample, weights_and_means
 from moetheory.selection import classification_entropy, dendrogram, dendrogram_criterion
+from moetheory.status import Status
 from moetheory.study.density import distance, first_nodes, function_distance, means_at_nodes
 from moetheory.study.identity import content_id
 from moetheory.study.store import FROM_FITS
@@ -131,12 +132,12 @@ def measure(
         if EFFICIENCY in families:
             values |= efficiency(truth, inputs, size, fitted)
         if PROJECTION in families and fitted.num_experts > truth.num_experts:
-            projection = projected(truth, inputs, fitted.num_experts, box)
             names = [name.partition(".")[2] for name in wanted if name.startswith(f"{PROJECTION}.")]
-            known = [name for name in names if name != FUNCTION_DISTANCE]
-            values |= {f"{PROJECTION}.{name}": losses.by_name(name)(estimate, projection.measure) for name in known}
-            if FUNCTION_DISTANCE in names:
-                values[f"{PROJECTION}.{FUNCTION_DISTANCE}"] = function_distance(projection.model, inputs, fitted)
+            if projection := projected(truth, inputs, fitted.num_experts, box):
+                known = [name for name in names if name != FUNCTION_DISTANCE]
+                values |= {f"{PROJECTION}.{name}": losses.by_name(name)(estimate, projection.measure) for name in known}
+                if FUNCTION_DISTANCE in names:
+                    values[f"{PROJECTION}.{FUNCTION_DISTANCE}"] = function_distance(projection.model, inputs, fitted)
     return {quantity: float(values.get(quantity, np.nan)) for quantity in wanted}
 
 
@@ -262,18 +263,19 @@ class Target(NamedTuple):
     measure: MixingMeasure
 
 
-_projections: dict[str, Target] = {}
+_projections: dict[str, Target | None] = {}
 
 
-def projected(truth: Model, inputs: InputLaw, num_experts: int, box: ParameterBox | None) -> Target:
-    """Projection of a truth on models of so many atoms; worked out once per process."""
+def projected(truth: Model, inputs: InputLaw, num_experts: int, box: ParameterBox | None) -> Target | None:
+    """Projection of a truth on models of so many atoms, None where it was not reached; worked out once per process."""
     name = content_id(truth, inputs, num_experts, box)
     if name not in _projections:
         if isinstance(truth, RegressionMixture):
-            model: Model = project_regression(truth, num_experts, inputs, box).model
+            found: Any = project_regression(truth, num_experts, inputs, box)
         else:
-            model = project(truth, num_experts, inputs, box, starts=PROJECTION_STARTS).model
-        _projections[name] = Target(model, replace(model.mixing_measure(), shared=truth.mixing_measure().shared))
+            found = project(truth, num_experts, inputs, box, starts=PROJECTION_STARTS)
+        measure = replace(found.model.mixing_measure(), shared=truth.mixing_measure().shared)
+        _projections[name] = None if found.status == Status.STEP_LIMIT else Target(found.model, measure)
     return _projections[name]
 
 

@@ -8,12 +8,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from moetheory.losses.quadrature import gauss_legendre
 from moetheory.testing._require import require, require_close
 
 ACTING = 1e-10
 """Tolerance between an affinity and the link that acts for it: squared distances are differences of larger numbers."""
 STEP, CLOSE = 1e-5, 1e-6
 """Step of differences of links, and what rounding leaves of them; where one side differs from the other there is a kink."""
+
+REACH, PIECES, ORDER, OTHERS = 3.0, 40, 8, 0.6
+"""Kinks are looked for from minus to plus this number, in so many pieces with so many nodes, the other predictors at the last."""
+SMOOTH = 1e-4
 
 
 def check_link(link: Callable, columns: Sequence[jax.Array], known: Mapping[str, jax.Array]) -> None:
@@ -35,6 +40,26 @@ def check_link(link: Callable, columns: Sequence[jax.Array], known: Mapping[str,
         law, slope = "second derivatives of the link are those of differences of its first", _slope(values, first)
         for second in range(len(columns)):
             _check_slope(law, slope, columns, second, first=first)
+
+
+def check_kinks(link: Callable, predictors: int) -> None:
+    """Assert that the slope of a link has no jump along any predictor: its second derivative integrates to its change."""
+    ends = np.linspace(-REACH, REACH, PIECES + 1)
+    nodes, weights = gauss_legendre(ORDER)
+    half = np.diff(ends)[:, None] / 2
+    inside = jnp.asarray(ends[:-1, None] + half * (1 + nodes))
+    for moving in range(predictors):
+
+        def slope(z, moving=moving):
+            others = [jnp.asarray(OTHERS)] * predictors
+            return jax.grad(lambda value: jnp.sum(link(*others[:moving], value, *others[moving + 1 :])))(z)
+
+        at_ends = np.asarray(jax.vmap(slope)(jnp.asarray(ends)))
+        bends = np.asarray(jax.vmap(jax.grad(slope))(inside.ravel())).reshape(inside.shape)
+        jumps = np.diff(at_ends) - (half * weights * bends).sum(axis=1)
+        size = np.abs(at_ends).max() + np.abs(bends).max()
+        law, advice = "kinks of the link are declared", "let kinked be True, or write the link without a kink"
+        require(law, np.abs(jumps) <= SMOOTH * (1 + size), advice, argument=moving, jumps=jumps, between=ends)
 
 
 def _slope(function: Callable, position: int) -> Callable:

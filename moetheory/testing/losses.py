@@ -97,7 +97,7 @@ def _value(loss: Loss, estimate: MixingMeasure, truth: MixingMeasure) -> float:
 
 def _equivalents(truth: MixingMeasure) -> dict[str, MixingMeasure]:
     slopes = [name for name in truth.translations if name != "log_mass"]
-    direction = np.linspace(0.5, 1.0, truth.atoms[slopes[0]].shape[1]) if slopes else 0.0
+    direction = np.linspace(0.5, 1.0, sum(truth.atoms[name].shape[1] for name in slopes)) if slopes else 0.0
     masses = "log_mass" in truth.translations
     translated = {f"translated by {shift}": truth.translate(shift * masses, shift * direction) for shift in SHIFTS}
     return {"itself": truth, "permuted": _reversed(truth), **translated}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -16,9 +17,9 @@ from moetheory.gating import AbstractGate, named_term
 from moetheory.models import MixtureOfExperts, log_affinities
 from moetheory.regression import RegressionMixture
 from moetheory.testing._require import checked_inputs, require, require_close
-from moetheory.testing.links import ACTING, check_link
+from moetheory.testing.declared import EXACT, check_normaliser, check_symbols, check_units
+from moetheory.testing.links import ACTING, check_kinks, check_link
 
-EXACT = 1e-12
 INVARIANT = 1e-9
 VISIBLE = 1e-6
 FAR = 1e3
@@ -33,12 +34,13 @@ def check_gate(gate: AbstractGate, x: ArrayLike) -> None:
     r"""Assert the laws of a gate, in front of the example of linear experts.
 
     The weights :math:`g_i(x) \propto \exp A_i(x)` have finite logarithms for all (or ``top_k``) atoms, a thousand times farther
-    out, too, and sum to one (or are at most one, if not normalised); they and the blocks follow a permutation of the atoms; a
-    common shift of a field over all atoms leaves the weights unchanged if, and only if, the gate declares it; their gradient is
-    finite; the affinity is the link of the acting gate at its linear predictors, and depends on the response of an expert only
-    if the gate is ``responsive``; the link acts on every number alone, with the first and second derivatives that its
-    differences have; :meth:`divided` divides the masses and changes nothing else, by ones nothing at all; :meth:`start` gives
-    finite coefficients, one row per atom.
+    out, too, and are exp A over its sum (or at most one, if not normalised); they and the blocks follow a permutation of the
+    atoms; a common shift of a field over all atoms leaves the weights unchanged if, and only if, the gate declares it; their
+    gradient is finite; the affinity is the link of the acting gate at its linear predictors, and depends on the response of an
+    expert only if the gate is ``responsive``; the link acts on every number alone, with the first and second derivatives that
+    its differences have, and no kinks that the gate does not declare; fields have symbols of their own; weights stay the same
+    in other units of the inputs, as far as the gate says that it can follow; :meth:`divided` divides the masses and changes
+    nothing else, by ones nothing at all; :meth:`start` gives finite coefficients, one row per atom.
 
     Declared shifts are tried on the gate itself. That no other shift leaves the weights unchanged is tried on three atoms of
     the example of its kind with two inputs, since at special parameters, such as equal atoms, more is invariant (not with
@@ -67,6 +69,7 @@ def check_gate(gate: AbstractGate, x: ArrayLike) -> None:
         raise TypeError(f"gate={gate!r}; need a gate with parameters, such as SoftmaxGate.example(3, 2).")
     kind, gate, x = gate.own_kind(), _as_jax(gate), jnp.asarray(checked_inputs(x))
     count = len(jax.tree.leaves(gate)[0]) if jax.tree.leaves(gate) else ATOMS_WITHOUT_PARAMETERS
+    check_symbols(gate)
     _check_weights(gate, count, x)
     _check_blocks(gate, count)
     _check_permuted_blocks(gate)
@@ -76,6 +79,8 @@ def check_gate(gate: AbstractGate, x: ArrayLike) -> None:
     _check_shown(gate)
     _check_declared(gate, count, x)
     _check_undeclared(kind)
+    if gate.normalised:
+        check_units(_model(gate, LinearExpert.example(count, x.shape[1]), count))
     start = kind.prototype.start(count, x.shape[1], np.random.default_rng(0))
     _check_start(start, (count, kind.width(x.shape[1])))
     _check_finite(gate, count, FAR * x, _evaluated(gate, count, FAR * x)[1])
@@ -114,9 +119,11 @@ def check_expert(expert: AbstractExpert, x: ArrayLike) -> None:
     kind, expert, x = expert.own_kind(), _as_jax(expert), jnp.asarray(checked_inputs(x))
     means = _values(expert, "mean", x)
     require("expert means are finite", np.isfinite(means), "rule out overflow and 0/0", means=means, x=x)
+    require("expert means are float64", means.dtype == np.float64, "compute in the precision of the arguments", dtype=means.dtype)
     count = means.shape[1]
     _check_blocks(expert, count)
     _check_shown(expert)
+    check_symbols(expert)
     law, advice = "mean follows a permutation of the atoms", "let the mean of an atom depend on its own parameters alone"
     require_close(law, _values(expert.take(np.arange(count)[::-1]), "mean", x), means[:, ::-1], EXACT, advice, x=x)
     _check_permuted_blocks(expert)
@@ -158,8 +165,7 @@ def _check_weights(gate: AbstractGate, count: int, x) -> None:
     weights, affinities = _evaluated(gate, count, x)
     _check_finite(gate, count, x, affinities)
     if gate.normalised:
-        advice = "leave gate_weights to the model, or divide by the sum of exp A"
-        require_close("gate weights sum to one", weights.sum(axis=1), np.ones(len(x)), EXACT, advice, x=x)
+        check_normaliser(gate, affinities)
     else:
         require("gate weights are at most one", weights <= 1, "let no affinity be above zero", weights=weights, x=x)
     order = np.arange(count)[::-1]
@@ -254,6 +260,8 @@ def _check_means(expert: AbstractExpert, means: np.ndarray, x) -> None:
     advice = "leave mean() as it is, and let link() alone say how the predictors act"
     require_close("the mean is the link at the linear predictors", means, linked, EXACT, advice, x=x)
     check_link(expert.link, _columns(predictors), {})
+    if not expert.kinked:
+        check_kinks(expert.link, len(predictors[0][0]))
 
 
 def _check_starts(kind: Kind, x, means: np.ndarray) -> None:
@@ -286,6 +294,8 @@ def _columns(predictors: list[list[tuple]]) -> list[jax.Array]:
 
 def _check_affinity(gate: AbstractGate, x) -> None:
     acting, count = gate.acting(), len((jax.tree.leaves(gate) or [[0]])[0])
+    advice = "pass top_k on in acting()"
+    require("acting chooses as many atoms", acting.top_k == gate.top_k, advice, acting=acting.top_k, top_k=gate.top_k)
     features = [jnp.concatenate([row, row**2])[: acting.num_features(len(row))] for row in x]
     predictors = [[_atom(acting, i).predictor_values(row) for i in range(count)] for row in features]
     constant = gate.log_normaliser(jnp.zeros(1)) if gate.joint else 0.0
@@ -312,6 +322,8 @@ def _check_affinity(gate: AbstractGate, x) -> None:
         check_link(_with_response(acting.link), [*columns, known.pop("response")], known)
     else:
         check_link(acting.link, columns, known)
+        if not (gate.cusped or (gate.kinked and gate.top_k is None)):
+            check_kinks(partial(acting.link, **{name: value[0] for name, value in known.items()}), len(columns))
 
 
 def _with_response(link: Callable) -> Callable:
