@@ -1,5 +1,7 @@
 """Fibres: the density stays, the losses grow."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,11 +12,13 @@ from moetheory import (
     ConstantExpert,
     FeedForwardExpert,
     InputFreeGate,
+    LaplaceGate,
     LinearExpert,
     MixtureOfExperts,
     PolynomialExpert,
     SigmoidGate,
     SoftmaxGate,
+    TemperatureGate,
 )
 from moetheory.identifiability.fibres import (
     common_factor,
@@ -215,6 +219,7 @@ def test_printed_truth_of_the_dense_regime_is_attained():
 
 
 TANH = MixtureOfExperts(SoftmaxGate([0.2, 0.0], [[0.8], [0.0]]), FeedForwardExpert([[1.0], [2.0]], activation="tanh"), VARIANCE)
+ODD = FeedForwardExpert([[1.0], [2.0]], scale=[1.0, 1.0], activation="tanh")
 PLAIN = softmax((0.2, 0.8), (1.5, -1.0))
 BIASED = SharedExperts(FeedForwardExpert([[6.0]], bias=[0.5], scale=[-8.0], activation="relu"), [0.25], [1.0])
 TOP = MixtureOfExperts(SoftmaxGate([0.2, 0.0], [[0.8], [0.0]], top_k=1), LINES, VARIANCE)
@@ -229,6 +234,7 @@ TOP = MixtureOfExperts(SoftmaxGate([0.2, 0.0], [[0.8], [0.0]], top_k=1), LINES, 
         (lambda: relu_scale(X1, -1.0), "need positive numbers"),
         (lambda: relu_scale(PLAIN, 2.0, "shared"), "part='shared'; choose 'routed'"),
         (lambda: opposite_sign(TANH), "only for tanh with a scale"),
+        (lambda: opposite_sign(replace(TANH, expert=ODD), atoms=[7]), "the routed experts are atoms 0 to 1"),
         (lambda: exchanged(PLAIN, 0.1), r"of \(2, 0\) routed and shared atoms"),
         (lambda: exchanged(X1, 0.5), "share=0.5; need a number between 0 and 0.26"),
         (
@@ -239,6 +245,16 @@ TOP = MixtureOfExperts(SoftmaxGate([0.2, 0.0], [[0.8], [0.0]], top_k=1), LINES, 
         (lambda: exchanged(MixtureOfExperts(X1.gate, RELU, VARIANCE, SHARED_LINE), 0.1), "the shared experts.*do not hold"),
         (
             lambda: exchanged(MixtureOfExperts(CompetitionGate("softplus"), LINES, VARIANCE, SHARED_LINE), 0.1),
+            "is not constant",
+        ),
+        (
+            lambda: exchanged(MixtureOfExperts(LaplaceGate([0.0, 0.0], [[1.0], [0.0]]), LINES, VARIANCE, SHARED_LINE), 0.1),
+            "is not constant",
+        ),
+        (
+            lambda: exchanged(
+                MixtureOfExperts(TemperatureGate([0.0, 0.0], np.zeros((2, 1)), [0.0, 0.0]), LINES, VARIANCE, SHARED_LINE), 0.1
+            ),
             "is not constant",
         ),
         (lambda: scaled_sigmoid(PLAIN, 0.5), "need a normalised sigmoid over all atoms"),

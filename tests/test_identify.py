@@ -251,3 +251,14 @@ def test_identify_table_shows_expected_and_found_side_by_side(call, monkeypatch)
     code, output, _ = call("--table")
     assert code == 1
     assert "2 | 1" in output and " NO" in output
+
+
+@pytest.mark.parametrize(("first", "second"), [(0.5, 0.55), (0.5, 0.501), (-1.995, 1.0)])
+def test_kinks_of_experts_however_near_to_each_other_are_told_apart(first, second):
+    pair = FeedForwardExpert([[1.0], [1.0]], [first, second], activation="relu")
+    assert weakly_identifiable(pair, Uniform((-2.0,), (2.0,)), joint=True)
+
+
+def test_kinks_of_experts_of_two_inputs():
+    pair = FeedForwardExpert([[1.0, 0.5], [1.0, 0.5]], [0.5, 0.6], activation="relu")
+    assert weakly_identifiable(pair, Uniform((-2.0, -2.0), (2.0, 2.0)), joint=True)

@@ -21,15 +21,20 @@ import numpy as np
 
 from moetheory._parts import Kind, shared_symbol
 from moetheory.experts import AbstractExpert
+from moetheory.gating import InputFreeGate
 from moetheory.identifiability.influence import coordinate_names
 from moetheory.identifiability.rank import Relation, dependencies, unit_triangle
+from moetheory.kinks import kinks
 from moetheory.losses.quadrature import gauss_legendre_nodes
+from moetheory.models import MixtureOfExperts
 from moetheory.sampling import InputLaw
 
 DEPENDENT = 1e-13
 """Singular value of unit columns below which functions of x count as dependent; smooth functions come close to it."""
 NODES = {1: 64, 2: 16}
 """Gauss-Legendre nodes per input for one and two inputs; for more, ``SOBOL`` points in all."""
+KINKED_NODES = 64
+"""Per input, for two inputs and functions with kinks, which no split follows there."""
 SOBOL = 1024
 
 Functions = dict[str, np.ndarray]
@@ -64,7 +69,13 @@ def dependent_sets(
 
     Notes
     -----
-    Second derivatives of ReLU experts are those off the kink, zero in the inner weights.
+    Second derivatives of ReLU experts are those off the kink, zero in the inner weights. With two inputs, kinks nearer to each
+    other than a sixtieth of the range count as one.
+
+    What is tested is numerical: functions scaled to unit norm at the nodes count as dependent below 1e-13. Analytic ones can come
+    as close without being so on a short range, or far from where they bend, such as GELU experts on [5, 6]; since their relations
+    are the same on every range, choose one over which slopes times inputs change by a few units. A function below 1e-13 of the
+    largest counts as zero.
 
     References
     ----------
@@ -79,8 +90,7 @@ def dependent_sets(
     []
     ['d h2[2]/d eta_1 = d h2[1]/d eta_1']
     """
-    dimension = len(inputs.low)
-    x, _ = gauss_legendre_nodes(inputs.low, inputs.high, NODES.get(dimension, SOBOL))
+    x = _nodes(inputs, [routed] if shared is None else [routed, shared])
     vectors = _derivatives(routed, x, "h2", joint)
     sets = {"S3": [_third(first, second, x) for first, second in vectors], "weak": [first for first, _ in vectors]}
     if shared is not None:
@@ -88,6 +98,23 @@ def dependent_sets(
         sets |= {"S1": [first for first, _ in vectors], "S2": [_products(first) for first, _ in vectors]}
     constant = {"1": np.ones(len(x))}
     return {name: _relations(functions, constant if name == "S2" else {}, joint) for name, functions in sets.items()}
+
+
+def _nodes(inputs: InputLaw, experts: Sequence[AbstractExpert]) -> np.ndarray:
+    """Inputs where functions are looked at, between all kinks where there is one input."""
+    dimension, kinked = len(inputs.low), [expert for expert in experts if expert.kinked]
+    splits = []
+    if dimension == 1:
+        (low,), (high,) = inputs.low, inputs.high
+        splits = np.unique(np.concatenate([[], *(kinks(_alone(expert), low, high) for expert in kinked)]))
+    count = KINKED_NODES if kinked and dimension == 2 else NODES.get(dimension, SOBOL)
+    return gauss_legendre_nodes(inputs.low, inputs.high, count, splits)[0]
+
+
+def _alone(expert: AbstractExpert) -> MixtureOfExperts:
+    """A model of these experts, to ask for their kinks."""
+    count = len(getattr(expert, expert.present()[0]))
+    return MixtureOfExperts(InputFreeGate(np.zeros(count)), expert, np.ones(count))
 
 
 def strongly_identifiable(routed: AbstractExpert, inputs: InputLaw, *, joint: bool, shared: AbstractExpert | None = None) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from moetheory._parts import SLOPE, AbstractPart, Kind
 from moetheory.experts import FeedForwardExpert, PolynomialExpert
-from moetheory.gating import AbstractGate, InputFreeGate, SigmoidGate, SoftmaxGate
+from moetheory.gating import AbstractGate, CosineGate, InputFreeGate, SigmoidGate, SoftmaxGate
 from moetheory.models import MixtureOfExperts, SharedExperts
 
 NEUTRAL = {"bias": 0.0, "scale": 1.0}
@@ -144,7 +144,10 @@ def opposite_sign(truth: MixtureOfExperts, atoms: Sequence[int] | None = None, p
     odd = isinstance(expert, FeedForwardExpert) and expert.activation == "tanh" and expert.scale is not None
     if not odd and not (isinstance(expert, PolynomialExpert) and expert.degree % 2 == 0):
         raise ValueError(f"the {part} experts are {kind}; the sign is free only for tanh with a scale and even polynomials.")
-    sign = np.where(np.isin(np.arange(count), np.arange(count) if atoms is None else np.asarray(atoms)), -1.0, 1.0)
+    chosen = np.arange(count) if atoms is None else np.asarray(atoms)
+    if not np.isin(chosen, np.arange(count)).all():
+        raise ValueError(f"atoms={chosen.tolist()}; the {part} experts are atoms 0 to {count - 1}.")
+    sign = np.where(np.isin(np.arange(count), chosen), -1.0, 1.0)
     return _with_experts(truth, part, kind.build(expert.coefficients(count) * sign[:, None]))
 
 
@@ -335,10 +338,11 @@ def _constant_weights(gate: AbstractGate, num_experts: int) -> np.ndarray:
     """Weights of a gate that does not depend on the input."""
     slope = np.asarray(getattr(gate, SLOPE, np.zeros((num_experts, 1))))
     common = slope[:1] if isinstance(gate, SoftmaxGate) else 0.0
-    if gate.responsive or gate.top_k is not None or np.any(slope != common):
+    known = isinstance(gate, (InputFreeGate, SoftmaxGate, SigmoidGate, CosineGate))
+    if not known or gate.top_k is not None or np.any(slope != common):
         raise ValueError(
             f"the gate {gate.own_kind()} with slopes {slope.tolist()} is not constant; mass moves only under equal slopes of a"
-            " softmax gate or zero slopes of a sigmoid gate, over all atoms."
+            " softmax gate, zero slopes of a sigmoid or perturbed cosine gate, or an input-free gate, over all atoms."
         )
     mass = np.exp(np.asarray(gate.blocks().get("log_mass", np.zeros(num_experts))))
     return mass / mass.sum()

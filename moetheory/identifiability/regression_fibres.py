@@ -19,7 +19,8 @@ def split_expert(truth: RegressionMixture, shift: float, gate_shift: float = 0.0
     r"""A linear expert split in two with half the mass each, intercepts and gate slopes moved apart.
 
     With ``gate_shift`` zero the function stays the same for every shift, for softmax gates and for sigmoid gates of slope
-    zero, because only the sum of the weighted experts shows; else it moves by order shift times gate_shift.
+    zero, because only the sum of the weighted experts shows; else it moves by order shift times gate_shift plus gate_shift
+    squared.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def split_expert(truth: RegressionMixture, shift: float, gate_shift: float = 0.0
     Returns
     -------
     RegressionMixture
-        With one atom more, the second half last but one.
+        With one atom more, the second half right behind the first.
 
     Raises
     ------
