@@ -182,8 +182,8 @@ def rank_of(expansion: Expansion) -> RankTest:
     unclear = (singular_values > ROUNDING) & (singular_values < NULL)
     if unclear.any() or len(relations) != int((singular_values < NULL).sum()):
         raise ArithmeticError(
-            f"the smallest singular values are {singular_values[-12:]}: no clear gap between {ROUNDING:g} and {NULL:g}, so it is"
-            " open which columns depend on others; use more nodes, or a truth whose atoms differ more."
+            f"the smallest singular values above {ROUNDING:g} are {singular_values[singular_values > ROUNDING][-6:]}: no clear gap"
+            f" up to {NULL:g}, so it is open which columns depend on others; use more nodes, or a truth whose atoms differ more."
         )
     return RankTest(tuple(names), singular_values, invariances_of(expansion), relations)
 

@@ -145,6 +145,8 @@ def sweep(
         raise ValueError(f"quantities={quantities!r}; give a tuple of names such as ('softmax_d1',).")
     if not is_integer(replicates, 1):
         raise ValueError(f"replicates={replicates!r}; need an integer of at least one.")
+    if not callable(truth):
+        raise TypeError(f"truth={truth!r}; give a function that makes the truth from its factors, such as lambda: model.")
     cells = [_cell(combination, truth, inputs, seed) for combination in combinations]
     for quantity in quantities:
         for cell in cells:
