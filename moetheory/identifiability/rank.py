@@ -181,8 +181,9 @@ def rank_of(expansion: Expansion) -> RankTest:
     relations = dependencies(triangle, norms, names, blocks, frozenset().union(*alone), frozenset(common).union(*gates))
     unclear = (singular_values > ROUNDING) & (singular_values < NULL)
     if unclear.any() or len(relations) != int((singular_values < NULL).sum()):
+        near = singular_values[singular_values > ROUNDING][-6:]
         raise ArithmeticError(
-            f"the smallest singular values above {ROUNDING:g} are {singular_values[singular_values > ROUNDING][-6:]}: no clear gap"
+            f"the smallest singular values above {ROUNDING:g} are {near}: no clear gap"
             f" up to {NULL:g}, so it is open which columns depend on others; use more nodes, or a truth whose atoms differ more."
         )
     return RankTest(tuple(names), singular_values, invariances_of(expansion), relations)
