@@ -18,7 +18,7 @@ PRINTED = {
 }
 OURS = {
     "sizes": {"quick": (300, 3000), "standard": log_spaced(100, 1e4, 5), "paper": log_spaced(100, 1e5, 11)},
-    "replicates": {"quick": 4, "standard": 30, "paper": 100},
+    "replicates": {"quick": 4, "standard": 150, "paper": 150},
     "evidence": Evidence.PUBLISHED,
     "variant": "ours",
     "inputs": INPUTS,

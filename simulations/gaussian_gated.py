@@ -80,7 +80,7 @@ def ours(kind):
         num_experts=4,
         estimator=CERTIFIED,
         sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-        replicates={"quick": 3, "standard": 24, "paper": 200},
+        replicates={"quick": 3, "standard": 960, "paper": 960},
         checks=(
             composite(kind),
             DENSITY,
@@ -103,7 +103,7 @@ EXACT = Claim(
     num_experts=3,
     estimator=SAME_START,
     sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e2, 1e6, 9)},
-    replicates={"quick": 4, "standard": 24, "paper": 200},
+    replicates={"quick": 4, "standard": 400, "paper": 400},
     checks=(composite(1), DENSITY, *(block(name, "single", 0.5, 0.25) for name in WORDS)),
     deviations="Not printed: the exact-specified case beside the over-specified ones.",
     evidence=Evidence.DERIVED,
