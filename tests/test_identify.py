@@ -12,6 +12,7 @@ from moetheory import (
     CompetitionGate,
     FeedForwardExpert,
     Grid,
+    LaplaceGate,
     LinearExpert,
     MixtureOfExperts,
     PolynomialExpert,
@@ -262,3 +263,11 @@ def test_kinks_of_experts_however_near_to_each_other_are_told_apart(first, secon
 def test_kinks_of_experts_of_two_inputs():
     pair = FeedForwardExpert([[1.0, 0.5], [1.0, 0.5]], [0.5, 0.6], activation="relu")
     assert weakly_identifiable(pair, Uniform((-2.0, -2.0), (2.0, 2.0)), joint=True)
+
+
+def test_centres_of_several_inputs_have_names_and_answers_of_their_own():
+    gate = LaplaceGate([0.2, 0.0], [[1.8, 0.3], [-1.6, 0.1]])
+    truth = MixtureOfExperts(gate, LinearExpert([[0.8, 0.2], [-0.5, 0.4]], [1.0, -0.7]), [0.5, 0.8])
+    found = {c.name: c.residual for c in cone_test(truth, Uniform((-1.5, -1.0), (1.5, 1.0)), (2, 1)) if c.fitted == 2}
+    assert found["beta_1[1]"] == pytest.approx(0.0217, abs=5e-4)
+    assert found["beta_1[2]"] == pytest.approx(0.0622, abs=5e-4)

@@ -102,7 +102,7 @@ def test_arrays_are_private_and_read_only():
         ([0.0], {"eta_0": [[np.inf]]}, (), "finite"),
         ([0.0], {"nu": [[0.0]]}, (), "positive"),
         ([0.0], {"eta_0": [[1.0]]}, ("beta_1",), "translations"),
-        ([0.0], {"a": [[1.0]], "b": [[1.0]]}, ("a", "b"), "translations"),
+        ([0.0], {"a": [[1.0]], "b": [[1.0]]}, ("a", "a"), "translations"),
     ],
 )
 def test_wrong_input(log_mass, atoms, translations, message):
@@ -133,3 +133,17 @@ def test_tables_of_atoms_are_matched_one_to_one_whatever_their_order():
     twice, three = np.array([a, a, b]), np.array([a, b, c])
     assert matched_distance(twice, three) == pytest.approx(np.sqrt(2)) == matched_distance(three, twice)
     assert matched_distance(three, three[[2, 0, 1]]) == 0.0
+
+
+def test_several_blocks_are_shifted_one_after_another():
+    """As those of a softmax gate with a quadratic score."""
+    atoms = {"beta_1": [[1.0, 2.0], [3.0, 5.0]], "beta_2": [[1.0], [4.0]], "eta_0": [[0.0], [1.0]]}
+    measure = MixingMeasure([0.0, 1.0], atoms, ("log_mass", "beta_1", "beta_2"))
+    moved = measure.translate(0.5, [10.0, 20.0, 30.0])
+    assert moved.atoms["beta_1"].tolist() == [[11.0, 22.0], [13.0, 25.0]]
+    assert moved.atoms["beta_2"].tolist() == [[31.0], [34.0]]
+    assert np.array_equal(moved.atoms["eta_0"], measure.atoms["eta_0"])
+    for name, block in measure.canonical().atoms.items():
+        np.testing.assert_allclose(moved.canonical().atoms[name], block, atol=1e-12)
+    with pytest.raises(ValueError, match=r"t2 has shape \(2,\); need one of \[\(\), \(3,\)\]"):
+        measure.translate(0.0, [1.0, 2.0])

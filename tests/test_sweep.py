@@ -207,3 +207,8 @@ def test_gate_slopes_of_several_inputs_have_the_length_gate_scale_and_even_direc
 def test_a_combination_that_is_there_twice_is_refused(tmp_path):
     with pytest.raises(ValueError, match="one and the same, and would count twice"):
         sweep({"n": [100, 200, 100]}, replicates=1, store=tmp_path)
+
+
+def test_a_model_in_place_of_a_function_that_makes_truths_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="give a function that makes the truth from its factors"):
+        sweep({"n": [50]}, truth=standard_truth(), quantities=("softmax_d1",), replicates=1, store=tmp_path)
