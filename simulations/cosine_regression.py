@@ -10,7 +10,7 @@ from moetheory.study import Claim, Evidence, Fibre, Rate, Simulation, floor, log
 PAPER = "2405.14131"
 PRINTED = {
     "sizes": {"quick": (300, 1000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e5, 9)},
-    "replicates": {"quick": 2, "standard": 6, "paper": 20},
+    "replicates": {"quick": 2, "standard": 150, "paper": 150},
     "evidence": Evidence.PUBLISHED,
     "variant": "printed",
     "inputs": PRINTED_INPUTS,
