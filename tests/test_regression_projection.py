@@ -135,7 +135,7 @@ def test_a_larger_box_holds_no_farther_function_and_a_run_goes_on_at_smaller_sca
 
 
 def test_a_run_that_was_still_going_down_says_so(monkeypatch):
-    monkeypatch.setattr(regression_projection, "ROUNDS", 1)
+    monkeypatch.setattr(regression_projection, "ROUNDS", 0)
     truth = RegressionMixture(SigmoidGate([-0.5, 0.5], [[3.0], [-2.0]]), ConstantExpert([1.0, -1.0]), 0.01)
     inputs = Uniform((-1.0,), (1.0,))
     found = project_regression(truth, 3, inputs, starts=[NearTruth(0.05)])
