@@ -24,6 +24,7 @@ from moetheory import (
 )
 from moetheory.identifiability import regression_projection
 from moetheory.identifiability.regression_fibres import (
+    gate_as_expert,
     longer_slopes,
     shifted_cosines,
     split_expert,
@@ -39,6 +40,9 @@ SOFTMAX = RegressionMixture(SoftmaxGate([0.3, 0.0], [[1.0, -0.5], [0.0, 0.0]]), 
 FLAT = RegressionMixture(UnnormalisedSigmoidGate([0.5, -0.5], np.zeros((2, 2))), LINES, 0.01)
 STEEP = RegressionMixture(UnnormalisedSigmoidGate([0.5, -0.5], [[1.0, -0.5], [-0.5, 1.0]]), LINES, 0.01)
 WARM = RegressionMixture(TemperatureGate([0.3, 0.0], [[1.0, -0.5], [0.0, 0.0]], np.zeros(2)), LINES, 0.01)
+
+
+LOGISTIC = FeedForwardExpert([[1.5, 0.5], [-1.0, 1.0]], bias=[0.3, -0.4], activation="logistic")
 
 
 def cosine(tau):
@@ -82,6 +86,8 @@ def test_the_shifted_cosine_has_other_slopes():
         (lambda: warmer(SOFTMAX, 2.0), "a temperature is free for TemperatureGate only"),
         (lambda: shifted_cosines(cosine(0.0), [0.1, 0.0]), "this fibre is for CosineGate with slope_norm > 0"),
         (lambda: shifted_cosines(cosine(0.1), [0.5, 0.0]), "all must stay below one"),
+        (lambda: gate_as_expert(STEEP), "logistic experts with a bias and without a scale"),
+        (lambda: gate_as_expert(RegressionMixture(STEEP.gate, LOGISTIC, 0.01), 2), "the truth has atoms 0 to 1"),
         (lambda: project_regression(STEEP, 2, BOX), "num_experts=2; the truth, with 2, is its own projection"),
         (lambda: project_regression(STEEP, 3, BOX, starts=[]), "propose no point"),
     ],
@@ -89,6 +95,16 @@ def test_the_shifted_cosine_has_other_slopes():
 def test_what_makes_no_sense_is_refused_with_the_reason(act, message):
     with pytest.raises(ValueError, match=message):
         act()
+
+
+@pytest.mark.parametrize("atom", [0, 1])
+def test_a_logistic_expert_and_its_gate_may_change_places(atom):
+    truth = RegressionMixture(STEEP.gate, LOGISTIC, 0.01)
+    moved = gate_as_expert(truth, atom)
+    assert gap(truth, moved) < 1e-14
+    assert measure(truth, BOX, 1, moved, ["sigmoid_d1"])["sigmoid_d1"] > 0.3
+    again = gate_as_expert(moved, atom)
+    assert np.array_equal(again.gate.slope, truth.gate.slope) and np.array_equal(again.expert.bias, truth.expert.bias)
 
 
 def test_a_zero_expert_attains_the_truth_and_is_not_unique():
@@ -107,13 +123,12 @@ def test_two_flat_atoms_make_one_line():
 
 
 def test_experts_that_cannot_vanish_keep_away_from_the_truth():
-    logistic = FeedForwardExpert([[1.5, 0.5], [-1.0, 1.0]], bias=[0.3, -0.4], activation="logistic")
     box = ParameterBox(gate=2.0, gate_intercept=1.0, expert=3.0)
     found = project_regression(
-        RegressionMixture(STEEP.gate, logistic, 0.01), 3, BOX, box, starts=[NearTruth(0.3, 4), Splits(0.2)]
+        RegressionMixture(STEEP.gate, LOGISTIC, 0.01), 3, BOX, box, starts=[NearTruth(0.3, 4), Splits(0.2)]
     )
     assert 1e-6 < found.distance < 1e-3
-    assert found.distance == pytest.approx(gap(RegressionMixture(STEEP.gate, logistic, 0.01), found.model), rel=1e-3)
+    assert found.distance == pytest.approx(gap(RegressionMixture(STEEP.gate, LOGISTIC, 0.01), found.model), rel=1e-3)
     assert not found.attains_truth
 
 

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 
 from moetheory._parts import SLOPE
 from moetheory.estimators.starts import copied
-from moetheory.experts import LinearExpert
-from moetheory.gating import CosineGate, TemperatureGate
+from moetheory.experts import FeedForwardExpert, LinearExpert
+from moetheory.gating import CosineGate, TemperatureGate, UnnormalisedSigmoidGate
 from moetheory.regression import RegressionMixture
 from moetheory.sampling import Model
 
@@ -110,6 +110,52 @@ def with_zero_expert(truth: RegressionMixture, intercept: float = 0.0) -> Regres
     if gate.normalised or float(model.means(origin)[-1]) != 0.0:
         raise ValueError(f"an expert of {truth.family} cannot vanish behind this gate; need a gate that is not normalised.")
     return model
+
+
+def gate_as_expert(truth: RegressionMixture, atom: int = 0) -> RegressionMixture:
+    r"""Gate and expert of one atom in each other's place: :math:`\sigma(u) \sigma(v) = \sigma(v) \sigma(u)`.
+
+    Parameters
+    ----------
+    truth : RegressionMixture
+        With unnormalised sigmoid gates over all atoms and logistic experts with a bias and without a scale.
+    atom : int
+        Which atom.
+
+    Returns
+    -------
+    RegressionMixture
+
+    Raises
+    ------
+    ValueError
+        If gate or experts are others, or there is no such atom.
+
+    References
+    ----------
+    Derived (against the uniqueness of the projection in section 4.2 of arXiv 2405.13997, where no expert can vanish).
+
+    Examples
+    --------
+    >>> from moetheory import FeedForwardExpert, UnnormalisedSigmoidGate
+    >>> expert = FeedForwardExpert([[2.0]], bias=[-1.0], activation="logistic")
+    >>> truth = RegressionMixture(UnnormalisedSigmoidGate([0.5], [[1.0]]), expert)
+    >>> moved = gate_as_expert(truth)
+    >>> bool(abs(moved.mean([0.3]) - truth.mean([0.3])) < 1e-15), moved.expert.bias.tolist()
+    (True, [0.5])
+    """
+    gate, expert = truth.gate, truth.expert
+    logistic = isinstance(expert, FeedForwardExpert) and expert.activation == "logistic" and expert.scale is None
+    if not logistic or expert.bias is None or not isinstance(gate, UnnormalisedSigmoidGate) or gate.top_k is not None:
+        raise ValueError(
+            f"the model is {truth.family}; need unnormalised sigmoid gates over all atoms, and logistic experts with a bias and"
+            " without a scale."
+        )
+    if not 0 <= atom < truth.num_experts:
+        raise ValueError(f"atom={atom}; the truth has atoms 0 to {truth.num_experts - 1}.")
+    gates, experts = (part.coefficients(truth.num_experts).copy() for part in (gate, expert))
+    gates[atom], experts[atom] = expert.coefficients(truth.num_experts)[atom], gate.coefficients(truth.num_experts)[atom]
+    return replace(truth, gate=gate.own_kind().build(gates), expert=expert.own_kind().build(experts))
 
 
 def longer_slopes(truth: Model, factor: float) -> Model:
