@@ -77,7 +77,7 @@ def claims(name):
         num_experts=3,
         estimator=ESTIMATOR,
         sizes=SIZES,
-        replicates={"quick": 4, "standard": 40, "paper": 200},
+        replicates={"quick": 4, "standard": 350, "paper": 350},
         checks=(DISTANCE, INTERCEPT),
         deviations="Least squares from four starts at radius 0.5, so that a start does not know the truth better than data do.",
     )
