@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from broken_parts import assert_caught
+from broken_parts import OwnSigmoid, OwnSine, assert_caught
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -24,40 +24,13 @@ from moetheory import (
     SigmoidGate,
     SoftmaxGate,
 )
-from moetheory.estimators.layout import Layout
-from moetheory.experts import AbstractExpert
-from moetheory.gating import AbstractGate
 from moetheory.gating._softplus import log_logistic
 from moetheory.testing import check_expert, check_gate, check_model, truths
 
 INPUTS = np.array([[0.5, -1.0], [1.5, 0.25]])
 
 
-class _Gate(AbstractGate):
-    """A normalised sigmoid gate of one's own."""
-
-    intercept: jnp.ndarray
-    slope: jnp.ndarray
-    top_k: int | None = eqx.field(default=None, static=True)
-    predictors: ClassVar = (("intercept", "slope"),)
-    symbols: ClassVar = {"intercept": "beta_0", "slope": "beta_1"}
-    invariant_shifts: ClassVar[tuple[str, ...]] = ()
-
-    def link(self, *predictors, response=None):
-        return log_logistic(predictors[0])
-
-    def blocks(self):
-        return {"log_mass": log_logistic(self.intercept), **self.array_blocks()}
-
-    def divided(self, copies):
-        return type(self)(*jax.tree.leaves(SigmoidGate(self.intercept, self.slope).divided(copies)))
-
-    @classmethod
-    def example(cls, num_experts, dimension, **options):
-        return cls(*jax.tree.leaves(SigmoidGate.example(num_experts, dimension)))
-
-
-class _Shifted(_Gate):
+class _Shifted(OwnSigmoid):
     """Its intercept shows in log_mass, which may not be shifted, as well as in a block."""
 
     invariant_shifts = ("intercept",)
@@ -71,22 +44,22 @@ def _straight_slope(value):
 _straight_slope.defjvps(lambda tangent, _, value: tangent * jax.lax.stop_gradient(jax.nn.sigmoid(-value)))
 
 
-class _Straight(_Gate):
+class _Straight(OwnSigmoid):
     def link(self, *predictors, response=None):
         return _straight_slope(predictors[0])
 
 
-class _Listening(_Gate):
+class _Listening(OwnSigmoid):
     def link(self, *predictors, response=None):
         return log_logistic(predictors[0]) + (0.0 if response is None else 0.5 * response)
 
 
-class _Widened(_Gate):
+class _Widened(OwnSigmoid):
     def start(self, num_atoms, dimension, generator):
         return np.zeros((num_atoms, 99))
 
 
-class _Underflowing(_Gate):
+class _Underflowing(OwnSigmoid):
     def link(self, *predictors, response=None):
         return jnp.log(jax.nn.sigmoid(predictors[0]))
 
@@ -101,7 +74,7 @@ class _Underflowing(_Gate):
     ],
 )
 def test_broken_gates_are_caught(broken, law):
-    assert_caught(check_gate, _Gate.example(3, 2), broken.example(3, 2), law, INPUTS)
+    assert_caught(check_gate, OwnSigmoid.example(3, 2), broken.example(3, 2), law, INPUTS)
 
 
 def test_links_that_underflow_are_caught():
@@ -134,55 +107,34 @@ def test_the_laws_hold_for_the_gates_that_are_drawn(gate, data):
     check_gate(truth.gate, [[0.3], [-0.8]])
 
 
-class _Sine(AbstractExpert):
-    slope: jnp.ndarray
-    scale: jnp.ndarray
-    predictors: ClassVar = (("slope",), ("scale",))
-    symbols: ClassVar = {"slope": "eta_1", "scale": "eta_2"}
-    split_field: ClassVar[str] = "scale"
-
-    def link(self, *predictors):
-        return predictors[1] * jnp.sin(predictors[0])
-
-    def start(self, x, y, generator):
-        return np.zeros(x.shape[1] + 1)
-
-    def moved(self, factor, offset):
-        return type(self)(self.slope, self.scale * factor)
-
-    @classmethod
-    def example(cls, num_experts, dimension, **options):
-        return cls(LinearExpert.example(num_experts, dimension).slope, 1.0 + np.arange(num_experts))
-
-
-class _OneSymbol(_Sine):
+class _OneSymbol(OwnSine):
     symbols: ClassVar = {"slope": "eta_1", "scale": "eta_1"}
 
 
-class _NoSymbol(_Sine):
+class _NoSymbol(OwnSine):
     symbols: ClassVar = {"slope": "eta_1"}
 
 
-class _Wide(_Sine):
+class _Wide(OwnSine):
     def start(self, x, y, generator):
         return np.zeros(17)
 
 
-class _EmptyMean(_Sine):
+class _EmptyMean(OwnSine):
     def start(self, x, y, generator):
         return np.append(np.zeros(x.shape[1]), np.sum(y) / np.float64(len(y)) if len(y) else np.nan)
 
 
-class _Unsplit(_Sine):
+class _Unsplit(OwnSine):
     split_field = "offset"
 
 
-class _Flipping(_Sine):
+class _Flipping(OwnSine):
     def representative(self):
         return type(self)(-self.slope, -self.scale)
 
 
-class _Cut(_Sine):
+class _Cut(OwnSine):
     """The derivative in both predictors is missing."""
 
     def link(self, *predictors):
@@ -204,7 +156,7 @@ class _Cut(_Sine):
     ],
 )
 def test_broken_experts_are_caught(broken, law):
-    assert_caught(check_expert, _Sine.example(3, 2), broken.example(3, 2), law, INPUTS)
+    assert_caught(check_expert, OwnSine.example(3, 2), broken.example(3, 2), law, INPUTS)
 
 
 @pytest.mark.parametrize("expert", [FeedForwardExpert([[0.0]], scale=[0.0], activation="relu"), PolynomialExpert([[0.0]], [0.0])])
@@ -291,150 +243,3 @@ def test_classes_in_place_of_parts_are_refused():
         check_gate(SoftmaxGate, INPUTS)
     with pytest.raises(TypeError, match="need experts with parameters, such as LinearExpert.example"):
         check_expert(LinearExpert, INPUTS)
-
-
-class _Unnormalised(_Gate):
-    """What it divides by is not the sum over its atoms."""
-
-    def log_normaliser(self, affinities):
-        return 1.0 + jax.nn.logsumexp(affinities)
-
-
-class _JointInName(_Gate):
-    joint: ClassVar[bool] = True
-
-
-class _Mass(_Gate):
-    """Its slope has the symbol of a variance."""
-
-    symbols: ClassVar = {"intercept": "beta_0", "slope": "nu"}
-
-
-class _Bent(_Gate):
-    """A kink at -1 that it does not declare."""
-
-    def link(self, *predictors, response=None):
-        return -jnp.abs(predictors[0] + 1.0)
-
-
-class _Far(AbstractGate):
-    """A gate of squared distances to its centres that does not say that it has no scale of its own."""
-
-    centre: jnp.ndarray
-    top_k: int | None = eqx.field(default=None, static=True)
-    predictors: ClassVar = (("centre",),)
-    symbols: ClassVar = {"centre": "beta_1"}
-    invariant_shifts: ClassVar[tuple[str, ...]] = ()
-
-    def acting(self):
-        return _Squares(self.centre, -0.5 * jnp.sum(self.centre**2, axis=-1), self.top_k)
-
-    def term(self, x):
-        return -0.5 * jnp.sum(x * x, axis=0)
-
-    def log_affinity(self, x, response=None):
-        return -0.5 * jnp.sum((x - self.centre) ** 2)
-
-    def blocks(self):
-        return self.array_blocks()
-
-    def divided(self, copies):
-        return self
-
-    @classmethod
-    def example(cls, num_experts, dimension, **options):
-        return cls(SigmoidGate.example(num_experts, dimension).slope, **options)
-
-
-class _Squares(AbstractGate):
-    slope: jnp.ndarray
-    intercept: jnp.ndarray
-    top_k: int | None = eqx.field(default=None, static=True)
-    predictors: ClassVar = (("slope", "intercept"),)
-    symbols: ClassVar = {"intercept": "beta_0", "slope": "beta_1"}
-    invariant_shifts: ClassVar[tuple[str, ...]] = ()
-
-    def term(self, x):
-        return -0.5 * jnp.sum(x * x, axis=0)
-
-    def link(self, *predictors, response=None, term=None):
-        return predictors[0] + term
-
-    def blocks(self):
-        return self.array_blocks()
-
-    def divided(self, copies):
-        return self
-
-    @classmethod
-    def example(cls, num_experts, dimension, **options):
-        gate = SigmoidGate.example(num_experts, dimension)
-        return cls(gate.slope, gate.intercept, **options)
-
-
-class _Unitless(_Far):
-    absorbs_input_scale = False
-
-
-class _AllOfThem(_Unitless):
-    """Its acting gate has forgotten the choice."""
-
-    def acting(self):
-        return _Squares(self.centre, -0.5 * jnp.sum(self.centre**2, axis=-1))
-
-
-@pytest.mark.parametrize(
-    ("right", "broken", "law", "options"),
-    [
-        (_Gate, _Unnormalised, "the gate divides by the sum of exp A", {}),
-        (_Gate, _JointInName, "a joint gate divides by a constant", {}),
-        (_Gate, _Mass, "every field has a symbol of its own", {}),
-        (_Gate, _Bent, "kinks of the link are declared", {}),
-        (_Unitless, _Far, "weights stay the same in other units of the inputs", {}),
-        (_Unitless, _AllOfThem, "acting chooses as many atoms", {"top_k": 2}),
-    ],
-)
-def test_what_gates_declare_is_held_against_what_they_do(right, broken, law, options):
-    assert_caught(check_gate, right.example(3, 2, **options), broken.example(3, 2, **options), law, INPUTS)
-
-
-class _Kinked(_Sine):
-    def link(self, *predictors):
-        return predictors[1] * jnp.abs(predictors[0] - 0.3)
-
-
-class _Single(_Sine):
-    def link(self, *predictors):
-        return (predictors[1] * jnp.sin(predictors[0])).astype(jnp.float32)
-
-
-class _Variance(_Sine):
-    symbols: ClassVar = {"slope": "eta_1", "scale": "nu"}
-
-
-@pytest.mark.parametrize(
-    ("broken", "law"),
-    [
-        (_Kinked, "kinks of the link are declared"),
-        (_Single, "expert means are float64"),
-        (_Variance, "every field has a symbol of its own"),
-    ],
-)
-def test_what_experts_declare_is_held_against_what_they_do(broken, law):
-    assert_caught(check_expert, _Sine.example(3, 2), broken.example(3, 2), law, INPUTS)
-
-
-def test_a_model_refuses_symbols_that_meet():
-    class Taken(_Sine):
-        symbols: ClassVar = {"slope": "beta_1", "scale": "eta_2"}
-
-    with pytest.raises(ValueError, match=r"have the symbols \['beta_1'\] twice; every field of gate and experts needs one"):
-        MixtureOfExperts(SoftmaxGate.example(2, 1), Taken.example(2, 1), [0.1, 0.2])
-    with pytest.raises(ValueError, match=r"have the symbols \['nu'\] twice"):
-        RegressionMixture(SoftmaxGate.example(2, 1), _Variance.example(2, 1), 0.1)
-
-
-def test_a_layout_refuses_an_acting_gate_with_another_choice():
-    model = MixtureOfExperts(_AllOfThem.example(3, 1, top_k=2), LinearExpert.example(3, 1), [0.1, 0.2, 0.3])
-    with pytest.raises(ValueError, match="has top_k=None; it must have the gate's: pass it on"):
-        _ = Layout(3, 1, model.family).acting
