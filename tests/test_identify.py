@@ -261,7 +261,7 @@ def test_kinks_of_experts_however_near_to_each_other_are_told_apart(first, secon
 
 
 def test_kinks_of_experts_of_two_inputs():
-    pair = FeedForwardExpert([[1.0, 0.5], [1.0, 0.5]], [0.5, 0.6], activation="relu")
+    pair = FeedForwardExpert([[1.0, 0.5], [1.0, 0.5]], [0.5, 0.53], activation="relu")
     assert weakly_identifiable(pair, Uniform((-2.0, -2.0), (2.0, 2.0)), joint=True)
 
 

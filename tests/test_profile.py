@@ -283,3 +283,11 @@ def test_shares_are_those_of_the_pair():
     found = profile_check(truth, INPUTS, "eta_0", (0.3, 0.2))
     for model, share in zip(found.models, found.shares, strict=True):
         assert share == pytest.approx(1 / (1 + np.exp(np.diff(model.gate.intercept)[0])), abs=1e-12)
+
+
+def test_shares_of_shared_atoms_are_theirs():
+    shared = SharedExperts(LinearExpert([[2.0]], [0.0]), [0.2], [1.0])
+    truth = MixtureOfExperts(SOFTMAX, LinearExpert([[8.0], [-6.0]], [2.0, 1.0]), [0.4, 0.4], shared)
+    found = profile_check(truth, INPUTS, "kappa_0", (0.2, 0.1))
+    for model, share in zip(found.models, found.shares, strict=True):
+        assert share == pytest.approx(model.shared.weight[0], abs=1e-12)
