@@ -22,8 +22,6 @@ CENTRE, SPREAD = "centre", "log_spread"
 """Names of the fields that say where in the inputs an atom is, and of the logarithm of its variances there."""
 PER_INPUT = (SLOPE, CENTRE, SPREAD)
 """Names of the fields of shape (k, d); every other array field has shape (k,)."""
-SHARED_SYMBOLS = "kappa"
-"""What stands for eta in the parameters of shared experts; tau stands for nu."""
 RESERVED_SYMBOLS = ("log_mass", "log_omega", "nu", "tau")
 """Of masses and variances; parameters of gates and experts have others."""
 
@@ -254,9 +252,9 @@ def _field(part: type, name: str) -> Field:
 
 
 def shared_symbol(symbol: str) -> str:
-    """Symbol of a parameter of shared experts: ``kappa_0`` for ``eta_0``.
+    """Symbol of a parameter of shared experts, kappa in place of eta, as tau is in place of nu.
 
     >>> shared_symbol("eta_0"), shared_symbol("theta_1")
     ('kappa_0', 'kappa_theta_1')
     """
-    return SHARED_SYMBOLS + (symbol.removeprefix("eta") if symbol.startswith("eta") else f"_{symbol}")
+    return "kappa" + (symbol.removeprefix("eta") if symbol.startswith("eta") else f"_{symbol}")

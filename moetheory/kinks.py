@@ -12,7 +12,7 @@ from scipy.optimize import brentq
 from moetheory.sampling import Model, by_rows
 
 GRID = 2048
-"""Intervals in which a sign change is looked for."""
+"""Intervals of one input in which a sign change, or how fast a model changes, is looked for: what is narrower is missed."""
 
 
 def kinks(model: Model, low: float, high: float) -> np.ndarray:

@@ -92,3 +92,12 @@ def test_pictures_do_not_depend_on_the_order_of_records(record, tmp_path):
     first, second = (save_overviews(some, tmp_path / name) for name, some in (("x", records), ("y", records[::-1])))
     assert first[record["simulation"]].read_bytes() == second[record["simulation"]].read_bytes()
     assert np.all([path.with_suffix(".svg").is_file() for path in first.values()])
+
+
+def test_the_legend_names_what_is_there(record):
+    def names(**changes):
+        return [text.get_text() for text in overview_figure([changed(record, **changes)]).legends[0].get_texts()]
+
+    assert names() == ["consistent", "predicted"]
+    assert names(bound="upper", rivals=(0.25,)) == ["consistent", "predicted", "or faster, or slower", "rival"]
+    assert names(verdict=None) == ["shown without a verdict", "predicted"]

@@ -41,54 +41,51 @@ class _Bent(OwnSigmoid):
         return -jnp.abs(predictors[0] + 1.0)
 
 
-class _Far(AbstractGate):
-    """A gate of squared distances to its centres that does not say that it has no scale of its own."""
+class _Distances(AbstractGate):
+    """What gates of squared distances to centres have in common."""
 
-    centre: jnp.ndarray
-    top_k: int | None = eqx.field(default=None, static=True)
-    predictors: ClassVar = (("centre",),)
-    symbols: ClassVar = {"centre": "beta_1"}
     invariant_shifts: ClassVar[tuple[str, ...]] = ()
-
-    def acting(self):
-        return _Squares(self.centre, -0.5 * jnp.sum(self.centre**2, axis=-1), self.top_k)
 
     def term(self, x):
         return -0.5 * jnp.sum(x * x, axis=0)
-
-    def log_affinity(self, x, response=None):
-        return -0.5 * jnp.sum((x - self.centre) ** 2)
 
     def blocks(self):
         return self.array_blocks()
 
     def divided(self, copies):
         return self
+
+
+class _Far(_Distances):
+    """It does not say that it has no scale of its own."""
+
+    centre: jnp.ndarray
+    top_k: int | None = eqx.field(default=None, static=True)
+    predictors: ClassVar = (("centre",),)
+    symbols: ClassVar = {"centre": "beta_1"}
+
+    def acting(self):
+        return _Squares(self.centre, -0.5 * jnp.sum(self.centre**2, axis=-1), self.top_k)
+
+    def log_affinity(self, x, response=None):
+        return -0.5 * jnp.sum((x - self.centre) ** 2)
 
     @classmethod
     def example(cls, num_experts, dimension, **options):
         return cls(SigmoidGate.example(num_experts, dimension).slope, **options)
 
 
-class _Squares(AbstractGate):
+class _Squares(_Distances):
+    """It acts for the other."""
+
     slope: jnp.ndarray
     intercept: jnp.ndarray
     top_k: int | None = eqx.field(default=None, static=True)
     predictors: ClassVar = (("slope", "intercept"),)
     symbols: ClassVar = {"intercept": "beta_0", "slope": "beta_1"}
-    invariant_shifts: ClassVar[tuple[str, ...]] = ()
-
-    def term(self, x):
-        return -0.5 * jnp.sum(x * x, axis=0)
 
     def link(self, *predictors, response=None, term=None):
         return predictors[0] + term
-
-    def blocks(self):
-        return self.array_blocks()
-
-    def divided(self, copies):
-        return self
 
     @classmethod
     def example(cls, num_experts, dimension, **options):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moetheory.kinks import kinks
+from moetheory.kinks import GRID, kinks
 from moetheory.losses.distances import PANEL_EDGES
 from moetheory.losses.quadrature import even_change, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
@@ -22,8 +22,6 @@ KINKED_PIECES = 10
 """Even pieces where kinks move with the parameters and no split at a fixed point can catch them."""
 STEEP_PIECES, GENTLE = 16, 1 / 64
 """A gate has so many pieces of its own if the shortest of them is shorter than this part of the interval."""
-GRID = 2048
-"""Intervals on which its change is looked at: steeper gates than they show are missed."""
 INPUT_ORDER = 12
 KINKED_INPUT_ORDER = 8
 RESPONSE_ORDER = 8

@@ -21,7 +21,6 @@ from moetheory.plotting.records import Record, claim_of
 from moetheory.plotting.save import WORTH_PROCESSES, pictures_of
 from moetheory.plotting.style import BLACK, BLUE, GREEN, GREY, VERMILION, styled
 
-NAME = "slopes"
 FARTHEST = (-1.5, 0.75)
 """Slopes beyond are arrowheads at the edge, beside their numbers."""
 LINE = 0.2
@@ -73,7 +72,7 @@ def overview_figure(records: Sequence[Record]) -> Figure | None:
         _label(axes, next(rows), textwrap.shorten(claim[0]["title"], TITLE_WIDTH, placeholder="…"), "bold")
         for record in claim:
             _slope(axes, next(rows), record)
-    _legend(figure, {_verdict(record) for claim in claims for record in claim})
+    _legend(figure, [record for claim in claims for record in claim])
     return figure
 
 
@@ -108,18 +107,23 @@ def save_overviews(records: Iterable[Record], folder: Path) -> dict[str, Path]:
     ordered = sorted(records, key=lambda record: (*claim_of(record), record["check"]["name"]))
     simulations = [list(group) for _, group in groupby(ordered, key=lambda record: record["simulation"])]
     jobs = joblib.cpu_count() if len(ordered) >= WORTH_PROCESSES else 1
-    drawn = joblib.Parallel(n_jobs=jobs)(joblib.delayed(_save)(group, Path(folder)) for group in simulations)
+    drawn = joblib.Parallel(n_jobs=jobs)(joblib.delayed(_save)(group, folder) for group in simulations)
     return {path.parent.name: path for path in drawn if path}
+
+
+def overview_file(folder: Path, simulation: str) -> Path:
+    """Where the picture of all slopes of a simulation lies."""
+    return Path(folder) / simulation / "slopes.png"
 
 
 def _save(records: Sequence[Record], folder: Path) -> Path | None:
     figure = overview_figure(records)
     if figure is None:
         return None
-    place = folder / records[0]["simulation"]
+    file = overview_file(folder, records[0]["simulation"])
     for end, content in pictures_of(figure).items():
-        write_atomically(place / f"{NAME}{end}", content)
-    return place / f"{NAME}.png"
+        write_atomically(file.with_suffix(end), content)
+    return file
 
 
 def _empty(claims: Claims) -> tuple[Figure, Axes]:
@@ -182,15 +186,17 @@ def _verdict(record: Record) -> str | None:
     return record["judgement"] and record["judgement"]["verdict"]
 
 
-def _legend(figure: Figure, verdicts: set[str | None]) -> None:
+def _legend(figure: Figure, records: Sequence[Record]) -> None:
+    """Names of what is there."""
+    verdicts, checks = {_verdict(record) for record in records}, [record["check"] for record in records]
     handles = [
         Line2D([], [], linestyle="-", label=verdict or "shown without a verdict", **mark)
         for verdict, mark in MARKS.items()
         if verdict in verdicts
     ]
-    handles += [
-        Patch(color=PREDICTED, label="predicted"),
-        Patch(color=OPEN, label="or faster, or slower"),
-        Line2D([], [], linestyle=":", color=GREEN, label="rival"),
-    ]
+    handles.append(Patch(color=PREDICTED, label="predicted"))
+    if any(check["bound"] for check in checks):
+        handles.append(Patch(color=OPEN, label="or faster, or slower"))
+    if any(check["rivals"] for check in checks):
+        handles.append(Line2D([], [], linestyle=":", color=GREEN, label="rival"))
     figure.legend(handles=handles, loc="lower center", ncols=6, fontsize=8, columnspacing=1.2)

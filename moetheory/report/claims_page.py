@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from moetheory.plotting.files import write_atomically
-from moetheory.plotting.overview import NAME
+from moetheory.plotting.overview import overview_file
 from moetheory.plotting.records import Record, claim_of, read_records
 from moetheory.report.document import Block, Heading, Link, Paragraph, Table
 from moetheory.report.markdown import render_markdown
@@ -58,7 +58,7 @@ def write_claims_page(folder: Path, path: Path) -> tuple[Path, int]:
     (1, True)
     """
     claims = [list(group) for _, group in groupby(read_records(folder), key=lambda item: claim_of(item[1]))]
-    return write_atomically(path, render_markdown(list(_blocks(Path(folder), claims)), path.parent).encode()), len(claims)
+    return write_atomically(path, render_markdown(list(_blocks(folder, claims)), path.parent).encode()), len(claims)
 
 
 def _blocks(folder: Path, claims: Sequence[Sequence[tuple[Path, Record]]]) -> Iterator[Block]:
@@ -72,7 +72,7 @@ def _blocks(folder: Path, claims: Sequence[Sequence[tuple[Path, Record]]]) -> It
         yield Paragraph(words, "Chance")
     for simulation, group in groupby(claims, key=lambda claim: claim[0][1]["simulation"]):
         yield Heading(2, simulation, simulation)
-        picture = folder / simulation / f"{NAME}.png"
+        picture = overview_file(folder, simulation)
         if picture.exists():
             yield overview_picture(picture, simulation)
         for claim in group:

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from moetheory.kinks import kinks, weight_zeros
+from moetheory.kinks import GRID, kinks, weight_zeros
 from moetheory.losses.distances import ORDERS, Tabulated, refined_distance
 from moetheory.losses.quadrature import even_change, function_error, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
@@ -18,8 +18,6 @@ NODES = {1: (2, 4, 8, 16, 32, 64), 2: (32, 64, 128)}
 """Gauss-Legendre nodes per panel or axis, by the dimension of the input: each level checks the one before."""
 PANELS = 16
 """Panels of one input, between which truth and fit change alike."""
-GRID = 2048
-"""Intervals on which their change is looked at."""
 GRADES = 4.0 ** -np.arange(3, 12)
 """Distances of panels from zeros of weights, in lengths of the interval: roots of densities are singular there."""
 APART = 6.0
@@ -27,9 +25,9 @@ APART = 6.0
 FUNCTION_NODES = {1: (8, 16, 32, 64), 2: (32, 64, 128, 256)}
 AVERAGING = {1: 128, 2: 32}
 SOBOL_POINTS = 4096
-FUNCTION = "function"
-RELATIVE_CHANGE = {"hellinger": 1e-4, FUNCTION: 1e-4, "total_variation": 1e-3}
-"""Largest change of a distance, far below what tells replicates apart; total variation has kinks in x."""
+FUNCTION_CHANGE = 1e-4
+RELATIVE_CHANGE = {"hellinger": 1e-4, "total_variation": 1e-3}
+"""Largest changes of distances, far below what tells replicates apart; total variation has kinks in x."""
 IN_Y = 1e-5
 """Largest relative change of the integrals in y."""
 ABSOLUTE_CHANGE = 1e-9
@@ -97,7 +95,7 @@ def function_distance(truth: Model, inputs: InputLaw, fitted: Model) -> float:
 
     if dimension not in FUNCTION_NODES:
         return level(SOBOL_POINTS)
-    return _settled(map(level, FUNCTION_NODES[dimension]), RELATIVE_CHANGE[FUNCTION])
+    return _settled(map(level, FUNCTION_NODES[dimension]), FUNCTION_CHANGE)
 
 
 def _function_panels(inputs: InputLaw, *models: Model) -> tuple[float, ...]:

@@ -6,8 +6,8 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any, NamedTuple
+from functools import lru_cache, partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -270,10 +270,8 @@ def projected(truth: Model, inputs: InputLaw, num_experts: int, box: ParameterBo
     """Projection of a truth on models of so many atoms, None where it was not reached; worked out once per process."""
     name = content_id(truth, inputs, num_experts, box)
     if name not in _projections:
-        if isinstance(truth, RegressionMixture):
-            found: Any = project_regression(truth, num_experts, inputs, box)
-        else:
-            found = project(truth, num_experts, inputs, box, starts=PROJECTION_STARTS)
+        method = project_regression if isinstance(truth, RegressionMixture) else partial(project, starts=PROJECTION_STARTS)
+        found = method(truth, num_experts, inputs, box)
         measure = replace(found.model.mixing_measure(), shared=truth.mixing_measure().shared)
         _projections[name] = None if found.status == Status.STEP_LIMIT else Target(found.model, measure)
     return _projections[name]
