@@ -18,6 +18,8 @@ IN_MEMORY = 2**25
 """Bytes of one array that stays in memory: 4,194,304 numbers."""
 LARGE_PAGES = 2**19
 """Bytes from which an array is worth pages of two megabytes: small ones take longer to hand out than to fill."""
+SLAB = 2**14
+"""Rows of a long sample whose weights, means and densities are in memory at once: few enough to stay in a cache."""
 SPARSE = sys.platform == "linux"
 """Whether zeros that are not used take no memory, however many they are."""
 UNRESERVED = 0x4000
@@ -43,6 +45,11 @@ def zeros(shape: tuple[int, ...], used: int) -> np.ndarray:
         with contextlib.suppress(OSError):  # a kernel without them
             pages.madvise(mmap.MADV_HUGEPAGE)
     return np.frombuffer(pages).reshape(shape)
+
+
+def slabs(size: int) -> list[slice]:
+    """The rows of a long sample in turn."""
+    return [slice(begin, min(begin + SLAB, size)) for begin in range(0, size, SLAB)]
 
 
 def _in_file(shape: tuple[int, ...], used: int) -> np.ndarray:

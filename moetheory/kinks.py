@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
-from moetheory.sampling import Model, by_rows
+from moetheory.evaluation import by_rows
+from moetheory.regression import Model
 
 GRID = 2048
 """Intervals of one input in which a sign change, or how fast a model changes, is looked for: what is narrower is missed."""

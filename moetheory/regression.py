@@ -15,7 +15,7 @@ from moetheory._parts import Module, check_parts, checked_input, dimension_of
 from moetheory.experts import AbstractExpert
 from moetheory.gating import AbstractGate
 from moetheory.mixing_measure import MixingMeasure
-from moetheory.models import Family, log_affinities
+from moetheory.models import Family, MixtureOfExperts, log_affinities
 
 
 @final
@@ -126,3 +126,7 @@ class RegressionMixture(Module):
         log_mass = blocks.pop("log_mass", np.zeros(self.num_experts))
         blocks |= {name: np.asarray(value) for name, value in self.expert.representative().blocks().items()}
         return MixingMeasure(log_mass, blocks, self.gate.translations)
+
+
+Model = MixtureOfExperts | RegressionMixture
+"""What data are drawn from and estimators fit."""

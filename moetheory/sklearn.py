@@ -18,12 +18,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from moetheory._parts import Kind
 from moetheory.advice import advice_on
 from moetheory.estimators import ExpectationMaximisation, Fit, MaximumLikelihood, ParameterBox, RandomStarts, Status
+from moetheory.evaluation import by_rows, weights_and_means
 from moetheory.family_names import kind_by_name
 from moetheory.identifiability.fisher import cramer_rao_at
 from moetheory.models import Family, MixtureOfExperts
 from moetheory.quantiles import mixture_quantile
 from moetheory.regressor_settings import AUTO, check_settings
-from moetheory.sampling import Sample, by_rows, respond, weights_and_means
+from moetheory.sampling import Sample, respond
 from moetheory.selection import select_number
 from moetheory.units import Standardisation, check_sizes
 

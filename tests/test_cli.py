@@ -357,7 +357,7 @@ import numpy as np
 from study_cases import MLE
 
 from moetheory import LinearExpert, MixtureOfExperts, SoftmaxGate
-from moetheory.sampling import InputLaw
+from moetheory.inputs import InputLaw
 from moetheory.study import Level, Simulation
 
 

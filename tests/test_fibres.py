@@ -20,6 +20,7 @@ from moetheory import (
     SoftmaxGate,
     TemperatureGate,
 )
+from moetheory.evaluation import log_densities
 from moetheory.identifiability.fibres import (
     common_factor,
     exchanged,
@@ -30,7 +31,6 @@ from moetheory.identifiability.fibres import (
 )
 from moetheory.losses import by_name
 from moetheory.models import SharedExperts
-from moetheory.sampling import _log_densities, by_rows
 
 VARIANCE = [0.4, 0.5]
 LINES = LinearExpert([[8.0], [-6.0]], [2.0, 1.0])
@@ -47,7 +47,7 @@ small = st.floats(-2.0, 2.0)
 
 
 def density(model, rows=ROWS):
-    return np.exp(by_rows(_log_densities, model, rows)[0])
+    return np.exp(log_densities(model, rows[:, :-1], rows[:, -1]))
 
 
 def same_density(model, other):

@@ -29,7 +29,7 @@ from moetheory.estimators.likelihood import Rows, expand
 from moetheory.identifiability import SingularInformationWarning, cramer_rao, fisher_information
 from moetheory.identifiability.fisher import _nodes, _with_atoms_seen, cramer_rao_at, information_at
 from moetheory.identifiability.nodes import input_nodes
-from moetheory.sampling import Grid
+from moetheory.inputs import Grid
 
 UNIT = Uniform((0.0,), (1.0,))
 STEEP = MixtureOfExperts(SoftmaxGate([-8.0, 0.0], [[25.0], [0.0]]), LinearExpert([[-20.0], [20.0]], [15.0, -5.0]), [0.09, 0.16])

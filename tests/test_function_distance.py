@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moetheory import LinearExpert, RegressionMixture, SoftmaxGate, Uniform
-from moetheory.sampling import regression_values
+from moetheory.evaluation import regression_values
 from moetheory.study.density import function_distance
 
 LINE, SQUARE = Uniform((-1.0,), (1.0,)), Uniform((-1.0, -1.0), (1.0, 1.0))

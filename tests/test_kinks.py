@@ -25,10 +25,11 @@ from moetheory import (
     draw,
 )
 from moetheory.estimators.layout import Layout
+from moetheory.evaluation import weights_and_means
 from moetheory.kinks import kinks
 from moetheory.losses.distances import Tabulated, density_distances
 from moetheory.losses.quadrature import gauss_legendre_nodes
-from moetheory.sampling import log_likelihood, weights_and_means
+from moetheory.sampling import log_likelihood
 from moetheory.study.density import distance, function_distance
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")

@@ -28,8 +28,9 @@ from moetheory.estimators import batch, em_acceleration, em_iteration, lanes, li
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows
 from moetheory.estimators.trust_region import Box
+from moetheory.evaluation import weights_and_means
 from moetheory.gating import AbstractGate
-from moetheory.sampling import log_likelihood, weights_and_means
+from moetheory.sampling import log_likelihood
 
 GATES = [kind for gate in concrete_classes(gating, AbstractGate) for kind in gate.kinds()]
 FAMILIES = [Family(kind, LinearExpert.kind(), regression=None if kind.part.normalised else True) for kind in GATES]

@@ -19,12 +19,12 @@ from moetheory import (
     Uniform,
 )
 from moetheory.estimators.trust_region import Box
+from moetheory.evaluation import weights_and_means
 from moetheory.identifiability import population
 from moetheory.identifiability.nodes import input_nodes, quadrature
 from moetheory.identifiability.population import DIVERGENCES, Problem, divergence, fitted_layout, log_density
 from moetheory.losses.distances import Tabulated, density_distances
 from moetheory.models import SharedExperts
-from moetheory.sampling import weights_and_means
 
 UNIT = Uniform((-1.0,), (1.0,))
 LINES = LinearExpert([[1.5], [-1.0]], [0.5, -0.7])

@@ -10,7 +10,7 @@ import moetheory
 from moetheory.estimators import AbstractEstimator, StartRule
 from moetheory.experts import AbstractExpert
 from moetheory.gating import AbstractGate
-from moetheory.sampling import InputLaw
+from moetheory.inputs import InputLaw
 
 ABSTRACT = (AbstractGate, AbstractExpert, AbstractEstimator, StartRule, InputLaw)
 

@@ -7,10 +7,10 @@ import pytest
 from scipy.special import erf
 
 from moetheory import GaussianGate, GaussianMixtureInputs, LinearExpert, MixtureOfExperts, SoftmaxGate, Uniform
+from moetheory.evaluation import weights_and_means
 from moetheory.identifiability import cramer_rao
 from moetheory.losses.distances import Tabulated, density_distances
 from moetheory.losses.quadrature import gauss_legendre_nodes
-from moetheory.sampling import weights_and_means
 from moetheory.study import density
 from moetheory.study.quantities import DENSITIES, measure
 

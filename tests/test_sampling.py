@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import kstest, norm, spearmanr
 
-from moetheory import Grid, LinearExpert, MixtureOfExperts, RegressionMixture, Sample, SoftmaxGate, Uniform, draw, sampling
-from moetheory.sampling import EVALUATION_ROWS, GaussianMixtureInputs, weights_and_means
+from moetheory import Grid, LinearExpert, MixtureOfExperts, RegressionMixture, Sample, SoftmaxGate, Uniform, _long_arrays, draw
+from moetheory.evaluation import EVALUATION_ROWS, weights_and_means
+from moetheory.inputs import GaussianMixtureInputs
 from moetheory.testing import samples, seeds, truths
 
 TRUTH = MixtureOfExperts(
@@ -110,7 +111,7 @@ def test_golden_sample():
 def test_samples_do_not_depend_on_the_slabs_they_are_drawn_in(truth, monkeypatch):
     size = 2 * EVALUATION_ROWS + 1
     whole = draw(truth, Uniform((0.0,), (1.0,)), size, np.random.default_rng(0))
-    monkeypatch.setattr(sampling, "SLAB", EVALUATION_ROWS)
+    monkeypatch.setattr(_long_arrays, "SLAB", EVALUATION_ROWS)
     in_slabs = draw(truth, Uniform((0.0,), (1.0,)), size, np.random.default_rng(0))
     np.testing.assert_array_equal(in_slabs.y, whole.y)
     assert len(set(whole.y.tolist())) == size

@@ -19,8 +19,7 @@ import numpy as np
 from moetheory._parts import PER_INPUT, Kind, array_module, shared_symbol
 from moetheory.gating import AbstractGate, InputFreeGate
 from moetheory.models import SOFTMAX_LINEAR, Family, MixtureOfExperts, SharedExperts
-from moetheory.regression import RegressionMixture
-from moetheory.sampling import Model
+from moetheory.regression import Model, RegressionMixture
 
 WEIGHTS = InputFreeGate.kind()
 """The gate that the weights of shared experts amount to."""

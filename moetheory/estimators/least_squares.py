@@ -7,9 +7,9 @@ from typing import ClassVar, final
 
 import numpy as np
 
+from moetheory._long_arrays import slabs
 from moetheory.estimators._newton import AbstractNewton
 from moetheory.estimators.lanes import Buffer, LaneResults
-from moetheory.sampling import slabs
 
 
 @final

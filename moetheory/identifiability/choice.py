@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from moetheory.estimators.layout import Layout
-from moetheory.regression import RegressionMixture
-from moetheory.sampling import Model, weights_and_means
+from moetheory.evaluation import weights_and_means
+from moetheory.regression import Model, RegressionMixture
 
 BORDERS = 32
 """Borders looked at, at most."""

@@ -27,8 +27,8 @@ from moetheory.identifiability.polynomial import solvability_order
 from moetheory.identifiability.rank import NULL, ZERO_COLUMN, numerator_nulls_of, rank_of, tied_name, unit_triangle
 from moetheory.identifiability.reference import INPUTS, RESPONSES, Row
 from moetheory.identifiability.slow import expert_curve, gate_curve, heat
+from moetheory.inputs import InputLaw
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw
 
 SLOW = 1e-8
 """Residual, relative to the norm of the second derivative, below which a coordinate counts as slow."""

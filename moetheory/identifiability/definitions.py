@@ -24,10 +24,10 @@ from moetheory.experts import AbstractExpert
 from moetheory.gating import InputFreeGate
 from moetheory.identifiability.influence import coordinate_names
 from moetheory.identifiability.rank import Relation, dependencies, unit_triangle
+from moetheory.inputs import InputLaw
 from moetheory.kinks import kinks
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw
 
 DEPENDENT = 1e-13
 """Singular value of unit columns below which functions of x count as dependent; smooth functions come close to it."""

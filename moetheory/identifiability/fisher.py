@@ -12,12 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from moetheory.estimators.layout import Layout
+from moetheory.evaluation import weights_and_means
 from moetheory.identifiability.choice import moving_choice
+from moetheory.inputs import InputLaw
 from moetheory.kinks import kinks
 from moetheory.losses.distances import PANEL_EDGES
 from moetheory.losses.quadrature import gauss_legendre, gauss_legendre_nodes
-from moetheory.regression import RegressionMixture
-from moetheory.sampling import InputLaw, Model, weights_and_means
+from moetheory.regression import Model, RegressionMixture
 
 PIECES = 8
 """Pieces of a single input, each with its own nodes: gates may be steep."""

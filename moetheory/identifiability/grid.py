@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moetheory.evaluation import weights_and_means
+from moetheory.inputs import InputLaw
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw, weights_and_means
 
 NODES = {1: 24, 2: 8}
 """Gauss-Legendre nodes per input for one and two inputs; for more, this many Sobol points in all."""

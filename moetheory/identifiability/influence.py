@@ -23,10 +23,11 @@ from numpy.typing import ArrayLike
 
 from moetheory._parts import PER_INPUT, Kind
 from moetheory.estimators.layout import Group, Layout
+from moetheory.evaluation import weights_and_means
 from moetheory.gating import InputFreeGate
 from moetheory.identifiability.grid import grid
+from moetheory.inputs import InputLaw
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw, weights_and_means
 
 SAME = 1e-12
 """Largest difference of weights that counts as none."""

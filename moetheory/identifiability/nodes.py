@@ -8,11 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from moetheory.evaluation import weights_and_means
+from moetheory.inputs import InputLaw
 from moetheory.kinks import GRID, kinks
 from moetheory.losses.distances import PANEL_EDGES
 from moetheory.losses.quadrature import even_change, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw, weights_and_means
 
 CHUNK = 2048
 """Nodes (x, y) that are evaluated at once."""

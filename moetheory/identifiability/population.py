@@ -18,8 +18,8 @@ from moetheory.estimators.predictors import look
 from moetheory.estimators.trust_region import Box, Rounding, free_coordinates
 from moetheory.estimators.trust_region import minimise as newton
 from moetheory.identifiability.nodes import CHUNK, Nodes, quadrature
+from moetheory.inputs import InputLaw
 from moetheory.models import Family, MixtureOfExperts
-from moetheory.sampling import InputLaw
 from moetheory.status import Status
 
 GRADIENT_TOLERANCE = 1e-7

@@ -11,12 +11,13 @@ import numpy as np
 from moetheory.estimators.box import ParameterBox
 from moetheory.estimators.starts import copied
 from moetheory.estimators.trust_region import Box
+from moetheory.evaluation import weights_and_means
 from moetheory.gating import SigmoidGate
 from moetheory.identifiability.nodes import input_nodes, quadrature
 from moetheory.identifiability.population import ZERO, Minimum, Problem, divergence, fitted_layout
+from moetheory.inputs import InputLaw
 from moetheory.losses.voronoi import cells, expert_blocks
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw, weights_and_means
 from moetheory.status import Status
 
 LOG_SHARE_RATIO = float(np.log(3.0))

@@ -13,13 +13,15 @@ from moetheory.estimators.box import ParameterBox
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.starts import NearTruth, RandomStarts, Splits, StartRule, copied
 from moetheory.estimators.trust_region import Box
+from moetheory.evaluation import weights_and_means
 from moetheory.gating import AbstractGate
 from moetheory.identifiability.nodes import input_nodes, quadrature
 from moetheory.identifiability.population import ZERO, Minimum, Problem, divergence, fitted_layout
+from moetheory.inputs import InputLaw
 from moetheory.losses.distances import Tabulated, density_distances
 from moetheory.mixing_measure import atom_table, matched_distance
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw, draw, weights_and_means
+from moetheory.sampling import draw
 from moetheory.status import Status
 
 ORDERS = ("truth_model", "model_truth")

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moetheory.identifiability.influence import Atom, Expansion, expand
+from moetheory.inputs import InputLaw
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw
 
 NULL = 1e-7
 """Singular value of the unit columns below which a direction counts as null."""

@@ -13,8 +13,8 @@ import numpy as np
 from moetheory._parts import Kind
 from moetheory.experts import ConstantExpert, FeedForwardExpert, LinearExpert, PolynomialExpert
 from moetheory.gating import CompetitionGate, InputFreeGate, SigmoidGate, SoftmaxGate
+from moetheory.inputs import Uniform
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import Uniform
 
 INPUTS = Uniform((-1.5,), (1.5,))
 RESPONSES = np.linspace(-9.0, 9.0, 145)

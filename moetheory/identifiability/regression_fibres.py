@@ -11,8 +11,7 @@ from moetheory._parts import SLOPE
 from moetheory.estimators.starts import copied
 from moetheory.experts import FeedForwardExpert, LinearExpert
 from moetheory.gating import CosineGate, TemperatureGate, UnnormalisedSigmoidGate
-from moetheory.regression import RegressionMixture
-from moetheory.sampling import Model
+from moetheory.regression import Model, RegressionMixture
 
 
 def split_expert(truth: RegressionMixture, shift: float, gate_shift: float = 0.0, atom: int = 0) -> RegressionMixture:

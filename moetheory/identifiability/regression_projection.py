@@ -16,10 +16,12 @@ from moetheory.estimators.box import ParameterBox
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.starts import NearTruth, RandomStarts, Splits, StartRule
 from moetheory.estimators.trust_region import Box
+from moetheory.evaluation import regression_values
+from moetheory.inputs import InputLaw
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.mixing_measure import atom_table, matched_distance
 from moetheory.regression import RegressionMixture
-from moetheory.sampling import InputLaw, draw, regression_values
+from moetheory.sampling import draw
 from moetheory.status import Status
 
 NODES = {1: 64, 2: 24}

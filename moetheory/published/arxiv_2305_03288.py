@@ -5,8 +5,8 @@ from __future__ import annotations
 from moetheory.estimators import MaximumLikelihood, NearTruth, ParameterBox, RandomStarts, Splits
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
+from moetheory.inputs import Grid, Uniform
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import Grid, Uniform
 
 TRUTH = MixtureOfExperts(
     gate=SoftmaxGate(intercept=[-8.0, 0.0], slope=[[25.0], [0.0]]),

@@ -14,8 +14,8 @@ from moetheory.estimators import (
 )
 from moetheory.experts import LinearExpert
 from moetheory.gating import GaussianGate
+from moetheory.inputs import GaussianMixtureInputs
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import GaussianMixtureInputs
 
 BOX = ParameterBox(gate=40.0, expert=40.0, variance=(1e-4, 10.0))
 _WEIGHT, _SPREAD = (0.3, 0.4, 0.3), (0.042824, 0.0175, 0.01)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from moetheory.estimators import MaximumLikelihood, NearTruth, ParameterBox, Splits
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
+from moetheory.inputs import Uniform
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import Uniform
 
 INPUTS = Uniform(low=(-3.0,), high=(3.0,))
 BOX = ParameterBox(gate=8.0, expert=20.0, variance=(0.01, 100.0))

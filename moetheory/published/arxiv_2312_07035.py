@@ -8,8 +8,8 @@ from moetheory.constraints import GateConstraint, LinearGateMap, LowRankGateMap,
 from moetheory.estimators import MaximumLikelihood, NearTruth, ParameterBox, RandomStarts
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
+from moetheory.inputs import Uniform
 from moetheory.models import SOFTMAX_LINEAR, Family, MixtureOfExperts
-from moetheory.sampling import Uniform
 
 EXPERTS, DIMENSION = 4, 3
 INPUTS = Uniform(low=(-1.0,) * DIMENSION, high=(1.0,) * DIMENSION)

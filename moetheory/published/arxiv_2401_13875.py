@@ -7,8 +7,8 @@ import numpy as np
 from moetheory.estimators import MaximumLikelihood, NearTruth, ParameterBox, Splits
 from moetheory.experts import LinearExpert
 from moetheory.gating import ActivatedTemperatureGate, TemperatureGate
+from moetheory.inputs import Uniform
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import Uniform
 
 INPUTS = Uniform(low=(-1.5,), high=(1.5,))
 BOX = ParameterBox(gate=8.0, expert=20.0, variance=(0.01, 100.0))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from moetheory.estimators import LeastSquares, MaximumLikelihood, NearTruth, ParameterBox, RandomStarts, Splits
 from moetheory.experts import AbstractExpert, FeedForwardExpert, LinearExpert, PolynomialExpert
 from moetheory.gating import SoftmaxGate
+from moetheory.inputs import Uniform
 from moetheory.models import MixtureOfExperts
 from moetheory.regression import RegressionMixture
-from moetheory.sampling import Uniform
 
 INPUTS = Uniform(low=(-1.5,), high=(1.5,))
 NOISE = 0.01

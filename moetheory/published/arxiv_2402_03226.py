@@ -7,8 +7,8 @@ import numpy as np
 from moetheory.estimators import ExpectationMaximisation, MaximumLikelihood, NearTruth, ParameterBox, Splits
 from moetheory.experts import LinearExpert
 from moetheory.gating import LaplaceGate
+from moetheory.inputs import Uniform
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import Uniform
 
 SEED = 240203226
 PRINTED_INPUTS = Uniform(low=(0.0,), high=(1.0,))

@@ -7,8 +7,8 @@ import numpy as np
 from moetheory.estimators import LeastSquares, NearTruth, ParameterBox, RandomStarts, Splits, StochasticGradient
 from moetheory.experts import AbstractExpert, FeedForwardExpert, LinearExpert
 from moetheory.gating import UnnormalisedSigmoidGate
+from moetheory.inputs import Uniform
 from moetheory.regression import RegressionMixture
-from moetheory.sampling import Uniform
 
 DIMENSION, EXPERTS = 32, 8
 PRINTED_INPUTS = Uniform(low=(-1.0,) * DIMENSION, high=(1.0,) * DIMENSION)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from moetheory.estimators import ExpectationMaximisation, MaximumLikelihood, NearTruth, ParameterBox, RandomStarts, Splits
 from moetheory.experts import FeedForwardExpert, LinearExpert
 from moetheory.gating import SigmoidGate, SoftmaxGate
+from moetheory.inputs import Uniform
 from moetheory.models import MixtureOfExperts, SharedExperts
-from moetheory.sampling import Uniform
 
 INPUTS = Uniform(low=(-3.0,), high=(3.0,))
 """One input; published."""

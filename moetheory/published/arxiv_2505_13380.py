@@ -8,8 +8,8 @@ from __future__ import annotations
 from moetheory.estimators import MaximumLikelihood, NearTruth, ParameterBox, RandomStarts, Splits
 from moetheory.experts import FeedForwardExpert, LinearExpert
 from moetheory.gating import CompetitionGate, SoftmaxGate
+from moetheory.inputs import Uniform
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import Uniform
 
 INPUTS = Uniform(low=(-1.5,), high=(1.5,))
 BOX = ParameterBox(gate=8.0, expert=20.0, variance=(0.01, 100.0))

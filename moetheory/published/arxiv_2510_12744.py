@@ -5,8 +5,8 @@ from __future__ import annotations
 from moetheory.estimators import MaximumLikelihood, ParameterBox, RandomStarts
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
+from moetheory.inputs import Uniform
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import Uniform
 
 INPUTS = Uniform(low=(-1.5,), high=(1.5,))
 TWO = MixtureOfExperts(SoftmaxGate([0.2, 0.0], [[2.0], [0.0]]), LinearExpert([[1.5], [-1.0]], [1.5, -1.5]), [0.3, 0.3])

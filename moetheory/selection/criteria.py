@@ -6,10 +6,12 @@ import jax
 import numpy as np
 from scipy.special import xlogy
 
+from moetheory._long_arrays import slabs
 from moetheory.estimators import Fit
 from moetheory.estimators.layout import Layout
+from moetheory.evaluation import by_rows
 from moetheory.models import Family, MixtureOfExperts
-from moetheory.sampling import Sample, by_rows, slabs
+from moetheory.sampling import Sample
 
 
 def bic(fit: Fit, sample: Sample) -> float:

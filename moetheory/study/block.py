@@ -13,8 +13,10 @@ import numpy as np
 from moetheory.estimators import AbstractEstimator, Fit
 from moetheory.estimators.lanes import together
 from moetheory.estimators.layout import Layout
+from moetheory.inputs import InputLaw
 from moetheory.models import Family
-from moetheory.sampling import InputLaw, Model, Sample, draw, log_likelihood
+from moetheory.regression import Model
+from moetheory.sampling import Sample, draw, log_likelihood
 from moetheory.study import quantities
 from moetheory.study.identity import Stream, content_id, fit_id, generator
 from moetheory.study.nesting import holds

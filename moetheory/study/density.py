@@ -8,11 +8,13 @@ from itertools import pairwise
 
 import numpy as np
 
+from moetheory.evaluation import input_density, regression_values, weights_and_means
+from moetheory.inputs import InputLaw
 from moetheory.kinks import GRID, kinks, weight_zeros
 from moetheory.losses.distances import ORDERS, Tabulated, refined_distance
 from moetheory.losses.quadrature import even_change, function_error, gauss_legendre_nodes
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw, Model, input_density, regression_values, weights_and_means
+from moetheory.regression import Model
 
 NODES = {1: (2, 4, 8, 16, 32, 64), 2: (32, 64, 128)}
 """Gauss-Legendre nodes per panel or axis, by the dimension of the input: each level checks the one before."""

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from moetheory.regression import RegressionMixture
-from moetheory.sampling import Model
+from moetheory.regression import Model, RegressionMixture
 from moetheory.study import quantities
 from moetheory.study.checks import Check, Rate
 from moetheory.study.claims import Claim, Simulation

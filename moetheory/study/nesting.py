@@ -7,7 +7,7 @@ import numpy as np
 from moetheory.estimators import ParameterBox
 from moetheory.identifiability.fisher import layout_of
 from moetheory.models import Family
-from moetheory.sampling import Model
+from moetheory.regression import Model
 
 
 def holds(family: Family, num_experts: int, box: ParameterBox, truth: Model) -> bool:

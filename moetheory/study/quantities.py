@@ -13,17 +13,19 @@ import numpy as np
 
 from moetheory import losses
 from moetheory.estimators import NearTruth, ParameterBox, Splits
+from moetheory.evaluation import weights_and_means
 from moetheory.experts import LinearExpert
 from moetheory.gating import GaussianGate, LaplaceGate, SoftmaxGate
 from moetheory.identifiability.fisher import CramerRao, cramer_rao, layout_of, natural_coordinates
 from moetheory.identifiability.projection import SpreadGates, project
 from moetheory.identifiability.regression_projection import project_regression
+from moetheory.inputs import InputLaw
 from moetheory.losses import competition_d, deepseek_d1, deepseek_d2, exponents, parameters, softmax_d2
 from moetheory.losses.distances import DISTANCES as DENSITIES
 from moetheory.losses.voronoi import cell_sizes
 from moetheory.mixing_measure import MixingMeasure
-from moetheory.regression import RegressionMixture
-from moetheory.sampling import InputLaw, Model, Sample, weights_and_means
+from moetheory.regression import Model, RegressionMixture
+from moetheory.sampling import Sample
 from moetheory.selection import classification_entropy, dendrogram, dendrogram_criterion
 from moetheory.status import Status
 from moetheory.study.density import distance, first_nodes, function_distance, means_at_nodes

@@ -11,9 +11,10 @@ import numpy as np
 from moetheory._integers import is_integer
 from moetheory.estimators import AbstractEstimator
 from moetheory.estimators.starts import StartRule
+from moetheory.evaluation import weights_and_means
 from moetheory.models import Family, MixtureOfExperts
 from moetheory.routers import RouterTrajectory, router_trajectory
-from moetheory.sampling import Sample, weights_and_means
+from moetheory.sampling import Sample
 
 
 def models_along_fit(

@@ -22,8 +22,8 @@ from moetheory.estimators import (
 )
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
+from moetheory.inputs import InputLaw, Uniform
 from moetheory.models import MixtureOfExperts
-from moetheory.sampling import InputLaw, Uniform
 from moetheory.study.block import Cell
 from moetheory.study.quantities import check_quantity
 from moetheory.study.run import Wanted, compute, keep_to_one_algorithm, missing_blocks

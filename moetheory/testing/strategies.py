@@ -13,10 +13,11 @@ from moetheory._discovery import classes_by_file
 from moetheory._parts import PER_INPUT
 from moetheory.estimators.layout import Group, Layout
 from moetheory.experts import LinearExpert
+from moetheory.inputs import Uniform
 from moetheory.mixing_measure import MixingMeasure
 from moetheory.models import SOFTMAX_LINEAR, Family
-from moetheory.regression import RegressionMixture
-from moetheory.sampling import Model, Sample, Uniform, draw
+from moetheory.regression import Model, RegressionMixture
+from moetheory.sampling import Sample, draw
 from moetheory.testing._require import checked_count
 
 SHAPES = ((1, 1), (2, 1), (3, 2), (5, 3))
