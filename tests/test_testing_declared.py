@@ -12,6 +12,7 @@ from broken_parts import OwnSigmoid, OwnSine, assert_caught
 from moetheory import LinearExpert, MixtureOfExperts, RegressionMixture, SigmoidGate, SoftmaxGate
 from moetheory.estimators.layout import Layout
 from moetheory.gating import AbstractGate
+from moetheory.gating._softplus import log_logistic
 from moetheory.testing import check_expert, check_gate
 
 INPUTS = np.array([[0.5, -1.0], [1.5, 0.25]])
@@ -39,6 +40,13 @@ class _Bent(OwnSigmoid):
 
     def link(self, *predictors, response=None):
         return -jnp.abs(predictors[0] + 1.0)
+
+
+class _Silent(OwnSigmoid):
+    """It forgets to return."""
+
+    def link(self, *predictors, response=None):
+        log_logistic(predictors[0])
 
 
 class _Distances(AbstractGate):
@@ -110,6 +118,7 @@ class _AllOfThem(_Unitless):
         (OwnSigmoid, _Unnormalised, "the gate divides by the sum of exp A", {}),
         (OwnSigmoid, _JointInName, "a joint gate divides by a constant", {}),
         (OwnSigmoid, _Mass, "every field has a symbol of its own", {}),
+        (OwnSigmoid, _Silent, "log_affinity of one atom at one input is one number", {}),
         (OwnSigmoid, _Bent, "kinks of the link are declared", {}),
         (_Unitless, _Far, "weights stay the same in other units of the inputs", {}),
         (_Unitless, _AllOfThem, "acting chooses as many atoms", {"top_k": 2}),
@@ -129,6 +138,16 @@ class _Single(OwnSine):
         return (predictors[1] * jnp.sin(predictors[0])).astype(jnp.float32)
 
 
+class _Pair(OwnSine):
+    def link(self, *predictors):
+        return (predictors[1] * jnp.sin(predictors[0]),)
+
+
+class _Vector(OwnSine):
+    def link(self, *predictors):
+        return jnp.atleast_1d(predictors[1] * jnp.sin(predictors[0]))
+
+
 class _Variance(OwnSine):
     symbols: ClassVar = {"slope": "eta_1", "scale": "nu"}
 
@@ -136,6 +155,8 @@ class _Variance(OwnSine):
 @pytest.mark.parametrize(
     ("broken", "law"),
     [
+        (_Pair, "mean of one atom at one input is one number"),
+        (_Vector, "mean of one atom at one input is one number"),
         (_Kinked, "kinks of the link are declared"),
         (_Single, "expert means are float64"),
         (_Variance, "every field has a symbol of its own"),

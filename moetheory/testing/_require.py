@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -27,6 +28,13 @@ def require_close(law: str, left: ArrayLike, right: ArrayLike, tolerance: float,
     gap = np.abs(left - right) if left.shape == right.shape else np.full(1, np.inf)
     close = left.shape == right.shape and np.all(gap <= tolerance * (1 + np.abs(right)))
     require(law, close, advice, left=left, right=right, largest_difference=gap.max(), tolerance=tolerance, **values)
+
+
+def require_number(what: str, value: Any) -> None:
+    """Require what a link returned for one atom and one input to be one number."""
+    number = isinstance(value, jax.Array | np.ndarray | np.generic | float) and np.ndim(value) == 0
+    advice = "let link return one elementwise expression in jax.numpy"
+    require(f"{what} of one atom at one input is one number", number, advice, returned=repr(value))
 
 
 def checked_inputs(x: ArrayLike) -> np.ndarray:

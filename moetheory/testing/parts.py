@@ -16,7 +16,7 @@ from moetheory.experts import AbstractExpert, LinearExpert
 from moetheory.gating import AbstractGate, named_term
 from moetheory.models import MixtureOfExperts, log_affinities
 from moetheory.regression import RegressionMixture
-from moetheory.testing._require import checked_inputs, require, require_close
+from moetheory.testing._require import checked_inputs, require, require_close, require_number
 from moetheory.testing.declared import EXACT, check_normaliser, check_symbols, check_units
 from moetheory.testing.links import ACTING, check_kinks, check_link
 
@@ -70,6 +70,7 @@ def check_gate(gate: AbstractGate, x: ArrayLike) -> None:
     kind, gate, x = gate.own_kind(), _as_jax(gate), jnp.asarray(checked_inputs(x))
     count = len(jax.tree.leaves(gate)[0]) if jax.tree.leaves(gate) else ATOMS_WITHOUT_PARAMETERS
     check_symbols(gate)
+    require_number("log_affinity", _atom(gate, 0).log_affinity(x[0], jnp.asarray(0.7)))
     _check_weights(gate, count, x)
     _check_blocks(gate, count)
     _check_permuted_blocks(gate)
@@ -117,6 +118,7 @@ def check_expert(expert: AbstractExpert, x: ArrayLike) -> None:
     if not isinstance(expert, AbstractExpert):
         raise TypeError(f"expert={expert!r}; need experts with parameters, such as LinearExpert.example(3, 2).")
     kind, expert, x = expert.own_kind(), _as_jax(expert), jnp.asarray(checked_inputs(x))
+    require_number("mean", _atom(expert, 0).mean(x[0]))
     means = _values(expert, "mean", x)
     require("expert means are finite", np.isfinite(means), "rule out overflow and 0/0", means=means, x=x)
     require("expert means are float64", means.dtype == np.float64, "compute in the precision of the arguments", dtype=means.dtype)
