@@ -343,3 +343,9 @@ def test_every_status_is_tested_and_advises():
     of_fits = set(Status) - {Status.BELOW_TRUTH}  # given by a study that knows the truth: tests/test_evaluate.py
     assert all(f"test_status_{status}" in globals() for status in of_fits)
     assert len({status.advice for status in Status}) == len(Status)
+
+
+@pytest.mark.parametrize("vectors", [[(0.0,) * 7], [(0.0,) * 9], []])
+def test_points_of_another_model_are_refused(vectors):
+    with pytest.raises(ValueError, match=r"At\(vectors=.*need for each of 1 samples as many vectors of 8 numbers"):
+        fit(MaximumLikelihood(at(*vectors)), sample_of())

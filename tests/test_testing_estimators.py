@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from moetheory import (
     Uniform,
     draw,
 )
-from moetheory.estimators import AbstractEstimator, Fit
+from moetheory.estimators import AbstractEstimator, Fit, StartRule
 from moetheory.estimators.layout import Layout
 from moetheory.sampling import Sample, log_likelihood
 from moetheory.testing import check_estimator
@@ -203,6 +204,23 @@ class _Backwards(_Spoilt):
 def test_mixed_up_batches_are_caught(estimator):
     with pytest.raises(AssertionError, match="broken law: a batch gives the fits of its samples alone, in their order"):
         check_estimator(estimator, SAMPLE, TRUTH)
+
+
+@dataclass(frozen=True)
+class _Pair(StartRule):
+    """Two points, whatever it announces."""
+
+    count: int = 2
+    needs_truth: ClassVar[bool] = True
+
+    def points(self, layout, sample, truth, generator):
+        return np.array([layout.pack(truth)] * 2)
+
+
+def test_start_rules_that_announce_another_number_are_caught():
+    check_estimator(MaximumLikelihood((_Pair(),)), SAMPLE, TRUTH)
+    with pytest.raises(AssertionError, match="broken law: start rules propose as many points as they announce.*tried = 2"):
+        check_estimator(MaximumLikelihood((_Pair(1),)), SAMPLE, TRUTH)
 
 
 def test_a_saddle_sold_as_a_maximum_is_caught():

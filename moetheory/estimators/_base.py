@@ -117,7 +117,7 @@ class AbstractEstimator(abc.ABC):
         self._check_family(family)
         _check(samples, num_experts, generators, self.starts, truth, family)
         layout = _layout(num_experts, samples[0].x.shape[1], family)
-        per_rule = [rule.batch_points(layout, samples, truth, generators) for rule in self.starts]
+        per_rule = [_points(rule, layout, samples, truth, generators) for rule in self.starts]
         per_sample = list(zip(*per_rule, strict=True))
         points = np.concatenate([np.concatenate(rules) for rules in per_sample])
         count = len(points) // len(samples)
@@ -134,6 +134,16 @@ class AbstractEstimator(abc.ABC):
         blocks = [LaneResults(*(part[i : i + count] for part in ends)) for i in range(0, len(points), count)]
         kinked = self.maximises and family.kinked_at_rows
         return [best_fit(layout, sample, block, box, kinked) for sample, block in zip(samples, blocks, strict=True)]
+
+
+def _points(rule: StartRule, layout: Layout, samples: Sequence[Sample], truth: Model | None, generators) -> list[np.ndarray]:
+    """Starting points of a rule for every sample, all of the same shape."""
+    points = rule.batch_points(layout, samples, truth, generators)
+    shapes = [np.shape(of_sample) for of_sample in points]
+    if len(shapes) != len(samples) or len(set(shapes)) != 1 or shapes[0][1:] != (layout.size,):
+        needed = f"for each of {len(samples)} samples as many vectors of {layout.size} numbers, (number of starts, {layout.size})"
+        raise ValueError(f"{rule} proposes points of shapes {shapes}; need {needed}.")
+    return points
 
 
 def check_stop(tolerance: float, max_steps: int) -> None:

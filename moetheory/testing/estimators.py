@@ -30,8 +30,9 @@ def check_estimator(
 ) -> None:
     r"""Assert the laws of a likelihood or least-squares estimator on one sample.
 
-    *The fit is what was asked for:* so many atoms of the truth's family, its packed parameters inside the box. The same
-    seed gives the same fit again, alone or in a batch in either order, and the caller's sample is left as it was.
+    *The fit is what was asked for:* so many atoms of the truth's family, its packed parameters inside the box, from as many
+    starts as the rules announce. The same seed gives the same fit again, alone or in a batch in either order, and the caller's
+    sample is left as it was.
 
     *The report is that of the model:* its log-likelihood; the projected gradient norm and, where no bound is active, the
     smallest eigenvalue of the Hessian, both by automatic differentiation; the bounds that the parameters lie on; the status
@@ -76,6 +77,7 @@ def check_estimator(
     layout = Layout(k, truth.dimension, truth.family)
     at_truth = replace(estimator, starts=(NearTruth(radius=0.0),))
     fit = _fit_alone(estimator, sample, k, truth, seed)
+    _check_starts(fit, estimator, truth, layout)
     _check_repeated(estimator, fit, sample, k, truth, seed)
     ascent = _fit_alone(at_truth, sample, k, truth, seed)
     for each in (fit, ascent):
@@ -149,6 +151,15 @@ def _check_fit(fit: Fit, estimator: AbstractEstimator, layout: Layout, sample: S
     _check_bounds(fit, estimator, layout)
     _check_derivatives(fit, estimator, layout, sample)
     _check_verdict(fit, estimator, layout, sample)
+
+
+def _check_starts(fit: Fit, estimator: AbstractEstimator, truth: Model, layout: Layout) -> None:
+    if fit.model is None:
+        return
+    counts = layout.num_experts, truth.num_experts, layout.family.num_shared, truth.num_shared
+    announced, tried = [rule.number(*counts) for rule in estimator.starts], fit.certificate.starts
+    law, advice = "start rules propose as many points as they announce", "let number() say how many points() returns"
+    require(law, sum(announced) == tried, advice, announced=announced, tried=tried, rules=estimator.starts)
 
 
 def _check_model(fit: Fit, layout: Layout) -> None:
