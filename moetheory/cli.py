@@ -98,7 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
     replay = _add(commands, "replay", _replay, "compute one replicate again and compare it with its stored row", store=True)
     replay.add_argument("name", help="simulation/claim/n/replicate, such as softmax_exact/ours/1000/7")
     replay.add_argument("--simulations", nargs="+", default=["simulations"], help="where to find it (default: %(default)s)")
-    replay.add_argument("--seed", type=_natural, default=0)
+    replay.add_argument("--seed", type=_natural, default=0, help="seed of the study (default 0)")
     for name, command, words in (
         ("report", _report, "write verdicts, figures and report from stored rows"),
         ("figure", _figure, "draw the figures from stored rows"),
@@ -142,7 +142,7 @@ def _add(commands, name, command, words, paths=False, store=False, preset=False)
     if store:
         parser.add_argument("--store", type=_folder, default=DEFAULT_STORE, help="folder of stored rows (default %(default)s)")
     if preset:
-        parser.add_argument("--preset", choices=PRESETS, default="quick")
+        parser.add_argument("--preset", choices=PRESETS, default="quick", help="sizes and replicates (default %(default)s)")
     return parser
 
 

@@ -115,7 +115,7 @@ class MixtureOfExpertsRegressor(RegressorMixin, BaseEstimator):
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If a setting or the data break the rules above.
 
     Warns

@@ -167,7 +167,7 @@ def dense(bound):
         name=f"theorem4_box{bound}",
         title=f"Theorem 4: dense regime, intercepts up to {bound}",
         statement="With gate slopes that are not zero the estimate converges to a projection of the truth on measures of three"
-        " atoms at the rate n^(-1/2), and the density to a misspecified one, at a positive distance from the truth: 2e-5"
+        " atoms at the rate n^(-1/2), and the density to a misspecified one, at a positive distance from the truth: 1.1e-5"
         " or less in total variation here (computed), so that at these sizes it falls like n^(-1/2) (derived).",
         source=f"arXiv {PAPER}, Theorem 4",
         evidence=Evidence.PUBLISHED,

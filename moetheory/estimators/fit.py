@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moetheory.mixing_measure import VARIANCES
-from moetheory.models import MixtureOfExperts
+from moetheory.regression import Model
 from moetheory.status import Status
 
 GRADIENT_TOLERANCE = 1e-8
@@ -71,7 +71,7 @@ class Fit:
 
     Parameters
     ----------
-    model : MixtureOfExperts or None
+    model : MixtureOfExperts, RegressionMixture or None
         The fitted model; None if the likelihood was finite at no start.
     log_likelihood : float
         Total log-likelihood of this model on the sample, in nats.
@@ -87,7 +87,7 @@ class Fit:
         Packed vector of the model (see :class:`moetheory.estimators.layout.Layout`).
     """
 
-    model: MixtureOfExperts | None
+    model: Model | None
     log_likelihood: float
     status: Status
     certificate: Certificate

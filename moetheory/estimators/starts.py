@@ -119,7 +119,7 @@ class Splits(StartRule):
 
     Parameters
     ----------
-    distance : float, positive
+    distance : float, not negative
         :math:`\delta`, in units of the response.
 
     Examples

@@ -129,7 +129,7 @@ def sweep(
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         If a factor, a quantity, an estimator or a backend is unknown or out of its domain, or ``n`` is missing.
 
     Examples
