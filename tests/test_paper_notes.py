@@ -69,6 +69,32 @@ def test_errors_at_moving_truths_are_those_of_their_figures():
         assert [row[column] for row in printed] == rows
 
 
+LEVELS = re.compile(r"^\|.*\]\(\.\./figures/(?P<file>(?:number_of_experts|hyper_router)/\S+?)\.png\).*\|$", re.M)
+CELL = re.compile(r"(?P<mean>\d\.\d+)(?: \((?P<se>\d\.\d+)\))?")
+LEVEL_ROWS = [
+    match
+    for page in ("2510.12744.md", "2312.07035.md")
+    for match in LEVELS.finditer((ROOT / "paper_notes" / page).read_text())
+    if "±" not in match[0]
+]
+
+
+@pytest.mark.parametrize("match", LEVEL_ROWS, ids=lambda match: match["file"])
+def test_levels_of_a_row_are_those_of_its_figure(match):
+    """The last sizes of a record, one column each: its mean, and the standard error where the page has one."""
+    with (ROOT / "figures" / f"{match['file']}.csv").open() as table:
+        rows = list(csv.DictReader(table))
+    printed = [found for cell in match[0].split("|") if (found := CELL.fullmatch(cell.strip()))]
+    assert 2 <= len(printed) <= len(rows)
+    for found, row in zip(printed, rows[-len(printed) :], strict=True):
+        assert found["mean"] == f"{float(row['mean']):.{len(found['mean']) - 2}f}"
+        assert found["se"] in (None, f"{float(row['mean_se']):.{len(found['mean']) - 2}f}")
+
+
+def test_there_are_levels():
+    assert len(LEVEL_ROWS) == 16
+
+
 def test_the_page_of_all_claims_is_that_of_the_committed_figures(tmp_path):
     (tmp_path / "figures").symlink_to(ROOT / "figures")
     page, count = write_claims_page(tmp_path / "figures", tmp_path / "paper_notes" / "claims.md")
