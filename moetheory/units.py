@@ -88,7 +88,7 @@ class Standardisation:
         return MixtureOfExperts(self._inputs_back(model.gate), expert_back(model.expert), self.unit**2 * model.variance, shared)
 
     def box(self, box: ParameterBox, sample: Sample) -> ParameterBox:
-        """A box in standardised units as one for a sample in these units: wider where the family keeps a unit of the data."""
+        """A box in standardised units as one for a sample in these units: wider where a unit or the origin is kept."""
         for_centres, for_slopes = 1.0, 1.0
         if not self.inputs.with_std:
             spread, size = _spread_and_size(sample.x)
@@ -96,11 +96,12 @@ class Standardisation:
         deviation, size = 1.0, 1.0
         if not self.response.with_std:
             (deviation,), (size,) = _spread_and_size(sample.y[:, None])
+        from_origin = 1.0 + np.abs(sample.x.mean(axis=0)).max()
         return ParameterBox(
             gate=box.gate * for_centres,
-            expert=box.expert * for_slopes * max(1.0, size),
+            expert=box.expert * for_slopes * max(1.0, size) * from_origin,
             variance=(box.variance[0] * deviation**2, box.variance[1] * size**2),
-            gate_intercept=box.gate if box.gate_intercept is None else box.gate_intercept,
+            gate_intercept=(box.gate if box.gate_intercept is None else box.gate_intercept) * from_origin,
         )
 
     def jacobian(self, model: MixtureOfExperts) -> np.ndarray:

@@ -32,6 +32,8 @@ LINES = LinearExpert([[-2.0], [2.0]], [1.0, -1.0])
         ({"active_bounds": ("nu[1] at its lower bound",)}, 0, Status.DEGENERATE_VARIANCE),
         ({"smallest_eigenvalue": 1e-9}, 0, Status.CONVERGED),
         ({"smallest_eigenvalue": 1e-11}, 0, Status.FLAT),
+        ({"smallest_eigenvalue": 1e-8, "gradient_norm": 0.9e-9}, 0, Status.CONVERGED),
+        ({"smallest_eigenvalue": 1e-8, "gradient_norm": 1.1e-9}, 0, Status.FLAT),
         ({"smallest_eigenvalue": np.nan}, 0, Status.NOT_STATIONARY),
         ({"gradient_norm": 0.019}, 1000, Status.AT_KINK),
         ({"gradient_norm": 0.021}, 1000, Status.NOT_STATIONARY),
@@ -52,6 +54,12 @@ def test_the_limits_of_the_statuses(changes, size, status):
     assert judge(certificate, True, True, size) is status
     curved = not np.isnan(certificate.smallest_eigenvalue)
     assert certificate.stationary == (certificate.gradient_norm <= 1e-8 and curved)
+
+
+def test_redundant_parameters_leave_no_maximum():
+    certificate = Certificate(1e-12, 1.0, (), starts=3, starts_agreeing=3, restart_spread=0.0, smallest_share=0.3)
+    assert judge(certificate, True, True, redundant=True) is Status.FLAT
+    assert judge(certificate, True, True) is Status.CONVERGED
 
 
 def test_splits_keep_a_quarter_of_a_small_variance():
@@ -81,3 +89,4 @@ def test_the_relative_gradient_by_hand():
     box = Box(np.full(3, -8.0), np.array([8.0, 8.0, 2.0]))
     assert relative_gradient(np.array([7.0, 0.5, 2.0]), at, box) == pytest.approx(21 / 5)
     assert relative_gradient(np.array([0.7, 0.5, 2.0]), at, box) == pytest.approx(10 / 5)
+    assert relative_gradient(np.array([7.0, 0.5, 2.0]), at._replace(value=np.array(-1e9)), box) == pytest.approx(21 / 10)

@@ -14,7 +14,7 @@ import numpy as np
 from moetheory._integers import is_integer
 from moetheory.estimators import lanes
 from moetheory.estimators.box import ParameterBox
-from moetheory.estimators.fit import AGREEMENT, UNCERTIFIED, Certificate, Fit, judge
+from moetheory.estimators.fit import AGREEMENT, GRADIENT_TOLERANCE, UNCERTIFIED, Certificate, Fit, judge
 from moetheory.estimators.lanes import LaneResults
 from moetheory.estimators.layout import Layout, Model
 from moetheory.estimators.likelihood import Expansion
@@ -29,7 +29,7 @@ TIE = 1e-10
 _layout = lru_cache(Layout)
 """Kept with what it works out, which takes longer than its use in a fit of a small sample."""
 
-ALGORITHM = 9
+ALGORITHM = 10
 """Version of all that decides a fit besides its settings; raise it when a change moves fits by more than rounding.
 
 A store keeps to one version.
@@ -153,16 +153,19 @@ def check_stop(tolerance: float, max_steps: int) -> None:
 
 
 def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box, kinked: bool) -> Fit:
-    """The start with the highest log-likelihood (the first of them on a tie), certified."""
+    """The start with the highest log-likelihood, certified; on a tie the first that is stationary, if one is."""
     values = np.where(np.isfinite(ends.log_likelihood), ends.log_likelihood, -np.inf)
     top = values.max()
-    best = int(np.argmax(values >= top - TIE * (1 + abs(top)))) if np.isfinite(top) else 0
+    tied = np.flatnonzero(values >= top - TIE * (1 + abs(top))) if np.isfinite(top) else [0]
+    stationary = (start for start in tied if _gradient_norm(sample.size, ends, values, start, box) <= GRADIENT_TOLERANCE)
+    best = int(next(stationary, tied[0]))
     model = layout.unpack(ends.point[best]) if np.isfinite(top) else None
     certificate = _certify(layout, sample.size, ends, values, best, box) if model else UNCERTIFIED
+    redundant = layout.family.redundant(layout.num_experts, layout.dimension) > 0
     return Fit(
         model=model,
         log_likelihood=float(ends.log_likelihood[best]) if model else np.nan,
-        status=judge(certificate, model is not None, bool(ends.done[best]), sample.size if kinked else 0),
+        status=judge(certificate, model is not None, bool(ends.done[best]), sample.size if kinked else 0, redundant),
         certificate=certificate,
         steps=int(ends.steps[best]),
         best_start=best,
@@ -170,15 +173,22 @@ def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box, kinked
     )
 
 
+def _at_end(size: int, ends: LaneResults, values, start: int) -> Expansion:
+    return Expansion(-values[start] / size, ends.gradient[start], ends.hessian[start])
+
+
+def _gradient_norm(size: int, ends: LaneResults, values, start: int, box: Box) -> float:
+    return float(relative_gradient(ends.point[start], _at_end(size, ends, values, start), box))
+
+
 def _certify(layout: Layout, size: int, ends: LaneResults, values, best: int, box: Box) -> Certificate:
-    point = ends.point[best]
-    at = Expansion(-values[best] / size, ends.gradient[best], ends.hessian[best])
+    point, at = ends.point[best], _at_end(size, ends, values, best)
     agreeing = np.flatnonzero(values >= values[best] - AGREEMENT * (1 + abs(values[best])))
     free = np.asarray(free_coordinates(point, at.gradient, box))
     curvature = at.hessian[np.ix_(free, free)]
     finite = np.isfinite(curvature).all()
     return Certificate(
-        gradient_norm=float(relative_gradient(point, at, box)),
+        gradient_norm=_gradient_norm(size, ends, values, best, box),
         smallest_eigenvalue=float(np.linalg.eigvalsh(curvature)[0]) if finite and free.any() else np.nan,
         active_bounds=_active_bounds(layout, point, box),
         starts=len(values),

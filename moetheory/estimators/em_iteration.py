@@ -109,7 +109,8 @@ def em_update(layout: Layout, rows: Rows, point, box: Box, gate_steps: int):
             update = update.at[section[0]].set((relative - relative[-1])[:-1] - point[section[0]])
         moves = step[section[0].stop - section[0].start :].reshape(group.atoms, -1)
         log_variance = _log_variance(statistics, moves, box.lower[section[2]], box.upper[section[2]])
-        update = update.at[section[2]].set(log_variance - point[section[2]])
+        seen = statistics.mass > 0
+        update = update.at[section[2]].set(jnp.where(seen, log_variance - point[section[2]], 0.0))
     return value, update
 
 

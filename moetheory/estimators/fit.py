@@ -16,6 +16,8 @@ GRADIENT_TOLERANCE = 1e-8
 CURVATURE_TOLERANCE = 1e-7
 FLATNESS = 1e-10
 """Below this smallest eigenvalue of the mean Hessian the likelihood is flat in some direction."""
+UNRESOLVED = 10.0
+"""And below this many times the gradient left: the step that Newton would still take is too long for a maximum that was found."""
 AGREEMENT = 1e-8
 """Two starts agree when their log-likelihoods differ by less than this relative to 1 + |l|."""
 DEAD_SHARE = 1e-3
@@ -31,10 +33,11 @@ class Certificate:
     Parameters
     ----------
     gradient_norm : float
-        Projected relative gradient: largest |g_i| max(1, |theta_i|) / max(1, |f|) over coordinates not held by a
+        Projected relative gradient: largest |g_i| max(1, |theta_i|) / max(1, min(|f|, 10)) over coordinates not held by a
         bound, f the mean negative log-likelihood.
     smallest_eigenvalue : float
-        Of the Hessian of f on those coordinates, the gate translation removed. Near zero is expected in
+        Of the Hessian of f on those coordinates, the gate translation removed, in the units of the data: in units in which
+        inputs are small or responses large it is small at good maxima too, so give data of size one. Near zero is expected in
         over-specified models and is no failure.
     active_bounds : tuple of str
         Coordinates on the box, such as ``nu[2] at its lower bound``.
@@ -45,7 +48,8 @@ class Certificate:
     restart_spread : float
         Relative spread of the conditional densities' parameters among those: 0 if they are the same mixing measure.
     smallest_share : float
-        Smallest average weight of an atom, as a share of all weights, over the sample (an even part of it above 16,384 rows).
+        Smallest average weight of an atom, as a share of all weights, over the sample (above 16,384 rows over an even part of
+        it, unless an atom seems dead there).
     """
 
     gradient_norm: float
@@ -96,11 +100,13 @@ class Fit:
     parameters: np.ndarray
 
 
-def judge(certificate: Certificate, finite: bool, finished: bool, kinked_size: int = 0) -> Status:
+def judge(certificate: Certificate, finite: bool, finished: bool, kinked_size: int = 0, redundant: bool = False) -> Status:
     """Status of a fit: the first of the outcomes below that applies.
 
-    ``kinked_size`` is the sample size n if the likelihood has kinks or jumps, 0 otherwise.
+    ``kinked_size`` is the sample size n if the likelihood has kinks or jumps, 0 otherwise; ``redundant`` says that some
+    parameters of the family change nothing, wherever they are.
     """
+    resolved = max(FLATNESS, UNRESOLVED * certificate.gradient_norm)
     at_kink = finished and kinked_size and GRADIENT_TOLERANCE < certificate.gradient_norm <= KINK_ROWS / kinked_size
     stationary = certificate.gradient_norm <= GRADIENT_TOLERANCE
     outcomes = [
@@ -113,7 +119,7 @@ def judge(certificate: Certificate, finite: bool, finished: bool, kinked_size: i
         (bool(certificate.active_bounds), Status.AT_BOUND),
         (certificate.smallest_share < DEAD_SHARE, Status.DEAD_ATOM),
         (math.isnan(certificate.smallest_eigenvalue), Status.NOT_STATIONARY),
-        (certificate.smallest_eigenvalue < FLATNESS, Status.FLAT),
+        (redundant or certificate.smallest_eigenvalue < resolved, Status.FLAT),
         (certificate.restart_spread > LOSS_SPREAD, Status.RESTARTS_DISAGREE),
     ]
     return next((status for applies, status in outcomes if applies), Status.CONVERGED)

@@ -19,6 +19,7 @@ from jax import lax
 
 from moetheory import _long_arrays
 from moetheory.estimators import batch, em_acceleration, gradient_iteration, likelihood, newton, squares
+from moetheory.estimators.fit import DEAD_SHARE
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, chunk_size
 from moetheory.estimators.trust_region import Box, Rounding
@@ -184,15 +185,24 @@ def newton_program(layout, together, x, y, first, count, starts, lanes, lower, u
 
 
 def _shares(layout, together, x, y, first, count, points, lanes):
-    """Smallest share of an atom at the end of every lane."""
-    objective, some = likelihood.smallest_share(layout), even_part(count)
-    if together:
-        return batch.expand(objective, points, x, y, first, jnp.where(jnp.arange(len(points)) < lanes, some, 0))
+    """Smallest share of an atom at the end of every lane: on an even part, and where an atom seems dead there, on all rows."""
+    objective, mine = likelihood.smallest_share(layout), jnp.arange(len(points)) < lanes
 
-    def one(lane, found):
-        return found.at[lane].set(objective.expand(points[lane], Rows(x, y, first[lane], some)))
+    def of_lanes(rows):
+        if together:
+            return batch.expand(objective, points, x, y, first, rows)
 
-    return lax.fori_loop(0, lanes, one, jnp.zeros(len(points)))
+        def one(lane, found):
+            return found.at[lane].set(objective.expand(points[lane], Rows(x, y, first[lane], rows[lane])))
+
+        return lax.fori_loop(0, lanes, one, jnp.zeros(len(points)))
+
+    def look_again(turn, shares):
+        seems_dead = (shares < DEAD_SHARE) & (even_part(count) < count)
+        rows = jnp.where(turn == 0, even_part(count), jnp.where(seems_dead, count, 0))
+        return jnp.where(rows > 0, of_lanes(jnp.where(mine, rows, 0)), shares)
+
+    return lax.fori_loop(0, 2, look_again, jnp.zeros(len(points)))
 
 
 def even_part(count):

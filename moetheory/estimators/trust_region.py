@@ -19,6 +19,8 @@ from moetheory.estimators.likelihood import Expansion
 SECULAR_STEPS = 12
 FIRST_RADIUS = 1.0
 ACCEPT = 0.1
+LARGEST_VALUE = 10.0
+"""Gradients are relative to the value, no larger than this: one far response must not hide the gradient of all others."""
 FLAT = 1e-13
 """Below this predicted decrease, relative to size + |value|, float64 cannot judge a step by its value but by its gradient."""
 
@@ -83,11 +85,11 @@ def free_coordinates(point, gradient, box: Box) -> Bool[Array, " p"]:
 
 
 def relative_gradient(point, at: Expansion, box: Box) -> Float[Array, ""]:
-    r"""Projected relative gradient, :math:`\max_i |g_i| \max(1, |\theta_i|) / \max(1, |f|)` over free coordinates."""
+    r"""Projected relative gradient, :math:`\max_i |g_i| \max(1, |\theta_i|) / \max(1, \min(|f|, 10))` over free coordinates."""
     free = free_coordinates(point, at.gradient, box)
     xp = array_module(point)
     size = xp.abs(at.gradient) * xp.maximum(1.0, xp.abs(point))
-    return xp.max(xp.where(free, size, 0.0)) / xp.maximum(1.0, xp.abs(at.value))
+    return xp.max(xp.where(free, size, 0.0)) / xp.clip(xp.abs(at.value), 1.0, LARGEST_VALUE)
 
 
 class Trial(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, Bool, Float
 
-from moetheory._parts import AbstractPart
+from moetheory._parts import SLOPE, AbstractPart
 
 
 class AbstractAffinity(AbstractPart):
@@ -83,8 +83,16 @@ class AbstractGate(AbstractAffinity):
         """A small instance of the kind with these options, for tests."""
 
     def start(self, num_atoms: int, dimension: int, generator: np.random.Generator) -> np.ndarray:
-        """Coefficients (atoms, width) where a start from data alone begins: zero, unless the gate is singular there."""
-        return np.zeros((num_atoms, self.own_kind().width(dimension)))
+        """Coefficients (atoms, width) where a start from data alone begins: zero, unless the gate is singular there.
+
+        Slopes of gates that choose atoms are random: at zero all scores tie, and the first atoms would be chosen everywhere.
+        """
+        kind = self.own_kind()
+        coefficients = np.zeros((num_atoms, kind.width(dimension)))
+        if self.top_k is not None:
+            slopes = [name == SLOPE for name, *_ in kind.columns(dimension)]
+            coefficients[:, slopes] = generator.standard_normal((num_atoms, sum(slopes)))
+        return coefficients
 
     def acting(self) -> AbstractAffinity:
         """The same affinities as a link of linear predictors, where the gate's own parameters do not act linearly."""
