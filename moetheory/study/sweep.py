@@ -49,7 +49,8 @@ def standard_truth(
     noise : float, positive
         Standard deviation of every atom, in units of the response.
     separation : float, positive
-        Distance between the intercepts of neighbouring experts; their slopes alternate in sign with this size.
+        Distance between the intercepts of neighbouring experts; their slopes alternate in sign, with
+        this size in the first input, half of it in the second, and so on.
     gate_scale : float, not negative
         Length of the gate slopes, whose directions are spread evenly over the circle of the first two inputs. For
         d = 1 the slopes are spread evenly over [-gate_scale, gate_scale], ends included.
