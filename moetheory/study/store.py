@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 
 from moetheory.study.disk import WRITE_REMEDY, StoreError, disk_errors, make_folder, write_durably
 from moetheory.study.documents import LONGEST_NAME
+from moetheory.study.identity import ID_LENGTH
 
 SCHEMAS = {
     "fits": pa.schema(
@@ -71,6 +72,7 @@ FROM_FITS = ("likelihood_ratio", "log_likelihood", "smallest_eigenvalue")
 """Quantities that the table of fits has already: nothing to measure."""
 
 _DOCUMENTS = "documents"
+_OF_CELL = re.compile(rf"(?:fit|measure)-([0-9a-f]{{{ID_LENGTH}}})-")
 _PLAIN_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
 
@@ -157,7 +159,8 @@ class Store:
             Exactly the columns of ``SCHEMAS[table]``, in any order; NaN is a value, None is refused, and so is
             a fractional type where the schema has an integer.
         name : str
-            Beginning of the file name (letters, digits and ``._-``), usually that of the block of replicates.
+            Beginning of the file name (letters, digits and ``._-``), usually that of the block of replicates. One that has
+            the id of a cell as its second part, as blocks have (``fit-<data_id>-...``), holds rows of that cell alone.
 
         Returns
         -------
@@ -167,7 +170,7 @@ class Store:
         Raises
         ------
         ValueError
-            If the table or name is not allowed, or the columns do not fit the schema.
+            If the table or name is not allowed, the name is that of another cell, or the columns do not fit the schema.
         StoreError
             If the disk is full or the folder cannot be written; rows stored before are untouched.
 
@@ -177,7 +180,9 @@ class Store:
         Traceback (most recent call last):
         ValueError: columns of table 'measures' do not fit: missing ['data_id', ...
         """
-        content = _encode(table, frame)
+        content, of_cell = _encode(table, frame), _cell_of(name)
+        if of_cell and (others := set(frame["data_id"]) - {of_cell}):
+            raise ValueError(f"name {name!r} is that of cell {of_cell}, but rows are of {sorted(others)}; name it otherwise.")
         path = self.path / table / f"{_plain(name)}-{_digest(content)}.parquet"
         write_durably(path, content)
         return path
@@ -196,7 +201,7 @@ class Store:
         table : {"fits", "measures"}
             Table to read; one that was never written is empty.
         data_ids : collection of str, optional
-            Keep only the rows of these cells.
+            Keep only the rows of these cells; chunks whose names say that they hold others are not read.
 
         Raises
         ------
@@ -216,6 +221,9 @@ class Store:
         if isinstance(data_ids, str):
             raise TypeError(f"data_ids={data_ids!r} is one text; give a list of them: [{data_ids!r}]")
         paths = sorted((self.path / table).glob("*.parquet"))
+        if data_ids is not None:
+            wanted = {None, *data_ids}
+            paths = [path for path in paths if _cell_of(path.name) in wanted]
         rows = pa.concat_tables([schema.empty_table(), *(_read_chunk(path, schema) for path in paths)])
         if data_ids is not None:
             rows = rows.filter(pc.is_in(rows["data_id"], pa.array(list(data_ids), pa.string())))
@@ -322,6 +330,12 @@ def _column(field: pa.Field, values: Sequence) -> pa.Array:
             f"column {field.name!r} has {column.null_count} missing values; write NaN for an unknown number, '' for an empty text"
         )
     return column
+
+
+def _cell_of(name: str) -> str | None:
+    """Id of the cell that a chunk of this name is about; None where the name does not say."""
+    found = _OF_CELL.match(name)
+    return found[1] if found else None
 
 
 def _read_chunk(path: Path, schema: pa.Schema) -> pa.Table:
