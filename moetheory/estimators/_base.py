@@ -157,15 +157,16 @@ def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box, kinked
     values = np.where(np.isfinite(ends.log_likelihood), ends.log_likelihood, -np.inf)
     top = values.max()
     tied = np.flatnonzero(values >= top - TIE * (1 + abs(top))) if np.isfinite(top) else [0]
-    stationary = (start for start in tied if _gradient_norm(sample.size, ends, values, start, box) <= GRADIENT_TOLERANCE)
-    best = int(next(stationary, tied[0]))
+    best = int(tied[0])
+    if len(tied) > 1:
+        norms = (_gradient_norm(sample.size, ends, values, start, box) for start in tied)
+        best = next((int(start) for start, norm in zip(tied, norms, strict=True) if norm <= GRADIENT_TOLERANCE), best)
     model = layout.unpack(ends.point[best]) if np.isfinite(top) else None
     certificate = _certify(layout, sample.size, ends, values, best, box) if model else UNCERTIFIED
-    redundant = layout.family.redundant(layout.num_experts, layout.dimension) > 0
     return Fit(
         model=model,
         log_likelihood=float(ends.log_likelihood[best]) if model else np.nan,
-        status=judge(certificate, model is not None, bool(ends.done[best]), sample.size if kinked else 0, redundant),
+        status=judge(certificate, model is not None, bool(ends.done[best]), sample.size if kinked else 0, layout.redundant),
         certificate=certificate,
         steps=int(ends.steps[best]),
         best_start=best,

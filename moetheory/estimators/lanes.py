@@ -197,12 +197,14 @@ def _shares(layout, together, x, y, first, count, points, lanes):
 
         return lax.fori_loop(0, lanes, one, jnp.zeros(len(points)))
 
-    def look_again(turn, shares):
-        seems_dead = (shares < DEAD_SHARE) & (even_part(count) < count)
-        rows = jnp.where(turn == 0, even_part(count), jnp.where(seems_dead, count, 0))
-        return jnp.where(rows > 0, of_lanes(jnp.where(mine, rows, 0)), shares)
+    def look(state):
+        rows, shares = state
+        shares = jnp.where(rows > 0, of_lanes(rows), shares)
+        seems_dead = (shares < DEAD_SHARE) & (rows > 0) & (rows < count)
+        return jnp.where(seems_dead, count, 0), shares
 
-    return lax.fori_loop(0, 2, look_again, jnp.zeros(len(points)))
+    first_look = jnp.where(mine, even_part(count), 0)
+    return lax.while_loop(lambda state: jnp.any(state[0] > 0), look, (first_look, jnp.zeros(len(points))))[1]
 
 
 def even_part(count):

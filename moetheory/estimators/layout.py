@@ -126,6 +126,11 @@ class Layout:
         """Length of the packed vector."""
         return self.sections[-1][-1].stop
 
+    @cached_property
+    def redundant(self) -> bool:
+        """Whether some coordinates change nothing, wherever they are."""
+        return self.family.redundant(self.num_experts, self.dimension) > 0
+
     @property
     def num_features(self) -> int:
         """Number of features that linear predictors meet: the inputs, or the inputs and their squares."""
