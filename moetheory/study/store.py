@@ -28,7 +28,6 @@ import pyarrow.parquet as pq
 
 from moetheory.study.disk import WRITE_REMEDY, StoreError, disk_errors, make_folder, write_durably
 from moetheory.study.documents import LONGEST_NAME
-from moetheory.study.identity import ID_LENGTH
 
 SCHEMAS = {
     "fits": pa.schema(
@@ -72,7 +71,7 @@ FROM_FITS = ("likelihood_ratio", "log_likelihood", "smallest_eigenvalue")
 """Quantities that the table of fits has already: nothing to measure."""
 
 _DOCUMENTS = "documents"
-_OF_CELL = re.compile(rf"(?:fit|measure)-([0-9a-f]{{{ID_LENGTH}}})-")
+_OF_CELL = re.compile("(?:fit|measure)-([0-9a-f]{16,})-")
 _PLAIN_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{LONGEST_NAME - 1}}}")
 
 
