@@ -220,9 +220,9 @@ class RandomStarts(StartRule):
 
     Seeds are rows drawn with probability proportional to their squared distance from the seeds before them. Odd starts
     part the inputs and responses jointly, even ones the responses' residuals from one line, so that experts may cross.
-    Gates start at zero (plain cosines in random directions); with shared experts the parts are dealt to routed and shared
-    atoms at random. Of every four starts, maximum likelihood takes the first two through some EM before Newton: from far away
-    the two find different maxima.
+    Gates start at zero (plain cosines in random directions, slopes of top-K gates at random); with shared experts the parts
+    are dealt to routed and shared atoms at random. Of every four starts, maximum likelihood takes the first two
+    through some EM before Newton: from far away the two find different maxima.
 
     Parameters
     ----------
