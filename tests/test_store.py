@@ -91,20 +91,6 @@ def test_only_the_cells_asked_for_are_read(tmp_path):
         store.read("measures", data_ids="a")
 
 
-def test_chunks_of_other_cells_are_not_read(tmp_path):
-    """Which cell a chunk of a block is about stands in its name: a damaged one of another cell stops nobody."""
-    store, cells = Store(tmp_path), ("0123456789abcdef", "fedcba9876543210")
-    for cell in cells:
-        path = store.append("measures", measures([0], data_id=cell), f"measure-{cell}-11e54a6dbdf8955d-n100-r0-0")
-    path.write_bytes(b"damaged")
-    assert list(store.read("measures", cells[:1])["data_id"]) == [cells[0]]
-    for everything in (None, cells):
-        with pytest.raises(StoreError, match="its content is not what was written"):
-            store.read("measures", everything)
-    with pytest.raises(ValueError, match="is that of cell 0123456789abcdef, but rows are of .'b'.; name it otherwise"):
-        store.append("measures", measures([0], data_id="b"), f"fit-{cells[0]}-more")
-
-
 # -- wrong input --------------------------------------------------------------------------------------------
 
 
