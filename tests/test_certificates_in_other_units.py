@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from study_cases import TRUTH
 
 from moetheory import (
     AcceleratedEM,
+    ExpectationMaximisation,
     LinearExpert,
     MaximumLikelihood,
     MixtureOfExperts,
@@ -25,6 +27,7 @@ from moetheory.estimators.layout import Layout
 from moetheory.models import Family
 from moetheory.sampling import log_likelihood, respond
 from moetheory.sklearn import MixtureOfExpertsRegressor
+from moetheory.units import Standardisation
 
 UNIT = Uniform((0.0,), (1.0,))
 
@@ -75,11 +78,10 @@ def test_one_far_response_does_not_hide_the_gradient_of_the_others(far):
 
 def test_of_tied_starts_a_stationary_one_is_reported():
     """Squared extrapolation stopped late: some starts end where the gradient is still seen, as high as those where it is not."""
-    truth = MixtureOfExperts(SoftmaxGate([-2.0, 0.0], [[4.0], [0.0]]), LinearExpert([[-3.0], [3.0]], [2.0, 0.0]), [0.1, 0.2])
     estimator = AcceleratedEM((RandomStarts(20),), tolerance=1e-12)
     statuses = []
     for seed in range(4):
-        sample = draw(truth, UNIT, 300, np.random.default_rng(seed))
+        sample = draw(TRUTH, UNIT, 300, np.random.default_rng(seed))
         found = estimator.fit(sample, 2, np.random.default_rng(seed))
         newton = MaximumLikelihood((RandomStarts(20),)).fit(sample, 2, np.random.default_rng(seed))
         assert newton.status is Status.CONVERGED
@@ -129,3 +131,22 @@ def test_from_the_data_alone_a_choice_of_one_atom_is_found(gate):
     found = MaximumLikelihood((RandomStarts(20),)).fit(Sample(x, y), 2, np.random.default_rng(1), family=family)
     assert found.certificate.smallest_share > 0.4
     np.testing.assert_allclose(found.model.variance, 0.09, rtol=0.25)
+
+
+def test_the_box_reaches_intercepts_of_inputs_far_from_zero():
+    year = np.arange(1991.0, 2011.0)[:, None]
+    given = ParameterBox(gate=40.0, expert=30.0)
+    for gate, reach in ((SoftmaxGate.kind(top_k=1), 1 + year.mean() / year.std()), (SoftmaxGate.kind(), 1.0)):
+        units = Standardisation.of(Family(gate, LinearExpert.kind()), year, year[:, 0])
+        box = units.box(given, units.sample(year, year[:, 0]))
+        assert (box.gate, box.gate_intercept, box.expert) == pytest.approx((40.0, 40.0 * reach, 30.0 * reach))
+
+
+def test_an_atom_that_is_chosen_nowhere_keeps_its_variance():
+    """Of equal scores the first is chosen: EM gives the second atom no row."""
+    gate = SoftmaxGate([0.0, 0.0], [[0.0], [0.0]], top_k=1)
+    truth = MixtureOfExperts(gate, LinearExpert([[-2.0], [3.0]], [2.0, -1.0]), [0.1, 0.2])
+    generator = np.random.default_rng(0)
+    found = ExpectationMaximisation((NearTruth(0.0),)).fit(draw(truth, UNIT, 200, generator), 2, generator, truth)
+    assert found.model.variance[1] == pytest.approx(0.2)
+    assert found.status is Status.DEAD_ATOM

@@ -166,7 +166,7 @@ def best_fit(layout: Layout, sample: Sample, ends: LaneResults, box: Box, kinked
     return Fit(
         model=model,
         log_likelihood=float(ends.log_likelihood[best]) if model else np.nan,
-        status=judge(certificate, model is not None, bool(ends.done[best]), sample.size if kinked else 0, layout.redundant),
+        status=judge(certificate, model is not None, bool(ends.done[best]), sample.size if kinked else 0, layout.has_redundant),
         certificate=certificate,
         steps=int(ends.steps[best]),
         best_start=best,

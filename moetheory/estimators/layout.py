@@ -127,8 +127,8 @@ class Layout:
         return self.sections[-1][-1].stop
 
     @cached_property
-    def redundant(self) -> bool:
-        """Whether some coordinates change nothing, wherever they are."""
+    def has_redundant(self) -> bool:
+        """Whether some coordinates of the family are redundant: they change nothing, wherever they are."""
         return self.family.redundant(self.num_experts, self.dimension) > 0
 
     @property

@@ -204,7 +204,7 @@ def _check_derivatives(fit: Fit, estimator: AbstractEstimator, layout: Layout, s
 def _check_verdict(fit: Fit, estimator: AbstractEstimator, layout: Layout, sample: Sample) -> None:
     certificate = fit.certificate
     kinked_size = sample.size if estimator.maximises and layout.family.kinked_at_rows else 0
-    judged = (judge(certificate, True, finished, kinked_size, layout.redundant) for finished in (True, False))
+    judged = (judge(certificate, True, finished, kinked_size, layout.has_redundant) for finished in (True, False))
     possible = list(dict.fromkeys(judged))
     law, advice = "the status is what judge gives for the certificate", "take it from moetheory.estimators.fit.judge"
     require(law, fit.status in possible, advice, status=fit.status, judged=possible, certificate=certificate)
