@@ -90,8 +90,9 @@ def test_of_tied_starts_a_stationary_one_is_reported():
     assert statuses and set(statuses) == {Status.CONVERGED}
 
 
-def periodic(period):
-    truth = MixtureOfExperts(SoftmaxGate([-10.0, 0.0], [[20.0], [0.0]]), LinearExpert([[-2.0], [3.0]], [2.0, -1.0]), [0.1, 0.1])
+def periodic(period, slope=20.0):
+    gate = SoftmaxGate([-slope / 2, 0.0], [[slope], [0.0]])
+    truth = MixtureOfExperts(gate, LinearExpert([[-2.0], [3.0]], [2.0, -1.0]), [0.1, 0.1])
     x = (np.arange(65_536) % period / (period - 1))[:, None]
     return Sample(x, respond(truth, x, np.random.default_rng(0)))
 
@@ -105,7 +106,8 @@ def test_an_atom_is_not_dead_because_rows_have_a_period(period):
 
 
 def test_the_regressor_shuffles_long_samples():
-    sample = periodic(16)
+    """Every sixteenth row has the same input, where one atom has 5% of the weight."""
+    sample = periodic(16, slope=6.0)
     model = MixtureOfExpertsRegressor(2, n_starts=5, random_state=0).fit(sample.x, sample.y)
     assert model.status_ is Status.CONVERGED
     assert model.certificate_.smallest_share == pytest.approx(0.5, abs=0.01)
@@ -145,7 +147,7 @@ def test_the_box_reaches_intercepts_of_inputs_far_from_zero():
 def test_an_atom_that_is_chosen_nowhere_keeps_its_variance():
     """Of equal scores the first is chosen: EM gives the second atom no row."""
     gate = SoftmaxGate([0.0, 0.0], [[0.0], [0.0]], top_k=1)
-    truth = MixtureOfExperts(gate, LinearExpert([[-2.0], [3.0]], [2.0, -1.0]), [0.1, 0.2])
+    truth = MixtureOfExperts(gate, LinearExpert([[-2.0], [3.0]], [2.0, -1.0]), [0.2, 0.2])
     generator = np.random.default_rng(0)
     found = ExpectationMaximisation((NearTruth(0.0),)).fit(draw(truth, UNIT, 200, generator), 2, generator, truth)
     assert found.model.variance[1] == pytest.approx(0.2)
