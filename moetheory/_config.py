@@ -16,8 +16,10 @@ SINGLE_THREAD = "--xla_cpu_multi_thread_eigen=false"
 
 def cache_folder() -> Path:
     """Folder of the compilation cache: ``$MOETHEORY_CACHE`` or the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "moetheory"
-    return Path(os.environ.get("MOETHEORY_CACHE", default))
+    if own := os.environ.get("MOETHEORY_CACHE"):
+        return Path(own)
+    users = os.environ.get("XDG_CACHE_HOME")
+    return (Path(users) if users else Path.home() / ".cache") / "moetheory"
 
 
 def single_threaded_workers() -> None:

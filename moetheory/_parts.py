@@ -99,6 +99,8 @@ class AbstractPart(Module):
         ------
         ValueError
             If an option is unknown.
+        TypeError
+            If an optional array field is given anything but True or False.
         """
         known = {field.name: field for field in fields(cls)}
         unknown = sorted(set(options) - {name for name, field in known.items() if field.default is not MISSING})
@@ -106,6 +108,9 @@ class AbstractPart(Module):
             choices = [name for name, field in known.items() if field.default is not MISSING]
             raise ValueError(f"{cls.__name__} has no options {unknown}; it has {choices}.")
         arrays = [name for group in cls.predictors for name in group]
+        unclear = {name: options[name] for name in arrays if not isinstance(options.get(name, False), bool | np.bool_)}
+        if unclear:
+            raise TypeError(f"{cls.__name__}: {unclear}; need True or False: whether the field is there.")
         present = tuple(name for name in arrays if known[name].default is MISSING or options.get(name, False))
         chosen = {name: options.get(name, field.default) for name, field in known.items() if _is_option(field)}
         return Kind(cls, present, tuple(chosen.items()))
@@ -118,6 +123,13 @@ class AbstractPart(Module):
     def own_kind(self) -> Kind:
         """The kind of this instance."""
         return Kind(type(self), self.present(), tuple((name, getattr(self, name)) for name in _options(type(self))))
+
+
+def require_parts(*parts: Any) -> None:
+    """Raise for what is no gate and no expert."""
+    for part in parts:
+        if not isinstance(part, AbstractPart):
+            raise TypeError(f"got {part!r}; need parts with their parameters, such as LinearExpert([[1.0], [0.0]], [0.0, 1.0]).")
 
 
 def dimension_of(*parts: AbstractPart) -> int:

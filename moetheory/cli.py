@@ -11,7 +11,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from moetheory import __version__
 from moetheory.cli_identify import add_identify
+from moetheory.study.documents import LARGEST_STUDY, PRESETS
 
 EXAMPLES = """\
 examples:
@@ -30,7 +32,6 @@ examples:
 
 Ctrl-C or kill a run and start it again: it computes only what is missing.
 """
-PRESETS = ("quick", "standard", "paper")
 DEFAULT_STORE = "results/store"
 DEFAULT_OUT = "default: results/PRESET, with the overridden sizes, replicates and seed"
 LARGEST = 2**63 - 1
@@ -48,6 +49,7 @@ EXIT_OF_ERROR = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    _mend_streams()
     parsed = build_parser().parse_args(arguments)
     try:
         with _termination_as_ctrl_c():
@@ -67,6 +69,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"moetheory: {error}", file=sys.stderr)
         return code
+
+
+def _mend_streams() -> None:
+    """Write nowhere where a stream is closed, and escape what its encoding lacks: nothing computed is lost for want of a sign."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (as long as the process)
+        if hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
 @contextmanager
@@ -90,6 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"moetheory {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_run(commands)
     _add(commands, "list", _list, "list claims, sources and checks", paths=True)
@@ -106,7 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
         parser_of = _add(commands, name, command, words, store=True, preset=True)
         _add_overrides(parser_of)
         parser_of.add_argument("simulations", nargs="*", help="names of simulations (default: all stored)")
-        parser_of.add_argument("--out", type=Path, help=f"folder for what is written ({DEFAULT_OUT})")
+        parser_of.add_argument("--out", type=_path, help=f"folder for what is written ({DEFAULT_OUT})")
     words = "page of all claims and a picture of all slopes per simulation, from the records beside the figures"
     claims = _add(commands, "claims", _claims, words)
     claims.add_argument("figures", nargs="?", type=Path, default=Path("figures"), help="their folder (default %(default)s)")
@@ -123,11 +135,11 @@ def _add_run(commands) -> None:
     run.add_argument("--device", choices=("cpu", "gpu"), default="cpu", help="what computes (default %(default)s)")
     run.add_argument("--backend", choices=("processes", "dask"), default="processes", help="who computes (default %(default)s)")
     run.add_argument("--scheduler", help="address or scheduler file of a dask cluster (default: one of --jobs workers here)")
-    run.add_argument("--out", type=Path, help=f"folder for figures and report ({DEFAULT_OUT})")
+    run.add_argument("--out", type=_path, help=f"folder for figures and report ({DEFAULT_OUT})")
 
 
 def _add_overrides(parser) -> None:
-    parser.add_argument("--reps", type=_positive, help="replicates instead of the preset's")
+    parser.add_argument("--reps", type=_replicates, help="replicates instead of the preset's")
     parser.add_argument("--sizes", type=_sizes, help="sample sizes instead of the preset's, such as 100,1000")
     parser.add_argument("--seed", type=_natural, default=0, help="seed of the study (default 0)")
 
@@ -152,6 +164,10 @@ def _folder(text: str) -> str:
     return text
 
 
+def _path(text: str) -> Path:
+    return Path(_folder(text))
+
+
 def _natural(text: str) -> int:
     return _integer(text, 0)
 
@@ -160,9 +176,13 @@ def _positive(text: str) -> int:
     return _integer(text, 1)
 
 
-def _integer(text: str, least: int) -> int:
-    if not text.isdecimal() or not least <= int(text) <= LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {least} to 2^63 - 1")
+def _replicates(text: str) -> int:
+    return _integer(text, 1, LARGEST_STUDY, f"{LARGEST_STUDY:,}")
+
+
+def _integer(text: str, least: int, most: int = LARGEST, named: str = "2^63 - 1") -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {least} to {named}")
     return int(text)
 
 

@@ -18,6 +18,8 @@ examples:
 
 
 OFFSETS = (0.3, 0.15)
+MOST_COPIES = 20
+"""Of one true atom; polynomial systems of more take minutes to hours."""
 
 
 class IdentifyError(ValueError):
@@ -56,8 +58,8 @@ def _offsets(text: str) -> tuple[float, ...]:
 
 
 def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 up")
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_COPIES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an integer from 1 to {MOST_COPIES}")
     return int(text)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from moetheory._long_arrays import empty, slabs
 from moetheory.gating import GaussianGate
+from moetheory.regression import Model
 
 REACH = 8.0
 """Standard deviations around a normal input law beyond which nothing is integrated."""
@@ -23,6 +24,11 @@ class InputLaw(abc.ABC):
     low: tuple[float, ...]
     high: tuple[float, ...]
 
+    @property
+    def dimension(self) -> int:
+        """Number of inputs d."""
+        return len(self.low)
+
     @abc.abstractmethod
     def inputs(self, size: int, generator: np.random.Generator) -> np.ndarray:
         """Inputs of a sample, (size, d)."""
@@ -34,6 +40,16 @@ class InputLaw(abc.ABC):
     def edges(self) -> tuple[float, ...]:
         """Inside the box of a single input, ends of the pieces on which the density is smooth enough for a rule of some nodes."""
         return ()
+
+
+def check_inputs(inputs: InputLaw, model: Model) -> None:
+    """Raise unless there are a model and a law of its inputs."""
+    if not isinstance(model, Model):
+        raise TypeError(f"got {model!r}; need a MixtureOfExperts or a RegressionMixture.")
+    if not isinstance(inputs, InputLaw):
+        raise TypeError(f"inputs={inputs!r}; need a law of the inputs, such as Uniform(low=(0.0,), high=(1.0,)).")
+    if inputs.dimension != model.dimension:
+        raise ValueError(f"inputs have dimension {inputs.dimension}, the model {model.dimension}; they must agree.")
 
 
 def _sides(law: InputLaw) -> None:

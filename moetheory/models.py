@@ -13,7 +13,16 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from moetheory._arrays import as_floats
-from moetheory._parts import RESERVED_SYMBOLS, Kind, Module, check_parts, checked_input, dimension_of, shared_symbol
+from moetheory._parts import (
+    RESERVED_SYMBOLS,
+    Kind,
+    Module,
+    check_parts,
+    checked_input,
+    dimension_of,
+    require_parts,
+    shared_symbol,
+)
 from moetheory.constraints import GateConstraint
 from moetheory.experts import AbstractExpert, ConstantExpert, LinearExpert
 from moetheory.gating import AbstractGate, InputFreeGate, SoftmaxGate, selected
@@ -57,6 +66,8 @@ class Family:
     constraint: GateConstraint | None = None
 
     def __post_init__(self) -> None:
+        if not all(isinstance(kind, Kind) for kind in self._kinds if kind is not None):
+            raise TypeError(f"gate={self.gate!r}, expert={self.expert!r}; need kinds: SoftmaxGate.kind(), LinearExpert.kind().")
         if (self.shared is None) != (self.num_shared == 0) or self.num_shared < 0:
             raise ValueError(f"shared={self.shared}, num_shared={self.num_shared}; give both or neither.")
         if self.regression and self.shared:
@@ -378,6 +389,7 @@ def _check_counts(what: str, *parts, **vectors) -> None:
     for name, vector in vectors.items():
         if np.ndim(vector) != 1:
             raise ValueError(f"{name}={vector} of {what}; need one number per atom, (k,): [0.1, 0.2] for two.")
+    require_parts(*parts)
     counts = {len(getattr(part, name)) for part in parts for name in part.present()} | {len(v) for v in vectors.values()}
     if len(counts) != 1:
         raise ValueError(f"{what} describe {sorted(counts)} atoms; need the same number k for all.")

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from moetheory._parts import Module, check_parts, checked_input, dimension_of
+from moetheory._parts import Module, check_parts, checked_input, dimension_of, require_parts
 from moetheory.experts import AbstractExpert
 from moetheory.gating import AbstractGate
 from moetheory.mixing_measure import MixingMeasure
@@ -32,7 +32,8 @@ class RegressionMixture(Module):
     expert : AbstractExpert
         Experts.
     noise_variance : float, positive, optional
-        Variance of the errors, in squared units of the response; needed to draw samples only.
+        Variance of the errors, in squared units of the response: to draw samples, and for Fisher information. Least squares and
+        losses have no need of it.
 
     Raises
     ------
@@ -57,6 +58,7 @@ class RegressionMixture(Module):
     noise_variance: float | None = eqx.field(default=None, static=True)
 
     def __check_init__(self) -> None:
+        require_parts(self.gate, self.expert)
         counts = sorted({len(getattr(part, name)) for part in (self.gate, self.expert) for name in part.present()})
         if len(counts) != 1:
             raise ValueError(f"gate and expert describe {counts} atoms; need the same number k for both.")

@@ -9,7 +9,7 @@ import numpy as np
 from moetheory._integers import is_integer
 from moetheory._long_arrays import empty, slabs
 from moetheory.evaluation import log_densities, regression_values, weights_and_means
-from moetheory.inputs import InputLaw
+from moetheory.inputs import InputLaw, check_inputs
 from moetheory.regression import Model, RegressionMixture
 
 
@@ -87,8 +87,7 @@ def draw(model: Model, inputs: InputLaw, size: int, generator: np.random.Generat
         raise ValueError(f"size={size!r}; need an integer: a sample has at least one observation.")
     if not isinstance(generator, np.random.Generator):
         raise ValueError(f"generator={generator!r}; need a NumPy generator, such as np.random.default_rng(0).")
-    if len(inputs.low) != model.dimension:
-        raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {model.dimension}; they must agree.")
+    check_inputs(inputs, model)
     x = inputs.inputs(size, generator)
     return Sample(x=x, y=respond(model, x, generator))
 

@@ -123,7 +123,7 @@ def test_a_file_that_is_no_text_is_explained(tmp_path):
         ('"quick": (60, 120)', '"quick": (1, 120)', "need different integers of at least 2"),
         ('"quick": (60, 120)', '"quick": (60, 60)', "need different integers"),
         ('"quick": (60, 120)', '"quick": ()', "need different integers"),
-        ('"quick": 3', '"quick": 0', "replicates of preset 'quick' are 0; need an integer of at least 1"),
+        ('"quick": 3', '"quick": 0', "replicates of preset 'quick' are 0; need an integer from 1 to"),
         ("num_experts=2", "num_experts=1", "num_experts=1; need an integer of at least 2, the number of true atoms"),
         ("num_experts=2", "num_experts=2.5", "num_experts=2.5; need an integer"),
         ("estimator=MaximumLikelihood(starts=(NearTruth(0.05),), box=BOX)", "estimator='mle'", "estimator='mle' is none"),

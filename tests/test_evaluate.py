@@ -162,6 +162,18 @@ def test_levels_take_the_worst_coordinate(tmp_path, worst, count, verdict):
         assert check.judgement.p_value == min(1.0, len(COORDINATES) * alone)
 
 
+def test_one_of_many_coordinates_may_miss_by_chance(tmp_path):
+    """A mean 2.5 standard errors beyond the interval is a miss alone (p = 0.014), and none among eight (0.11)."""
+    case = Case(tmp_path, claim(Levels("efficiency", "efficiency", low=0.5, high=1.0)), replicates=100, sizes=(1000,))
+    case.fits(1000, 100)
+    standard = np.repeat([-1.0, 1.0], 50) / np.std(np.repeat([-1.0, 1.0], 50), ddof=1)
+    for name in COORDINATES:
+        case.measures(f"efficiency.{name}", {1000: (1.025 if name == "nu[2]" else 0.8) + 0.1 * standard})
+    judged = case.check().judgement
+    assert judge_level(1.025 + 0.1 * standard, (0.5, 1.0)).verdict == "inconsistent"
+    assert judged.verdict == "underpowered" and "One of 8 coordinates misses as far by chance (p = 0.11)" in judged.reason
+
+
 def test_what_the_source_prints_is_kept(tmp_path):
     printed = replace(D1, published="0.55 n^-0.45")
     assert Case(tmp_path, claim(printed)).check().published == "0.55 n^-0.45"

@@ -77,3 +77,16 @@ def test_values_whose_squares_overflow_have_no_finite_error():
     with np.errstate(over="ignore", invalid="ignore"):
         judged = judge_level([1e200, -1e200, 1e200], (0.0, 1.0))
     assert judged.verdict is Verdict.UNDERPOWERED and "no finite error" in judged.reason
+
+
+def test_few_values_that_are_all_equal_decide_nothing_outside_the_interval():
+    """Zeros of a statistic that is often zero are all that a few replicates show: max(0, Z)^2 has the mean 1/2."""
+    for count in (2, 19):
+        judged = judge_level(np.zeros(count), (0.5, 5.0))
+        assert judged.verdict is Verdict.UNDERPOWERED and judged.count == 20
+    assert judge_level(np.zeros(20), (0.5, 5.0)).verdict is Verdict.INCONSISTENT
+    assert judge_level(np.ones(2), (0.5, 5.0)).verdict is Verdict.CONSISTENT
+    rng, wrong = np.random.default_rng(0), 0
+    for _ in range(1000):
+        wrong += judge_level(np.maximum(rng.standard_normal(4), 0) ** 2, (0.5, 5.0)).verdict is Verdict.INCONSISTENT
+    assert wrong <= 50 + 3 * np.sqrt(1000 * 0.05 * 0.95)

@@ -51,7 +51,7 @@ def test_p_values_of_frequencies_are_binomial(interval):
 
 
 def test_an_exact_miss_has_no_chance_and_a_wrong_law_its_own():
-    assert judge_level(np.full(5, 2.0), (0.0, 1.0)).p_value == 0.0
+    assert judge_level(np.full(20, 2.0), (0.0, 1.0)).p_value == 0.0
     assert judge_slope(exact_slope(0.25, variation=0.0), (-0.5, -0.5), [0.1]).p_value == 0.0
     wrong = judge_distribution(np.random.default_rng(0).normal(1.0, 1.0, 200), norm.cdf)
     assert wrong.verdict is Verdict.INCONSISTENT and 0 < wrong.p_value < 0.001

@@ -19,7 +19,9 @@ from moetheory import (
     LinearExpert,
     MaximumLikelihood,
     MixtureOfExperts,
+    ParameterBox,
     RandomStarts,
+    Sample,
     SigmoidGate,
     SoftmaxGate,
     Status,
@@ -94,9 +96,38 @@ def test_levels_of_a_dendrogram_are_judged_by_heights_and_likelihoods_of_its_mod
     values = {n: log_likelihood(tree.with_atoms(n), SAMPLE) for n in (3, 2)}
     by_hand = {n: -(tree.height(n) + np.log(600) * value / 600) for n, value in values.items()}
     assert dendrogram_criterion(tree, SAMPLE) == pytest.approx(by_hand)
-    table = select_number(estimator, SAMPLE, 3, "dendrogram", 0, TWO.family).table.set_index("n_experts")
+    standard = Sample((SAMPLE.x - SAMPLE.x.mean()) / SAMPLE.x.std(), (SAMPLE.y - SAMPLE.y.mean()) / SAMPLE.y.std())
+    table = select_number(estimator, standard, 3, "dendrogram", 0, TWO.family).table.set_index("n_experts")
+    tree = dendrogram(estimator.fit(standard, 3, np.random.default_rng(0)).model)
+    values = {n: log_likelihood(tree.with_atoms(n), standard) for n in (3, 2)}
     assert table["log_likelihood"].to_dict() == pytest.approx(values)
-    assert table["value"].to_dict() == pytest.approx(by_hand)
+    assert table["value"].to_dict() == pytest.approx(dendrogram_criterion(tree, standard))
+
+
+@pytest.mark.parametrize("shift", [-5.0, 3.0])
+def test_the_dendrogram_chooses_alike_wherever_the_inputs_have_their_origin(shift):
+    """Masses at an origin far from the data are zero and one, and every height vanishes: the largest number would be chosen."""
+    estimator = MaximumLikelihood((RandomStarts(4),), ParameterBox(gate=60.0, expert=60.0))
+    moved = Sample(4.0 * SAMPLE.x + shift, 10.0 * SAMPLE.y - 7.0)
+    chosen, as_is = (select_number(estimator, one, 3, "dendrogram", 0, TWO.family) for one in (moved, SAMPLE))
+    assert chosen.number == as_is.number == 2
+    both = [one.table.set_index("n_experts").loc[2] for one in (chosen, as_is)]
+    assert both[0]["log_likelihood"] == pytest.approx(both[1]["log_likelihood"] - SAMPLE.size * np.log(10.0), abs=3.0)
+    assert both[0]["height"] == pytest.approx(both[1]["height"], rel=0.2)
+
+
+def test_a_tree_has_no_level_beyond_its_atoms():
+    tree = dendrogram(TWO)
+    for act in (lambda: tree.with_atoms(3), lambda: tree.with_atoms(0), lambda: tree.height(1), lambda: tree.height(3)):
+        with pytest.raises(ValueError, match="this tree has levels of . to 2 atoms"):
+            act()
+
+
+def test_atoms_without_mass_merge_first():
+    gate = SoftmaxGate([0.0, -800.0, -800.0], [[1.0], [2.0], [0.0]])
+    tree = dendrogram(MixtureOfExperts(gate, LinearExpert([[2.0], [1.0], [-1.0]], [0.1, 0.4, 1.0]), [0.2, 0.3, 0.4]))
+    np.testing.assert_allclose(tree.heights, 0.0, atol=1e-300)
+    np.testing.assert_allclose(tree.with_atoms(2).expert.intercept, [0.1, 1.0])
 
 
 @settings(max_examples=20)

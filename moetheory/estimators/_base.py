@@ -113,6 +113,8 @@ class AbstractEstimator(abc.ABC):
         list of Fit
             One per sample. An unsuccessful fit is a fit with a status, never an exception.
         """
+        if not (isinstance(truth, Model | None) and isinstance(family, Family | None)):
+            raise TypeError(f"truth={truth!r}, family={family!r}; need a model, and a Family such as model.family, or None.")
         family = family or (truth.family if truth else SOFTMAX_LINEAR)
         self._check_family(family)
         _check(samples, num_experts, generators, self.starts, truth, family)
@@ -221,6 +223,8 @@ def _spread(layout: Layout, points: np.ndarray, reference: np.ndarray) -> float:
 def _check(samples: Sequence[Sample], num_experts: int, generators, starts, truth, family: Family) -> None:
     if not is_integer(num_experts, 1):
         raise ValueError(f"num_experts={num_experts!r}; need an integer of at least one expert.")
+    if not all(isinstance(one, Sequence) for one in (samples, generators)):
+        raise TypeError(f"samples={samples!r}, generators={generators!r}; need a list of each: fit(...) takes one.")
     if not samples or len(generators) != len(samples):
         raise ValueError(f"got {len(samples)} samples and {len(generators)} generators; need one generator per sample.")
     for wanted, given in ((Sample, samples), (np.random.Generator, generators)):
@@ -237,8 +241,8 @@ def _check(samples: Sequence[Sample], num_experts: int, generators, starts, trut
     if truth is not None and truth.dimension != dimension:
         raise ValueError(f"the truth has {truth.dimension} inputs, the samples {dimension}; they must agree.")
     top_k = family.gate.prototype.top_k
-    if top_k is not None and not 1 <= top_k <= num_experts:
-        raise ValueError(f"top_k={top_k} with num_experts={num_experts}; need 1 <= top_k <= num_experts.")
+    if top_k is not None and not is_integer(top_k, 1, num_experts):
+        raise ValueError(f"top_k={top_k!r} with num_experts={num_experts}; need an integer, 1 <= top_k <= num_experts.")
     if family.constraint:
         given, needed = np.shape(family.constraint.table(np.zeros(family.constraint.size))), (num_experts, 1 + dimension)
         if given != needed:

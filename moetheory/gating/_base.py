@@ -105,6 +105,14 @@ class AbstractGate(AbstractAffinity):
         """Where, with one input, the affinities are not smooth in it, whatever the experts and a top-K choice do."""
         return np.zeros(0)
 
+    @classmethod
+    def maximiser(cls, moments: Float[Array, "k features"]) -> Float[Array, "k width"]:
+        """Of a joint gate: parameters of the atoms that maximise their expected log-affinities, for EM.
+
+        ``moments`` are sums of responsibilities times (1, features of the acting slope).
+        """
+        raise NotImplementedError(f"{cls.__name__} has no maximiser in closed form for EM: write one, or use MaximumLikelihood.")
+
     def log_normaliser(self, affinities: Float[Array, " k"]) -> Float[Array, ""]:
         """Logarithm of what exp A is divided by at one input: the sum over the atoms, unless said otherwise."""
         return jax.nn.logsumexp(affinities)

@@ -75,11 +75,7 @@ class GaussianGate(AbstractGate):
         return _Quadratic(jax.nn.log_softmax(self.intercept) + constant, slope)
 
     @classmethod
-    def maximiser(cls, moments: Float[Array, "k features"]) -> Float[Array, "k width"]:
-        """Parameters, one row per atom, that maximise the expected log-affinities.
-
-        ``moments`` are sums of responsibilities times (1, x, x^2).
-        """
+    def maximiser(cls, moments):
         mass, first, second = moments[:, :1], *jnp.split(moments[:, 1:], 2, axis=1)
         safe = jnp.maximum(mass, SMALLEST_MASS)
         centre = first / safe

@@ -35,6 +35,7 @@ SLOW = 1e-8
 COMMON = 1e-6
 """Factors of a null direction this close to each other are equal."""
 INDEPENDENT = "independent at second order"
+HEAT_RELATION = "Gaussian heat relation"
 CURVE = "no rate: curve of equal densities"
 NULL_DIRECTION = "first-order null direction, not decided"
 TWINS = "equal experts and a gate that can be anything, not decided"
@@ -224,32 +225,35 @@ def _split(
     part: Sequence[Atom], atom: Atom, residuals: dict[tuple[str, str], float], flat: set[str], expansion: Expansion
 ) -> list[Coordinate]:
     """Coordinates of a cell of several fitted atoms."""
-    order = solvability_order(atom.copies).value
     typical = _typical(atom, expansion)
-    found, heated, open_ended = [], [], []
+    found = []
     for number in atom.free():
-        name = atom.names[number]
-        residual = residuals[atom.label, name]
+        name, residual = atom.names[number], residuals[atom.label, atom.names[number]]
         vanishes = residual < SLOW * typical[number]
-        exponent, reason = 0.25, INDEPENDENT
-        if vanishes and _moves_a_kink(atom, number, expansion):
-            exponent, reason = 1 / 3, KINK
-        elif vanishes and _on_a_curve(part, atom, number, expansion):
-            exponent, reason = None, CURVE
-        elif vanishes and heat(atom, number, expansion.points):
-            exponent, reason = 1 / (2 * order), f"Gaussian heat relation, rbar({atom.copies}) = {order}"
-            heated.append(name)
-        elif vanishes:
-            exponent, reason = None, OPEN
-            open_ended.append(name)
-        elif atom.name(number) in flat:
-            exponent, reason = None, NULL_DIRECTION
-        slow = vanishes and reason != KINK
-        found.append(Coordinate(atom.label, name, atom.copies, slow, residual, exponent, reason))
+        if vanishes:
+            exponent, reason = _of_slow(part, atom, number, expansion)
+        else:
+            exponent, reason = (None, NULL_DIRECTION) if atom.name(number) in flat else (0.25, INDEPENDENT)
+        found.append(Coordinate(atom.label, name, atom.copies, vanishes and reason != KINK, residual, exponent, reason))
+    heated = [one.name for one in found if one.reason.startswith(HEAT_RELATION)]
+    undecided = [one.name for one in found if one.reason == OPEN]
     if heated and not found[-1].slow:
-        found[-1] = replace(found[-1], exponent=1 / order, reason=f"follows {' and '.join(heated)} to first order")
-    reason = f"may follow {' and '.join(open_ended)}, not decided"
-    return [replace(one, exponent=None, reason=reason) if open_ended and one.reason == INDEPENDENT else one for one in found]
+        follows = f"follows {' and '.join(heated)} to first order"
+        found[-1] = replace(found[-1], exponent=1 / solvability_order(atom.copies).value, reason=follows)
+    may_follow = f"may follow {' and '.join(undecided)}, not decided"
+    return [replace(one, exponent=None, reason=may_follow) if undecided and one.reason == INDEPENDENT else one for one in found]
+
+
+def _of_slow(part: Sequence[Atom], atom: Atom, number: int, expansion: Expansion) -> tuple[float | None, str]:
+    """Exponent of a coordinate whose residual vanishes, and why."""
+    if _moves_a_kink(atom, number, expansion):
+        return 1 / 3, KINK
+    if _on_a_curve(part, atom, number, expansion):
+        return None, CURVE
+    if heat(atom, number, expansion.points):
+        order = solvability_order(atom.copies).value
+        return 1 / (2 * order), f"{HEAT_RELATION}, rbar({atom.copies}) = {order}"
+    return None, OPEN
 
 
 def _exact(atom: Atom, number: int, flat: bool, expansion: Expansion) -> Coordinate:

@@ -102,7 +102,7 @@ def dependent_sets(
 
 def _nodes(inputs: InputLaw, experts: Sequence[AbstractExpert]) -> np.ndarray:
     """Inputs where functions are looked at, between all kinks where there is one input."""
-    dimension, kinked = len(inputs.low), [expert for expert in experts if expert.kinked]
+    dimension, kinked = inputs.dimension, [expert for expert in experts if expert.kinked]
     splits = []
     if dimension == 1:
         (low,), (high,) = inputs.low, inputs.high

@@ -14,7 +14,7 @@ import numpy as np
 from moetheory.estimators.layout import Layout
 from moetheory.evaluation import weights_and_means
 from moetheory.identifiability.choice import moving_choice
-from moetheory.inputs import InputLaw
+from moetheory.inputs import InputLaw, check_inputs
 from moetheory.kinks import kinks
 from moetheory.losses.distances import PANEL_EDGES
 from moetheory.losses.quadrature import gauss_legendre, gauss_legendre_nodes
@@ -117,8 +117,7 @@ def fisher_information(model: Model, inputs: InputLaw, nodes: int = 64) -> np.nd
 
 def _nodes(model: Model, inputs: InputLaw, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     """Inputs (q, d) and their probabilities; volume elements for a joint gate."""
-    if len(inputs.low) != model.dimension:
-        raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {model.dimension}; they must agree.")
+    check_inputs(inputs, model)
     count = nodes if model.dimension <= 2 else nodes**2
     x, probability = gauss_legendre_nodes(inputs.low, inputs.high, count, _pieces(model, inputs))
     if model.gate.joint:

@@ -26,7 +26,7 @@ from moetheory.estimators.layout import Group, Layout
 from moetheory.evaluation import weights_and_means
 from moetheory.gating import InputFreeGate
 from moetheory.identifiability.grid import grid
-from moetheory.inputs import InputLaw
+from moetheory.inputs import InputLaw, check_inputs
 from moetheory.models import MixtureOfExperts
 
 SAME = 1e-12
@@ -198,8 +198,7 @@ def expand(
     >>> atom.names, atom.name(1, 2), atom.first.shape
     (('beta_0', 'beta_1', 'eta_0', 'eta_1', 'nu'), 'd2 u[1]/d beta_1 d eta_0', (3480, 5))
     """
-    if len(inputs.low) != truth.dimension:
-        raise ValueError(f"inputs have dimension {len(inputs.low)}, the model {truth.dimension}; they must agree.")
+    check_inputs(inputs, truth)
     if truth.gate.top_k is not None:
         raise ValueError(f"top_k={truth.gate.top_k}: the density jumps where the choice changes; use a gate without top_k.")
     if truth.gate.joint:

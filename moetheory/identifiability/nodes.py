@@ -92,7 +92,7 @@ def quadrature(
 
 def input_nodes(models: Sequence[MixtureOfExperts], inputs: InputLaw, refinement: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Inputs (q, 1) and probabilities (q,) of :func:`quadrature`."""
-    dimensions = {len(inputs.low), *(model.dimension for model in models)}
+    dimensions = {inputs.dimension, *(model.dimension for model in models)}
     if dimensions != {1}:
         raise ValueError(f"models and inputs have dimensions {sorted(dimensions)}; population tools need exactly one input.")
     kinked = any(model.family.kinked for model in models)

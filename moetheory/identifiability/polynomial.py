@@ -27,7 +27,7 @@ import itertools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Rational
+from numbers import Integral, Rational
 from typing import Literal
 
 import numpy as np
@@ -332,7 +332,7 @@ def solvability_order(atoms: int) -> SolvabilityOrder:
 
     Raises
     ------
-    ValueError : if atoms < 1.
+    ValueError : if atoms is no integer of at least 1.
 
     References
     ----------
@@ -343,8 +343,8 @@ def solvability_order(atoms: int) -> SolvabilityOrder:
     >>> [(solvability_order(m).value, solvability_order(m).status) for m in (2, 3, 4)]
     [(4, 'published'), (6, 'published'), (8, 'derived')]
     """
-    if atoms < 1:
-        raise ValueError(f"atoms is {atoms!r}; it must be at least 1: pass the number of fitted atoms in the cell.")
+    if not isinstance(atoms, Integral) or atoms < 1:
+        raise ValueError(f"atoms is {atoms!r}; it must be an integer of at least 1: pass the number of fitted atoms in the cell.")
     if atoms == 1:
         return SolvabilityOrder(1, 1, "derived", "order 0 has no equation; s = 1 is c_1^2 a_1 = 0")
     status, solution = ("published", "exact") if atoms <= 3 else ("derived", "Gauss-Hermite")

@@ -10,7 +10,7 @@ import numpy as np
 
 from moetheory._parts import SLOPE
 from moetheory.estimators.box import ParameterBox
-from moetheory.estimators.layout import Layout
+from moetheory.estimators.layout import Layout, Model
 from moetheory.estimators.starts import NearTruth, RandomStarts, Splits, StartRule, copied
 from moetheory.estimators.trust_region import Box
 from moetheory.evaluation import weights_and_means
@@ -229,7 +229,7 @@ def project(
     layout = _layout(truth, num_experts, num_shared, order)
     bounds = (box or ParameterBox()).bounds(layout)
     problem = Problem(truth, layout, quadrature([truth], inputs), order)
-    ends = [problem.minimise(start, bounds) for start in _points(truth, inputs, layout, starts, seed)]
+    ends = [problem.minimise(start, bounds) for start in starting_points(truth, inputs, layout, starts, seed)]
     different = _different(problem, [end for end in ends if np.isfinite(end.value)])
     minimum = problem.follow(different[0][0], bounds, inputs)
     model = problem.model(minimum.point)
@@ -260,7 +260,8 @@ def _layout(truth: MixtureOfExperts, num_experts: int, num_shared: int | None, o
     return fitted_layout(truth, num_experts, num_shared)
 
 
-def _points(truth: MixtureOfExperts, inputs: InputLaw, layout: Layout, starts: Sequence[StartRule], seed: int) -> np.ndarray:
+def starting_points(truth: Model, inputs: InputLaw, layout: Layout, starts: Sequence[StartRule], seed: int) -> np.ndarray:
+    """Points of start rules for a sample of the truth, (number of starts, p)."""
     generator = np.random.default_rng(seed)
     sample = draw(truth, inputs, START_ROWS, generator)
     points = np.concatenate([rule.points(layout, sample, truth, generator) for rule in starts] or [np.zeros((0, layout.size))])

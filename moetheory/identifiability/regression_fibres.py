@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moetheory._integers import is_integer
 from moetheory._parts import SLOPE
 from moetheory.estimators.starts import copied
 from moetheory.experts import FeedForwardExpert, LinearExpert
@@ -37,7 +38,7 @@ def split_expert(truth: RegressionMixture, shift: float, gate_shift: float = 0.0
     Raises
     ------
     ValueError
-        If the experts are not linear, or the gate has a top K or no slopes.
+        If the model is a density, the experts are not linear, the gate has a top K or no slopes, or there is no such atom.
 
     References
     ----------
@@ -51,8 +52,11 @@ def split_expert(truth: RegressionMixture, shift: float, gate_shift: float = 0.0
     >>> bool(abs(moved.mean([0.3]) - truth.mean([0.3])) < 1e-15), np.asarray(moved.expert.intercept).tolist()
     (True, [3.0, -3.0, 1.0])
     """
+    if not isinstance(truth, RegressionMixture):
+        raise ValueError(f"got {type(truth).__name__}; a density changes with such a split, so it needs a RegressionMixture.")
     if not isinstance(truth.expert, LinearExpert):
         raise ValueError(f"experts are {type(truth.expert).__name__}; a split by intercepts needs LinearExpert.")
+    _check_atom(truth, atom)
     if truth.gate.top_k is not None or SLOPE not in truth.gate.present():
         raise ValueError(f"the gate is {truth.gate.own_kind()}; need one over all atoms, with slopes.")
     labels = np.insert(np.arange(truth.num_experts), atom, atom)
@@ -150,8 +154,7 @@ def gate_as_expert(truth: RegressionMixture, atom: int = 0) -> RegressionMixture
             f"the model is {truth.family}; need unnormalised sigmoid gates over all atoms, and logistic experts with a bias and"
             " without a scale."
         )
-    if not 0 <= atom < truth.num_experts:
-        raise ValueError(f"atom={atom}; the truth has atoms 0 to {truth.num_experts - 1}.")
+    _check_atom(truth, atom)
     gates, experts = (part.coefficients(truth.num_experts).copy() for part in (gate, expert))
     gates[atom], experts[atom] = expert.coefficients(truth.num_experts)[atom], gate.coefficients(truth.num_experts)[atom]
     return replace(truth, gate=gate.own_kind().build(gates), expert=expert.own_kind().build(experts))
@@ -273,6 +276,11 @@ def warmer(truth: Model, factor: float) -> Model:
         np.asarray(gate.intercept) * factor, np.asarray(gate.slope) * factor, np.asarray(gate.log_temperature) + np.log(factor)
     )
     return replace(truth, gate=moved)
+
+
+def _check_atom(truth: RegressionMixture, atom: int) -> None:
+    if not is_integer(atom, 0, truth.num_experts - 1):
+        raise ValueError(f"atom={atom!r}; the truth has atoms 0 to {truth.num_experts - 1}.")
 
 
 def _check_factor(factor: float) -> None:

@@ -17,17 +17,16 @@ from moetheory.estimators.layout import Layout
 from moetheory.estimators.starts import NearTruth, RandomStarts, Splits, StartRule
 from moetheory.estimators.trust_region import Box
 from moetheory.evaluation import regression_values
+from moetheory.identifiability.projection import starting_points
 from moetheory.inputs import InputLaw
 from moetheory.losses.quadrature import gauss_legendre_nodes
 from moetheory.mixing_measure import atom_table, matched_distance
 from moetheory.regression import RegressionMixture
-from moetheory.sampling import draw
 from moetheory.status import Status
 
 NODES = {1: 64, 2: 24}
 """Gauss-Legendre nodes per axis, by the dimension of the input."""
 SOBOL_POINTS = 4096
-START_ROWS = 2000
 TOLERANCE = 1e-15
 ROUNDS = 6
 GAIN = 0.99
@@ -130,7 +129,7 @@ def project_regression(
     x, probability = gauss_legendre_nodes(inputs.low, inputs.high, NODES.get(truth.dimension, SOBOL_POINTS))
     probability = inputs.reweighted(x, probability)
     target = np.sqrt(probability) * regression_values(truth, x)
-    points = _points(replace(truth, noise_variance=truth.noise_variance or 1e-4), inputs, layout, starts, seed)
+    points = starting_points(replace(truth, noise_variance=truth.noise_variance or 1e-4), inputs, layout, starts, seed)
 
     values, slopes = (partial(function, layout, x=x, probability=probability) for function in (_values, _slopes))
     run = partial(_run, lambda vector: np.asarray(values(vector)) - target, lambda vector: np.asarray(slopes(vector)), bounds)
@@ -185,15 +184,6 @@ def _followed(run: Callable, end: _End) -> _End:
         if end.distance > GAIN * before:
             return end._replace(status=Status.CONVERGED)
     return end
-
-
-def _points(truth: RegressionMixture, inputs: InputLaw, layout: Layout, starts: Sequence[StartRule], seed: int) -> np.ndarray:
-    generator = np.random.default_rng(seed)
-    sample = draw(truth, inputs, START_ROWS, generator)
-    points = np.concatenate([rule.points(layout, sample, truth, generator) for rule in starts] or [np.zeros((0, layout.size))])
-    if not len(points):
-        raise ValueError(f"starts={starts} propose no point; use several rules, such as the default ones.")
-    return points
 
 
 @partial(jax.jit, static_argnums=0)

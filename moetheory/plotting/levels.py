@@ -58,8 +58,7 @@ def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
         axes.set_yscale("log")
     _predicted_band(axes, check.predicted)
     if not shown.empty:
-        least, most = shown["replicates"].min(), shown["replicates"].max()
-        count = (f"{least}" if least == most else f"{least} to {most}") + (" replicates" if most > 1 else " replicate")
+        count = _counted(shown)
         axes.errorbar(
             shown["n"],
             shown["mean"],
@@ -72,6 +71,12 @@ def level_figure(claim: ClaimResult, check: CheckResult) -> Figure:
         )
     legend_below(figure, axes)
     return figure
+
+
+def _counted(shown: pd.DataFrame) -> str:
+    """Least and largest number of replicates, in words."""
+    least, most = shown["replicates"].min(), shown["replicates"].max()
+    return (f"{least}" if least == most else f"{least} to {most}") + (" replicates" if most > 1 else " replicate")
 
 
 def _bars(check: CheckResult, shown: pd.DataFrame) -> np.ndarray:
@@ -114,7 +119,7 @@ def levels_figure(claim: ClaimResult, check: CheckResult) -> Figure:
         axes.axvspan(*check.predicted, color=GREY, alpha=0.15, linewidth=0, label=f"predicted {interval(*check.predicted)}")
         axes.axvline(np.mean(check.predicted), linestyle="--", color=BLACK, linewidth=1.0, label="its middle")
     if not shown.empty:
-        label = f"mean of {shown['replicates'].min()} replicates ± 2 SE"
+        label = f"mean of {_counted(shown)} ± 2 SE"
         errors = 2 * shown["mean_se"].fillna(0)
         axes.errorbar(shown["mean"], range(len(shown)), xerr=errors, fmt="o", markersize=5, color=BLUE, linewidth=1, label=label)
     legend_below(figure, axes)

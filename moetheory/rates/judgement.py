@@ -32,6 +32,10 @@ _MEANINGS = {
 }
 
 
+SIGNIFICANCE = 0.05
+"""Largest chance of a miss by chance, for a check and for several together."""
+
+
 @dataclass(frozen=True)
 class Judgement:
     """A verdict, the sentence that justifies it, and for an underpowered study what it would need."""

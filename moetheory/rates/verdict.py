@@ -16,6 +16,8 @@ from moetheory.rates.planning import plan_replicates
 from moetheory.rates.slope import Slope, two_sided_quantile
 
 FEWEST_FOR_DISTRIBUTION = 100
+FEWEST_EQUAL = 20
+"""Fewer values that are all equal tell no error: the next one may differ."""
 ROUNDING = 1e-12
 """Misses up to this are rounding."""
 CONFIDENCE = 0.95
@@ -109,7 +111,8 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
     otherwise inconsistent if ``[m - 2 SE, m + 2 SE]`` misses the interval, underpowered if the mean lies outside by less than
     that, else consistent. With few values the t quantile takes the place of 2; fewer than two are underpowered. Of values
     none of which is negative, a mean below the interval gets the relative error of the values at the end of the interval:
-    where such a mean is small by chance, so is its standard error.
+    where such a mean is small by chance, so is its standard error. Fewer than 20 values that are all equal are underpowered
+    outside the interval: they have no error to be told.
 
     Parameters
     ----------
@@ -148,6 +151,9 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
         return Judgement(Verdict.UNDERPOWERED, f"{found} has no finite error.")
     rounding = ROUNDING * max(1.0, abs(low), abs(high))
     outside = max(low - mean, mean - high)
+    if deviation == 0 and outside > rounding and sample.size < FEWEST_EQUAL:
+        reason = f"All of {counted} are {mean:.4g}, outside {target}: too few to tell an error from."
+        return Judgement(Verdict.UNDERPOWERED, reason, f"At least {FEWEST_EQUAL} values.", FEWEST_EQUAL)
     at_end = error * low / mean if 0 < mean < low and sample.min() >= 0 else error
     far = outside > 2 * at_end + rounding
     if 2 * error > high - low + rounding and not far:
@@ -192,9 +198,9 @@ def judge_frequency(values: ArrayLike, predicted: tuple[float, float]) -> Judgem
     'The frequency 1.000 of 4 values with the 95% interval [0.398, 1.000] is too uncertain for the predicted interval [0.9, 1].'
     """
     low, high = _checked_interval(predicted)
-    sample = without_nan(values, "values")
-    if not np.isin(sample, (0, 1)).all():
-        raise ValueError(f"values are {np.unique(sample)}: a frequency is that of zeros and ones.")
+    if not 0 <= low <= high <= 1:
+        raise ValueError(f"predicted is {predicted!r}: a probability lies between 0 and 1.")
+    sample = _zeros_and_ones(values)
     if not sample.size:
         return Judgement(Verdict.UNDERPOWERED, "No value is there.", "At least 1 value.", 1)
     frequency, (lowest, highest) = sample.mean(), binomial_interval(sample)
@@ -217,9 +223,18 @@ def binomial_interval(values: ArrayLike) -> tuple[float, float]:
     >>> [round(end, 3) for end in binomial_interval([1, 1, 1, 1])]
     [0.398, 1.0]
     """
-    sample = np.asarray(values)
+    sample = _zeros_and_ones(values)
+    if not sample.size:
+        raise ValueError("values has no zero and no one: there is nothing to bound.")
     low, high = binomtest(int(sample.sum()), sample.size).proportion_ci(CONFIDENCE)
     return float(low), float(high)
+
+
+def _zeros_and_ones(values: ArrayLike) -> np.ndarray:
+    sample = without_nan(values, "values")
+    if not np.isin(sample, (0, 1)).all():
+        raise ValueError(f"values are {np.unique(sample)}: a frequency is that of zeros and ones.")
+    return sample
 
 
 def judge_distribution(values: ArrayLike, cdf: Callable[[np.ndarray], np.ndarray], level: float = 0.001) -> Judgement:

@@ -11,12 +11,11 @@ import pandas as pd
 
 from moetheory.plotting.words import SHOWN_ONLY, measured, outcome, predicted
 from moetheory.rates import Verdict
+from moetheory.rates.judgement import SIGNIFICANCE
 from moetheory.study.results import ClaimResult
 
 COLUMNS = ("simulation", "claim", "quantity", "predicted", "measured", "verdict")
 GAP = "  "
-SIGNIFICANCE = 0.05
-"""Of a verdict: two standard errors."""
 
 
 def verdict_table(claims: Iterable[ClaimResult]) -> pd.DataFrame:

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from moetheory.estimators import AbstractEstimator, Fit, Status
-from moetheory.models import Family
-from moetheory.sampling import Sample
+from moetheory.experts import LinearExpert
+from moetheory.gating import SoftmaxGate
+from moetheory.models import Family, MixtureOfExperts
+from moetheory.sampling import Sample, log_likelihood
 from moetheory.selection.criteria import bic, icl, require_density
 from moetheory.selection.dendrogram import dendrogram, dendrogram_criterion, require_softmax_linear
 
@@ -42,8 +44,8 @@ def select_number(
     """Choose the number of experts from 1 (or 2, for the dendrogram) to ``largest``.
 
     BIC and ICL compare fits of every number, those with a variance on the floor of the box only if all have one: the box alone
-    bounds their likelihood. The dendrogram makes one fit of the largest number, chooses a level of its tree
-    and fits that number again.
+    bounds their likelihood. The dendrogram makes one fit of the largest number, chooses a level of its tree in standardised
+    units of the sample, where masses do not depend on the origin of the inputs, and fits that number again.
 
     Parameters
     ----------
@@ -106,13 +108,28 @@ def _by_dendrogram(fit_of, sample: Sample, largest: int) -> Selection:
     whole = fit_of(largest)
     if whole.model is None:
         return Selection(largest, whole, pd.DataFrame())
-    tree = dendrogram(whole.model)
-    values = dendrogram_criterion(tree, sample)
-    weight = np.log(sample.size)
+    model, standard = _standardised(whole.model, sample)
+    tree = dendrogram(model)
+    values = dendrogram_criterion(tree, standard)
+    of_unit = sample.size * np.log(np.std(sample.y) or 1.0)
     rows = [
-        (number, -(value + tree.height(number)) / weight * sample.size, value, str(whole.status), tree.height(number))
-        for number, value in values.items()
+        (level.num_experts, log_likelihood(level, standard) - of_unit, values[level.num_experts], str(whole.status), height)
+        for level, height in zip(tree.models[:-1], tree.heights, strict=True)
     ]
     best = min(values, key=lambda number: values[number])
     table = pd.DataFrame(rows, columns=["n_experts", "log_likelihood", "value", "status", "height"])
     return Selection(best, whole if best == largest else fit_of(best), table.sort_values("n_experts", ignore_index=True))
+
+
+def _standardised(model: MixtureOfExperts, sample: Sample) -> tuple[MixtureOfExperts, Sample]:
+    """Softmax gates with linear experts and their sample in units in which inputs and response have mean 0 and deviation 1."""
+    origin, unit = sample.x.mean(axis=0), sample.x.std(axis=0)
+    unit = np.where(unit > 0, unit, 1.0)
+    middle, scale = sample.y.mean(), np.std(sample.y) or 1.0
+    gate, expert = (np.asarray(part.slope) for part in (model.gate, model.expert))
+    standard = MixtureOfExperts(
+        SoftmaxGate(np.asarray(model.gate.intercept) + gate @ origin, gate * unit),
+        LinearExpert(expert * unit / scale, (np.asarray(model.expert.intercept) + expert @ origin - middle) / scale),
+        np.asarray(model.variance) / scale**2,
+    )
+    return standard, Sample((sample.x - origin) / unit, (sample.y - middle) / scale)

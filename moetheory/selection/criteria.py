@@ -23,7 +23,9 @@ def bic(fit: Fit, sample: Sample) -> float:
         Of p free parameters, the variance of the errors of a regression function among them. What changes nothing does not
         count: the gate of a single expert, a temperature that slopes and intercepts make up for, lengths of plain cosines,
         intercepts and scale of scores of which only the largest counts, the scale that a ReLU can hand to its inner weights.
-        All coordinates of a known set of gates count.
+        All coordinates of a known set of gates count. Three kinds of coordinates count though some of them change nothing:
+        weights of input-free gates of regression functions, which experts can take over; plain cosines of one input; and those
+        of top-K gates of one input, of which some atoms never meet.
     sample : Sample
         The n observations that were fitted.
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from scipy.special import logsumexp
 
+from moetheory._integers import is_integer
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
 from moetheory.models import SOFTMAX_LINEAR, Family, MixtureOfExperts
@@ -34,11 +36,16 @@ class Dendrogram:
 
     def with_atoms(self, number: int) -> MixtureOfExperts:
         """The model of so many atoms."""
-        return self.models[len(self.models) - number]
+        return self.models[len(self.models) - self._checked(number, 1)]
 
     def height(self, number: int) -> float:
         """Height of the merge that ends the level of so many atoms, at least two."""
-        return float(self.heights[len(self.models) - number])
+        return float(self.heights[len(self.models) - self._checked(number, 2)])
+
+    def _checked(self, number: int, least: int) -> int:
+        if not is_integer(number, least, len(self.models)):
+            raise ValueError(f"number={number!r}; this tree has levels of {least} to {len(self.models)} atoms.")
+        return number
 
 
 def dendrogram(model: MixtureOfExperts) -> Dendrogram:
@@ -51,7 +58,10 @@ def dendrogram(model: MixtureOfExperts) -> Dendrogram:
     squares of the blocks that are slow in over-specified fits, first powers of those that make up for them. The merged atom
     has the sum of the masses and the mean of every block, to which the expert slope adds the covariance of gate slope
     and intercept within the pair and the variance the variance of the intercepts: then the density changes at third
-    order where the gate slopes agree, and else at second order through the spread of the gate slopes.
+    order where gate slopes, expert slopes and variances of the pair agree, and else at second order through their spread.
+
+    Masses are gate weights at the origin of the inputs, and squares stand beside first powers, so heights depend on origin and
+    unit of the inputs and on the unit of the response: :func:`select_number` takes standardised data.
 
     Parameters
     ----------
@@ -136,7 +146,7 @@ def dendrogram_criterion(tree: Dendrogram, sample: Sample) -> dict[int, float]:
 
 @dataclass(frozen=True)
 class _Atom:
-    mass: float
+    log_mass: float
     gate: np.ndarray
     slope: np.ndarray
     intercept: float
@@ -144,23 +154,23 @@ class _Atom:
 
 
 def _atoms(model: MixtureOfExperts) -> list[_Atom]:
-    mass = np.exp(model.gate.intercept - np.max(model.gate.intercept))
-    columns = (mass / mass.sum(), model.gate.slope, model.expert.slope, model.expert.intercept, model.variance)
+    log_mass = np.asarray(model.gate.intercept) - logsumexp(model.gate.intercept)
+    columns = (log_mass, model.gate.slope, model.expert.slope, model.expert.intercept, model.variance)
     return [_Atom(*row) for row in zip(*map(np.asarray, columns), strict=True)]
 
 
 def _dissimilarity(one: _Atom, other: _Atom) -> float:
     squares = np.sum((one.gate - other.gate) ** 2) + (one.intercept - other.intercept) ** 2
     distance = squares + np.linalg.norm(one.slope - other.slope) + abs(one.variance - other.variance)
-    return float(distance / (1 / one.mass + 1 / other.mass))
+    return float(distance * np.exp(one.log_mass + other.log_mass - np.logaddexp(one.log_mass, other.log_mass)))
 
 
 def _merged(one: _Atom, other: _Atom) -> _Atom:
-    mass = one.mass + other.mass
-    a, b = one.mass / mass, other.mass / mass
+    log_mass = float(np.logaddexp(one.log_mass, other.log_mass))
+    a, b = np.exp(one.log_mass - log_mass), np.exp(other.log_mass - log_mass)
     gap = one.intercept - other.intercept
     return _Atom(
-        mass=mass,
+        log_mass=log_mass,
         gate=a * one.gate + b * other.gate,
         slope=a * one.slope + b * other.slope + a * b * gap * (one.gate - other.gate),
         intercept=a * one.intercept + b * other.intercept,
@@ -169,7 +179,7 @@ def _merged(one: _Atom, other: _Atom) -> _Atom:
 
 
 def _model(atoms: list[_Atom]) -> MixtureOfExperts:
-    gate = SoftmaxGate(np.log([atom.mass for atom in atoms]), [atom.gate for atom in atoms])
+    gate = SoftmaxGate([atom.log_mass for atom in atoms], [atom.gate for atom in atoms])
     expert = LinearExpert([atom.slope for atom in atoms], [atom.intercept for atom in atoms])
     return MixtureOfExperts(gate, expert, [atom.variance for atom in atoms])
 

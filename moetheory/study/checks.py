@@ -268,6 +268,8 @@ class Recovery(Check):
     kind: ClassVar[str] = "recovery"
 
     def __post_init__(self) -> None:
+        if isinstance(self.against, str):
+            raise TypeError(f"recovery by {self.quantity}: against={self.against!r}; need a tuple of names of claims.")
         if self.quantity not in ("bic", "icl", "dendrogram") or not 0 <= self.low <= self.high <= 1:
             given = f"recovery by {self.quantity!r} with frequencies from {self.low} to {self.high}"
             raise ValueError(f"{given}; need one of bic, icl, dendrogram, and 0 <= low <= high <= 1.")
@@ -301,6 +303,9 @@ class Fibre(Check):
     kind: ClassVar[str] = "fibre"
 
     def __post_init__(self) -> None:
+        _check_interval(f"{self.quantity} along a fibre", self.low, self.high)
+        if not self.points:
+            raise ValueError(f"{self.quantity} along a fibre: points={self.points}; need at least one, (0.0, model).")
         places = [100 * place for place, _ in self.points]
         if len({round(place) for place in places}) < len(places) or any(abs(place - round(place)) > 1e-6 for place in places):
             given = [place for place, _ in self.points]

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from moetheory._integers import is_integer
+from moetheory.models import Family
 from moetheory.study.checks import Check, Evidence, Gap, Recovery
+from moetheory.study.documents import LARGEST_STUDY, PRESETS
 from moetheory.study.identity import content_id, fit_id
 from moetheory.study.nesting import holds
 
-PRESETS = ("quick", "standard", "paper")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.]{0,59}")
 
 
@@ -79,6 +80,10 @@ class Claim:
     def _wrong_words(self) -> Iterator[str]:
         if not _NAME.fullmatch(self.name):
             yield "its name becomes part of file names; use at most 60 letters, digits, '_' and '.', a letter or digit first."
+        words = {name: getattr(self, name) for name in ("title", "statement", "source", "deviations")}
+        for name, value in words.items():
+            if not isinstance(value, str):
+                yield f"{name}={value!r}; need a text."
         if self.variant not in ("printed", "ours"):
             yield f"variant={self.variant!r}; need 'printed' or 'ours'."
         if self.evidence not in list(Evidence):
@@ -86,28 +91,45 @@ class Claim:
         if not isinstance(self.checks, tuple) or not self.checks or not all(isinstance(check, Check) for check in self.checks):
             yield f"checks={self.checks!r}; need a tuple of checks, such as (Rate('softmax_d1', 'D1', (0.5, 0.5), (0.25,)),)."
             return
+        for check in self.checks:
+            if not all(isinstance(text, str) for text in (check.quantity, check.label, check.published)):
+                yield f"{check}; need texts for quantity, label and published."
+                return
         quantities = [check.name for check in self.checks]
         if len(set(quantities)) != len(quantities):
             yield f"it measures {quantities}; every quantity may occur once."
 
     def _wrong_numbers(self) -> Iterator[str]:
         for name in ("sizes", "replicates"):
+            if not isinstance(getattr(self, name), Mapping):
+                yield f"{name}={getattr(self, name)!r}; need a mapping with an entry for each of {list(PRESETS)}."
+                return
             missing = [preset for preset in PRESETS if preset not in getattr(self, name)]
             if missing:
                 yield f"{name} lacks the presets {missing}; need {list(PRESETS)}."
         for preset, sizes in self.sizes.items():
-            if not sizes or len(set(sizes)) != len(sizes) or not all(is_integer(size, 2) for size in sizes):
+            integers = isinstance(sizes, tuple | list) and all(is_integer(size, 2) for size in sizes)
+            if not integers or not sizes or len(set(sizes)) != len(sizes):
                 yield f"sizes of preset {preset!r} are {sizes}; need different integers of at least 2."
         for preset, count in self.replicates.items():
-            if not is_integer(count, 1):
-                yield f"replicates of preset {preset!r} are {count}; need an integer of at least 1."
+            if not is_integer(count, 1, LARGEST_STUDY):
+                yield f"replicates of preset {preset!r} are {count}; need an integer from 1 to {LARGEST_STUDY:,}."
 
     def _wrong_fit(self) -> Iterator[str]:
+        for name, value in (("truth", self.truth), ("inputs", self.inputs)):
+            if not hasattr(value, "dimension"):
+                yield f"{name}={value!r}; need a model and a law of its inputs, such as Uniform((-1.0,), (1.0,))."
+                return
+        if self.moving is not None and not callable(self.moving):
+            yield f"moving={self.moving!r}; need a function of the sample size, such as lambda n: truth, or None."
+        if not isinstance(self.family, Family | None):
+            yield f"family={self.family!r}; need a Family, such as Family(SoftmaxGate.kind(), LinearExpert.kind()), or None."
+            return
         if not hasattr(self.estimator, "fit_batch"):
             yield f"estimator={self.estimator!r} is none; write for instance MaximumLikelihood((NearTruth(0.05),))."
             return
-        if len(self.inputs.low) != self.truth.dimension:
-            yield f"inputs have dimension {len(self.inputs.low)}, the truth {self.truth.dimension}; they must agree."
+        if self.inputs.dimension != self.truth.dimension:
+            yield f"inputs have dimension {self.inputs.dimension}, the truth {self.truth.dimension}; they must agree."
         near_truth = any(rule.needs_truth for rule in self.estimator.starts)
         family, true = self.family or self.truth.family, self.truth.family
         if near_truth and not family.has_parameters_of(true):
@@ -162,6 +184,10 @@ class Simulation:
     name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
+        if not (isinstance(self.title, str) and isinstance(self.paper, str)):
+            raise TypeError(f"simulation: title={self.title!r}, paper={self.paper!r}; need texts, such as '2305.03288'.")
+        if not isinstance(self.claims, tuple | list) or not all(isinstance(claim, Claim) for claim in self.claims):
+            raise TypeError(f"simulation {self.title!r}: claims={self.claims!r}; need a tuple of claims, (Claim(...),).")
         names = [claim.name for claim in self.claims]
         if not names or len(set(names)) != len(names):
             raise ValueError(f"simulation {self.title!r} has claims {names}; need at least one and no name twice.")

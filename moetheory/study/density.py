@@ -41,7 +41,7 @@ def distance(truth: MixtureOfExperts, inputs: InputLaw, fitted: MixtureOfExperts
     With one input the nodes lie in panels that are narrow where the models change fast, so that no window is missed, and
     that end at their kinks and jumps. For d > 2 the Sobol points are the only level, and their error is not checked.
     """
-    dimension = len(inputs.low)
+    dimension = inputs.dimension
     if dimension not in NODES:
         return _distance_on(nodes(inputs, SOBOL_POINTS), inputs, truth, fitted, name)[0]
     splits = _panels(inputs, truth, fitted)
@@ -72,7 +72,7 @@ def nodes(inputs: InputLaw, count: int, splits: tuple[float, ...] = ()) -> tuple
 
 def first_nodes(inputs: InputLaw) -> tuple[np.ndarray, np.ndarray]:
     """Nodes for averages of weights and experts, with probabilities under the law."""
-    points, probability = nodes(inputs, AVERAGING.get(len(inputs.low), SOBOL_POINTS))
+    points, probability = nodes(inputs, AVERAGING.get(inputs.dimension, SOBOL_POINTS))
     return points, inputs.reweighted(points, probability)
 
 
@@ -88,7 +88,7 @@ def function_distance(truth: Model, inputs: InputLaw, fitted: Model) -> float:
     Nodes are doubled, and panels of one input lie, as in :func:`distance`; NaN where the last doubling still changed it. Windows
     narrower than a 2048th of the interval can be missed.
     """
-    dimension, splits = len(inputs.low), _function_panels(inputs, truth, fitted)
+    dimension, splits = inputs.dimension, _function_panels(inputs, truth, fitted)
 
     def level(count: int) -> float:
         points, probability = nodes(inputs, count, splits)
@@ -102,7 +102,7 @@ def function_distance(truth: Model, inputs: InputLaw, fitted: Model) -> float:
 
 def _function_panels(inputs: InputLaw, *models: Model) -> tuple[float, ...]:
     """Where panels of one input meet: at kinks and jumps, and where regression functions have changed by as much."""
-    if len(inputs.low) > 1:
+    if inputs.dimension > 1:
         return ()
     x = np.linspace(inputs.low[0], inputs.high[0], GRID + 1)
     values = np.stack([regression_values(model, x[:, None]) for model in models], axis=1)
@@ -117,7 +117,7 @@ def _panels(inputs: InputLaw, *models: MixtureOfExperts) -> tuple[float, ...]:
 
     A model changes where its weights do, and where means of atoms come closer or part.
     """
-    if len(inputs.low) > 1:
+    if inputs.dimension > 1:
         return ()
     x = np.linspace(inputs.low[0], inputs.high[0], GRID + 1)
     tables = [_tabulated(model, x[:, None], inputs) for model in models]
@@ -140,7 +140,7 @@ def _around_zeros(inputs: InputLaw, *models: MixtureOfExperts) -> np.ndarray:
 
 
 def _splits(inputs: InputLaw, *models: Model) -> tuple[float, ...]:
-    if len(inputs.low) > 1:
+    if inputs.dimension > 1:
         return ()
     points = np.concatenate([kinks(model, inputs.low[0], inputs.high[0]) for model in models])
     return tuple(np.unique(points).tolist())

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from moetheory.study.checks import Check
-from moetheory.study.claims import Simulation
+from moetheory.study.claims import Claim, Simulation
 from moetheory.study.quantities import check_cells, check_quantity
 from moetheory.study.simulation_modules import execute
 
@@ -68,14 +68,31 @@ def _load_file(file: Path) -> Simulation:
     if not isinstance(simulation, Simulation):
         raise SimulationError(f"{file} {NO_SIMULATION}.")
     for claim in simulation.claims:
-        for check in claim.checks:
-            try:
-                for quantity in check.measured(claim.truth) or _own_quantity(check):
-                    check_quantity(quantity, claim.truth)
-                    check_cells(quantity, claim.truth, claim.num_experts)
-            except ValueError as error:
-                raise SimulationError(f"{file}, claim {claim.name!r}: {error}") from error
+        try:
+            _check_moving(claim)
+            _check_quantities(claim)
+        except (ValueError, TypeError) as error:
+            raise SimulationError(f"{file}, claim {claim.name!r}: {error}") from error
     return replace(simulation, name=file.stem)
+
+
+def _check_moving(claim: Claim) -> None:
+    """Raise for a truth that moves with n and is not there at a size."""
+    for size in sorted({size for sizes in claim.sizes.values() for size in sizes}) if claim.moving else ():
+        try:
+            found = claim.truth_at(size)
+        except Exception as error:
+            raise ValueError(f"moving({size}): {type(error).__name__}: {error}") from error
+        if getattr(found, "family", None) != claim.truth.family:
+            raise TypeError(f"moving({size}) is {found!r}; need a model of the family of the claim's truth.")
+
+
+def _check_quantities(claim: Claim) -> None:
+    """Raise for what a claim measures and no fit of it can have."""
+    for check in claim.checks:
+        for quantity in check.measured(claim.truth) or _own_quantity(check):
+            check_quantity(quantity, claim.truth)
+            check_cells(quantity, claim.truth, claim.num_experts)
 
 
 def _own_quantity(check: Check) -> tuple[str, ...]:

@@ -6,6 +6,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+PRESETS = ("quick", "standard", "paper")
+LARGEST_STUDY = 10_000_000
+"""Replicates: more than anybody computes, few enough to list."""
 READABLE_LENGTH = 24
 LONGEST_NAME = 150
 

@@ -22,6 +22,7 @@ from moetheory.rates import (
     judge_level,
     judge_slope,
 )
+from moetheory.rates.judgement import SIGNIFICANCE
 from moetheory.rates.slope import LOCATIONS, locate
 from moetheory.status import Status
 from moetheory.study.certified import CARRYING, MAXIMA, status_of_both
@@ -41,7 +42,11 @@ def evaluate_claims(store: Store, label: str, simulations: Sequence[str] | None 
     ------
     StoreError
         If the store holds no claim of this label or of one of the simulations, or is damaged.
+    TypeError
+        If the names of simulations are one text.
     """
+    if isinstance(simulations, str):
+        raise TypeError(f"simulations={simulations!r}; need a list of names, such as [{simulations!r}].")
     lists = store.documents(f"simulation-{label}-")
     documents = list(store.documents(f"claim-{label}-").values())
     documents = [one for one in documents if label_of(one) == label and _is_current(one, lists)]
@@ -278,18 +283,30 @@ def _judge_rate(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predic
 def _judge_levels(values: pd.DataFrame, predicted) -> Judgement:
     """The worst verdict over the coordinates."""
     found = {name: judge_level(group["value"].to_numpy(), predicted) for name, group in values.groupby("coordinate", sort=False)}
+    found = {name: _among(one, len(found)) for name, one in found.items()}
     for verdict in (Verdict.INCONSISTENT, Verdict.UNDERPOWERED):
         worst = {name: one for name, one in found.items() if one.verdict == verdict}
         if worst:
             reasons = " ".join(f"{name}: {one.reason}" for name, one in worst.items())
             most = max(worst.values(), key=lambda one: one.count or 0)
-            chances = [min(1.0, len(found) * one.p_value) for one in worst.values() if one.p_value is not None]
+            chances = [one.p_value for one in worst.values() if one.p_value is not None]
             return Judgement(verdict, reasons, most.needed, most.count, min(chances, default=None))
     if not found:
         return Judgement(Verdict.UNDERPOWERED, "No usable values at the largest sample size.")
     means = values.groupby("coordinate")["value"].mean()
     reason = f"The means of all {len(found)} coordinates, {means.min():.3f} to {means.max():.3f}, lie in the predicted interval."
     return Judgement(Verdict.CONSISTENT, reason)
+
+
+def _among(judgement: Judgement, count: int) -> Judgement:
+    """The verdict on one coordinate of so many: a miss counts only if it would among all of them."""
+    if judgement.p_value is None:
+        return judgement
+    chance = min(1.0, count * judgement.p_value)
+    if chance < SIGNIFICANCE:
+        return replace(judgement, p_value=chance)
+    reason = f"{judgement.reason} One of {count} coordinates misses as far by chance (p = {chance:.2g})."
+    return Judgement(Verdict.UNDERPOWERED, reason, "More values.")
 
 
 def _judge_fibre(values: np.ndarray, predicted) -> Judgement:

@@ -12,9 +12,9 @@ import pandas as pd
 from moetheory._integers import is_integer
 from moetheory.estimators import ALGORITHM
 from moetheory.study.block import MOST_REPLICATES, PROGRAM_COST, Block, BlockRows, Cell, capacity
-from moetheory.study.claims import PRESETS, Claim, Simulation
+from moetheory.study.claims import Claim, Simulation
 from moetheory.study.describe import describe
-from moetheory.study.documents import claim_document, setting_label, simulation_document
+from moetheory.study.documents import LARGEST_STUDY, PRESETS, claim_document, setting_label, simulation_document
 from moetheory.study.manifest import document_name as run_name
 from moetheory.study.manifest import manifest
 from moetheory.study.progress import Progress
@@ -40,7 +40,7 @@ class Settings:
     Raises
     ------
     ValueError
-        If the preset is unknown, or sizes or replicates are no whole numbers of at least one.
+        If the preset is unknown, or sizes or replicates are no whole numbers of at least one, or replicates too many.
     """
 
     preset: str = "quick"
@@ -56,8 +56,9 @@ class Settings:
             raise ValueError(f"sizes={self.sizes!r}; need different whole numbers of at least two, such as (100, 1000), or None.")
         if not is_integer(self.seed, 0):
             raise ValueError(f"seed={self.seed!r}; need a whole number that is not negative.")
-        if self.replicates is not None and not is_integer(self.replicates, 1):
-            raise ValueError(f"replicates={self.replicates!r}; need a whole number of at least one, or None for the preset's.")
+        if self.replicates is not None and not is_integer(self.replicates, 1, LARGEST_STUDY):
+            given = f"replicates={self.replicates!r}"
+            raise ValueError(f"{given}; need a whole number from 1 to {LARGEST_STUDY:,}, or None for the preset's.")
 
     @property
     def label(self) -> str:

@@ -16,7 +16,7 @@ import os
 import re
 import socket
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -99,6 +99,7 @@ class Store:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+        self._lock: TextIO | None = None
 
     @contextmanager
     def write_lock(self) -> Iterator[None]:
@@ -123,10 +124,25 @@ class Store:
         with ExitStack() as held:
             with disk_errors("lock", self.path, WRITE_REMEDY):
                 make_folder(self.path)
-                file = held.enter_context(open(self.path / "lock", "a+", encoding="utf-8"))
+                file = held.enter_context(open(self.path / "lock", "a+", encoding="utf-8", errors="replace"))
                 self._claim(file)
                 self._remove_temporaries()
-            yield
+            self._lock = file
+            try:
+                yield
+            finally:
+                self._lock = None
+
+    def _require_place(self) -> None:
+        """Raise where the folder that this run has locked is gone: rows beside a new one would belong to no store."""
+        if self._lock is None:
+            return
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(self.path / "lock"), os.fstat(self._lock.fileno())):
+                return
+        raise StoreError(
+            f"{self.path} was moved, removed or replaced while this run wrote to it; put it back and run the same command again"
+        )
 
     def _claim(self, file: TextIO) -> None:
         try:
@@ -183,6 +199,7 @@ class Store:
         if of_cell and (others := set(frame["data_id"]) - {of_cell}):
             raise ValueError(f"name {name!r} is that of cell {of_cell}, but rows are of {sorted(others)}; name it otherwise.")
         path = self.path / table / f"{_plain(name)}-{_digest(content)}.parquet"
+        self._require_place()
         write_durably(path, content)
         return path
 
@@ -259,6 +276,7 @@ class Store:
         if not isinstance(obj, dict):
             raise TypeError(f"document {name!r} is a {type(obj).__name__}; give a dict")
         content = json.dumps(obj, indent=1).encode()
+        self._require_place()
         write_durably(self.path / _DOCUMENTS / f"{_plain(name)}.json", content)
 
     def documents(self, prefix: str = "") -> dict[str, dict]:

@@ -22,7 +22,7 @@ from moetheory.estimators import (
 )
 from moetheory.experts import LinearExpert
 from moetheory.gating import SoftmaxGate
-from moetheory.inputs import InputLaw, Uniform
+from moetheory.inputs import InputLaw, Uniform, check_inputs
 from moetheory.models import MixtureOfExperts
 from moetheory.study.block import Cell
 from moetheory.study.quantities import check_quantity
@@ -146,6 +146,8 @@ def sweep(
         raise ValueError(f"quantities={quantities!r}; give a tuple of names such as ('softmax_d1',).")
     if not is_integer(replicates, 1):
         raise ValueError(f"replicates={replicates!r}; need an integer of at least one.")
+    if not is_integer(seed, 0):
+        raise ValueError(f"seed={seed!r}; need a whole number that is not negative.")
     if not callable(truth):
         raise TypeError(f"truth={truth!r}; give a function that makes the truth from its factors, such as lambda: model.")
     cells = [_cell(combination, truth, inputs, seed) for combination in combinations]
@@ -190,6 +192,7 @@ def _cell(combination: Mapping[str, Any], make_truth, inputs: InputLaw | None, s
         raise ValueError(f"unknown factors {unknown}; known are {[*FIT_FACTORS, *TRUTH_FACTORS]}.")
     truth = make_truth(**arguments)
     law = inputs or Uniform(low=(-1.0,) * truth.dimension, high=(1.0,) * truth.dimension)
+    check_inputs(law, truth)
     estimator = _estimator(combination.get("estimator", "mle"), combination.get("start"))
     fitted = combination.get("k", truth.num_experts)
     if not is_integer(fitted, 1):
