@@ -11,7 +11,8 @@ from sklearn.preprocessing import StandardScaler
 
 from moetheory._parts import CENTRE, SLOPE, SPREAD, AbstractPart
 from moetheory.estimators import ParameterBox
-from moetheory.identifiability.fisher import layout_of, natural_coordinates
+from moetheory.estimators.layout import layout_of
+from moetheory.identifiability.fisher import natural_coordinates
 from moetheory.models import Family, MixtureOfExperts, SharedExperts
 from moetheory.sampling import Sample
 

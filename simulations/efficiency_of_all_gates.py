@@ -15,8 +15,8 @@ from moetheory import (
     SoftmaxGate,
     Uniform,
 )
+from moetheory.estimators.layout import layout_of
 from moetheory.experts import ConstantExpert
-from moetheory.identifiability.fisher import layout_of
 from moetheory.study import ChiSquared, Claim, Evidence, Levels, Simulation
 
 SIZE = 10_000

@@ -17,7 +17,7 @@ from moetheory import (
     Uniform,
     UnnormalisedSigmoidGate,
 )
-from moetheory.identifiability.fisher import layout_of
+from moetheory.estimators.layout import layout_of
 from moetheory.study import ChiSquared, Claim, Evidence, Levels, Simulation
 
 ONE, WIDE, TWO = Uniform((-2.0,), (2.0,)), Uniform((-3.0,), (3.0,)), Uniform((-1.5, -1.5), (1.5, 1.5))

@@ -18,8 +18,9 @@ from moetheory import (
     Uniform,
     cramer_rao,
 )
+from moetheory.estimators.layout import layout_of
 from moetheory.identifiability.choice import moving_choice
-from moetheory.identifiability.fisher import cramer_rao_at, layout_of
+from moetheory.identifiability.fisher import cramer_rao_at
 
 LINES = LinearExpert([[1.5], [-1.0], [0.2]], [0.5, -0.7, 0.3])
 PLANES = LinearExpert([[1.5, 0.3], [-1.0, 0.6], [0.2, -0.7]], [2.5, -2.7, 0.3])

@@ -149,7 +149,7 @@ def test_divided_masses_add_up_again(intercept, copies):
         (lambda: SoftmaxGate([[0.0]], [[1.0]]), "SoftmaxGate got shapes"),
         (lambda: CompetitionGate("loud"), "response='loud', form='exponential'; choose a response of"),
         (lambda: CompetitionGate("identity", "normalised"), "gives negative weights where an expert is negative"),
-        (lambda: InputFreeGate([0.0, 1.0], top_k=1), "the same atoms win everywhere; fit fewer experts"),
+        (lambda: InputFreeGate.kind(top_k=1), r"InputFreeGate has no options \['top_k'\]"),
         (lambda: MixtureOfExperts(SoftmaxGate.example(2, 1, top_k=3), LinearExpert.example(2, 1), np.ones(2)), "top_k=3; need"),
         (lambda: Family(CompetitionGate.kind(response="abs"), ConstantExpert.kind()), "constant experts respond alike"),
         (

@@ -19,7 +19,7 @@ from moetheory import (
     SoftmaxGate,
     Uniform,
 )
-from moetheory.identifiability.fisher import layout_of
+from moetheory.estimators.layout import layout_of
 from moetheory.inputs import GaussianMixtureInputs
 from moetheory.study import Levels, Settings, Simulation, block, quantities
 from moetheory.study.nesting import holds

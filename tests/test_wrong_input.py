@@ -69,7 +69,7 @@ def fibre(**changes):
         (lambda: FIT(SAMPLE, 2, generator(), TRUTH), r"need a list of each: fit\(...\) takes one"),
         (
             lambda: FIT([SAMPLE], 2, [generator()], TRUTH, Family(SoftmaxGate.kind(top_k=1.5), LinearExpert.kind())),
-            "top_k=1.5 with num_experts=2; need an integer",
+            "top_k=1.5 with num_experts=2; need 1 <= top_k <= num_experts, an integer",
         ),
         (lambda: split_expert(TRUTH, 1.0), "got MixtureOfExperts; a density changes with such a split"),
         (lambda: split_expert(FUNCTION, 1.0, atom=9), "atom=9; the truth has atoms 0 to 1"),

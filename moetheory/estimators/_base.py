@@ -242,7 +242,7 @@ def _check(samples: Sequence[Sample], num_experts: int, generators, starts, trut
         raise ValueError(f"the truth has {truth.dimension} inputs, the samples {dimension}; they must agree.")
     top_k = family.gate.prototype.top_k
     if top_k is not None and not is_integer(top_k, 1, num_experts):
-        raise ValueError(f"top_k={top_k!r} with num_experts={num_experts}; need an integer, 1 <= top_k <= num_experts.")
+        raise ValueError(f"top_k={top_k!r} with num_experts={num_experts}; need 1 <= top_k <= num_experts, an integer.")
     if family.constraint:
         given, needed = np.shape(family.constraint.table(np.zeros(family.constraint.size))), (num_experts, 1 + dimension)
         if given != needed:

@@ -206,7 +206,7 @@ def _gate_information(layout: Layout, sums, gate, experts: bool = True) -> _Gate
 def _joint_gate_step(layout: Layout, sums, gate):
     """Closed-form maximiser of a joint gate from the responsibilities' sums over features, minus where it stands."""
     moments = sums[:, : 1 + layout.num_features]
-    return layout._gate_section(0, layout.family.gate.part.maximiser(moments)) - gate
+    return layout.gate_section(0, layout.family.gate.part.maximiser(moments)) - gate
 
 
 class _GateAssembly(NamedTuple):

@@ -162,7 +162,7 @@ class Layout:
         table, tied = _scattered(section, self.free_gate[index]), self.tied[index]
         return array_module(table).where(tied, table[:1], table) if tied.any() else table
 
-    def _gate_section(self, index: int, table: Any) -> Any:
+    def gate_section(self, index: int, table: Any) -> Any:
         """Section of the vector from gate coefficients (atoms, width)."""
         if self.family.constraint and index == 0:
             return self.family.constraint.nearest(table)
@@ -178,13 +178,13 @@ class Layout:
             tables.append((xp.log(model.shared.weight)[:, None], model.shared.expert, model.shared.variance))
         parts = []
         for index, (gate, expert, variance) in enumerate(tables):
-            parts += [self._gate_section(index, gate), expert.coefficients(len(gate)).ravel(), xp.log(variance)]
+            parts += [self.gate_section(index, gate), expert.coefficients(len(gate)).ravel(), xp.log(variance)]
         return xp.concatenate(parts)
 
     def act_gate(self, section: Any) -> Any:
         """The gate's section of the acting layout from that of this one."""
         gate = self.family.gate.build(self._gate_table(0, section)).acting()
-        return self.acting._gate_section(0, gate.coefficients(self.num_experts))
+        return self.acting.gate_section(0, gate.coefficients(self.num_experts))
 
     def act(self, vector: Any) -> Any:
         """The packed vector of the acting layout."""
@@ -221,6 +221,11 @@ class Layout:
             names += [name for atom in range(1, group.atoms + 1) for name in _names(group.expert, expert, atom, self.dimension)]
             names += [f"{variance}[{atom}]" for atom in range(1, group.variances + 1)]
         return names
+
+
+def layout_of(model: Model) -> Layout:
+    """The packed coordinates of a model."""
+    return Layout(model.num_experts, model.dimension, model.family)
 
 
 def _scattered(values: Any, free: np.ndarray) -> Any:

@@ -305,7 +305,7 @@ def _partition_start(layout: Layout, x, y, generator, joint: bool) -> np.ndarray
         expert, variance = zip(*(_atom_start(group.expert, x, y, line, atom, overall, generator) for atom in rows), strict=True)
         gate = group.gate.prototype.start(group.atoms, x.shape[1], generator)
         if gate.any():
-            vector[sections[0]] = layout._gate_section(index, gate)
+            vector[sections[0]] = layout.gate_section(index, gate)
         vector[sections[1]] = np.concatenate(expert)
         vector[sections[2]] = np.log(variance[: group.variances])
     return vector

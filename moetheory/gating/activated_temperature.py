@@ -34,8 +34,6 @@ class ActivatedTemperatureGate(AbstractGate):
         :math:`\log T`, the same for all atoms.
     activation : {"gelu", "logistic", "tanh"}
         :math:`\phi`.
-    top_k : None
-        The temperature takes the place of a top-K choice.
 
     Raises
     ------
@@ -56,15 +54,15 @@ class ActivatedTemperatureGate(AbstractGate):
     slope: Float[Array, "k d"] = eqx.field(converter=as_floats)
     log_temperature: Float[Array, " k"] = eqx.field(converter=as_floats)
     activation: str = eqx.field(default="gelu", static=True)
-    top_k: int | None = eqx.field(default=None, static=True)
 
+    top_k: ClassVar = None
     predictors: ClassVar = (("slope",), ("intercept",), ("log_temperature",))
     symbols: ClassVar = {"slope": "beta_1", "intercept": "beta_0", "log_temperature": "log_T"}
     invariant_shifts: ClassVar = ("intercept",)
     tied: ClassVar = ("log_temperature",)
 
     def __check_init__(self) -> None:
-        check_temperature(self.log_temperature, self.top_k)
+        check_temperature(self.log_temperature)
         if self.activation not in GATE_ACTIVATIONS:
             raise ValueError(f"activation={self.activation!r}; choose one of {list(GATE_ACTIVATIONS)}.")
 
@@ -106,8 +104,8 @@ class _ActivatedProduct(AbstractAffinity):
     intercept: Float[Array, " k"]
     log_temperature: Float[Array, " k"]
     activation: str = eqx.field(default="gelu", static=True)
-    top_k: int | None = eqx.field(default=None, static=True)
 
+    top_k: ClassVar = None
     predictors: ClassVar = (("slope",), ("intercept",), ("log_temperature",))
     symbols: ClassVar = {}
     invariant_shifts: ClassVar = ("intercept",)

@@ -33,8 +33,6 @@ class GaussianGate(AbstractGate):
         :math:`c`, in units of the input.
     log_spread : (k, d) array, real
         Logarithms of the diagonal of :math:`\Gamma`, variances of the input.
-    top_k : None
-        The source lets all atoms take part.
 
     References
     ----------
@@ -50,16 +48,12 @@ class GaussianGate(AbstractGate):
     intercept: Float[Array, " k"] = eqx.field(converter=as_floats)
     centre: Float[Array, "k d"] = eqx.field(converter=as_floats)
     log_spread: Float[Array, "k d"] = eqx.field(converter=as_floats)
-    top_k: int | None = eqx.field(default=None, static=True)
 
+    top_k: ClassVar = None
     predictors: ClassVar = (("intercept",), ("centre",), ("log_spread",))
     symbols: ClassVar = {"intercept": "beta_0", "centre": "c", "log_spread": "log_Gamma"}
     invariant_shifts: ClassVar = ("intercept",)
     joint: ClassVar = True
-
-    def __check_init__(self) -> None:
-        if self.top_k is not None:
-            raise ValueError(f"top_k={self.top_k}: the Gaussian gate of the source has no top-K choice; leave it out.")
 
     def log_affinity(self, x, response=None):
         square = (x - self.centre) ** 2 * jnp.exp(-self.log_spread)
@@ -102,8 +96,8 @@ class _Quadratic(AbstractAffinity):
 
     intercept: Float[Array, " k"]
     slope: Float[Array, "k two_d"]
-    top_k: int | None = eqx.field(default=None, static=True)
 
+    top_k: ClassVar = None
     predictors: ClassVar = (("intercept", "slope"),)
     symbols: ClassVar = {}
     invariant_shifts: ClassVar = ()

@@ -20,8 +20,6 @@ class InputFreeGate(AbstractGate):
     ----------
     intercept : (k,) array, real
         :math:`\beta_0`; the mass of atom i in the mixing measure is :math:`\exp \beta_{0i}`.
-    top_k : None
-        The choice would be the same at every input.
 
     References
     ----------
@@ -34,15 +32,11 @@ class InputFreeGate(AbstractGate):
     """
 
     intercept: Float[Array, " k"] = eqx.field(converter=as_floats)
-    top_k: int | None = eqx.field(default=None, static=True)
 
+    top_k: ClassVar = None
     predictors: ClassVar = (("intercept",),)
     symbols: ClassVar = {"intercept": "beta_0"}
     invariant_shifts: ClassVar = ("intercept",)
-
-    def __check_init__(self) -> None:
-        if self.top_k is not None:
-            raise ValueError(f"top_k={self.top_k}: without inputs the same atoms win everywhere; fit fewer experts instead.")
 
     def link(self, *predictors, response=None, term=None):
         return predictors[0]

@@ -26,8 +26,6 @@ class LaplaceGate(AbstractGate):
         :math:`\beta_0`; the mass of atom i in the mixing measure is :math:`\exp \beta_{0i}`.
     centre : (k, d) array, real
         :math:`w`, in units of the input; the block beta_1 of the mixing measure.
-    top_k : None
-        The source lets all atoms take part.
 
     Notes
     -----
@@ -46,16 +44,12 @@ class LaplaceGate(AbstractGate):
 
     intercept: Float[Array, " k"] = eqx.field(converter=as_floats)
     centre: Float[Array, "k d"] = eqx.field(converter=as_floats)
-    top_k: int | None = eqx.field(default=None, static=True)
 
+    top_k: ClassVar = None
     predictors: ClassVar = (("intercept",), ("centre",))
     symbols: ClassVar = {"intercept": "beta_0", "centre": "beta_1"}
     invariant_shifts: ClassVar = ("intercept",)
     cusped: ClassVar = True
-
-    def __check_init__(self) -> None:
-        if self.top_k is not None:
-            raise ValueError(f"top_k={self.top_k}: the Laplace gate of the source has no top-K choice; leave it out.")
 
     @property
     def absorbs_input_scale(self) -> bool:
@@ -91,8 +85,8 @@ class _Distance(AbstractAffinity):
     intercept: Float[Array, " k"]
     square: Float[Array, " k"]
     slope: Float[Array, "k d"]
-    top_k: int | None = eqx.field(default=None, static=True)
 
+    top_k: ClassVar = None
     predictors: ClassVar = (("intercept",), ("square", "slope"))
     symbols: ClassVar = {}
     invariant_shifts: ClassVar = ("intercept",)

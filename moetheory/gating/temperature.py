@@ -27,8 +27,6 @@ class TemperatureGate(AbstractGate):
         :math:`\beta_1`.
     log_temperature : (k,) array, real
         :math:`\log T`, the same for all atoms.
-    top_k : None
-        The temperature takes the place of a top-K choice.
 
     Raises
     ------
@@ -52,15 +50,15 @@ class TemperatureGate(AbstractGate):
     intercept: Float[Array, " k"] = eqx.field(converter=as_floats)
     slope: Float[Array, "k d"] = eqx.field(converter=as_floats)
     log_temperature: Float[Array, " k"] = eqx.field(converter=as_floats)
-    top_k: int | None = eqx.field(default=None, static=True)
 
+    top_k: ClassVar = None
     predictors: ClassVar = (("intercept", "slope"), ("log_temperature",))
     symbols: ClassVar = {"intercept": "beta_0", "slope": "beta_1", "log_temperature": "log_T"}
     invariant_shifts: ClassVar = ("intercept", "slope")
     tied: ClassVar = ("log_temperature",)
 
     def __check_init__(self) -> None:
-        check_temperature(self.log_temperature, self.top_k)
+        check_temperature(self.log_temperature)
 
     def log_affinity(self, x, response=None):
         return (jnp.dot(self.slope, x) + self.intercept) * jnp.exp(-self.log_temperature)
@@ -86,9 +84,7 @@ class TemperatureGate(AbstractGate):
         return cls(soft.intercept, soft.slope, np.full(num_experts, -0.3), **options)
 
 
-def check_temperature(log_temperature: Any, top_k: int | None) -> None:
-    """Raise unless all atoms have one temperature and no top-K choice is asked for."""
-    if top_k is not None:
-        raise ValueError(f"top_k={top_k}: the temperature takes the place of a top-K choice; leave it out.")
+def check_temperature(log_temperature: Any) -> None:
+    """Raise unless all atoms have one temperature."""
     if isinstance(log_temperature, np.ndarray) and np.unique(log_temperature).size > 1:
         raise ValueError(f"log_temperature={log_temperature}; all atoms share one temperature: repeat one number.")

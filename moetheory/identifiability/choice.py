@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from moetheory.estimators.layout import Layout
+from moetheory.estimators.layout import layout_of
 from moetheory.evaluation import weights_and_means
 from moetheory.regression import Model, RegressionMixture
 
@@ -50,7 +50,7 @@ def moving_choice(model: Model, x: np.ndarray) -> tuple[str, ...]:
     """
     if model.gate.top_k is None or model.gate.top_k >= model.num_experts:
         return ()
-    layout = Layout(model.num_experts, model.dimension, model.family)
+    layout = layout_of(model)
     vector = layout.pack(model)
     sides = _borders(layout.unpack(vector), x)
     if not len(sides):

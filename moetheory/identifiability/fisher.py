@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from moetheory.estimators.layout import Layout
+from moetheory.estimators.layout import Layout, layout_of
 from moetheory.evaluation import weights_and_means
 from moetheory.identifiability.choice import moving_choice
 from moetheory.inputs import InputLaw, check_inputs
@@ -222,11 +222,6 @@ def _pieces(model: Model, inputs: InputLaw) -> np.ndarray | tuple[()]:
         return ()
     even = np.linspace(inputs.low[0], inputs.high[0], PIECES + 1)[1:-1]
     return np.unique(np.concatenate([even, inputs.edges(), kinks(model, inputs.low[0], inputs.high[0])]))
-
-
-def layout_of(model: Model) -> Layout:
-    """The packed coordinates of a model."""
-    return Layout(model.num_experts, model.dimension, model.family)
 
 
 def natural_coordinates(model: Model) -> np.ndarray:

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moetheory._parts import PER_INPUT, Kind
-from moetheory.estimators.layout import Group, Layout
+from moetheory.estimators.layout import Group, Layout, layout_of
 from moetheory.evaluation import weights_and_means
 from moetheory.gating import InputFreeGate
 from moetheory.identifiability.grid import grid
@@ -214,7 +214,7 @@ def expand(
 def expand_at(truth: MixtureOfExperts, counts: Sequence[np.ndarray], x: np.ndarray, y: np.ndarray, weight: np.ndarray):
     """The expansion of a truth at any points x (q, d), y (q,) with weights (q,), for numbers of copies (k,) of every part."""
     gate, factors = _attaining_gate(truth, counts[0], np.unique(x, axis=0))
-    layout = Layout(truth.num_experts, truth.dimension, truth.family)
+    layout = layout_of(truth)
     tables = [(gate, truth.expert, truth.variance)]
     if truth.shared:
         tables.append((InputFreeGate(np.log(truth.shared.weight)), truth.shared.expert, truth.shared.variance))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 
 from moetheory._integers import is_integer
-from moetheory.identifiability.fisher import layout_of
+from moetheory.estimators.layout import layout_of
 from moetheory.rates import predicted_interval
 from moetheory.rates.slope import LOCATIONS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from moetheory.estimators import ParameterBox
-from moetheory.identifiability.fisher import layout_of
+from moetheory.estimators.layout import layout_of
 from moetheory.models import Family
 from moetheory.regression import Model
 

@@ -13,10 +13,11 @@ import numpy as np
 
 from moetheory import losses
 from moetheory.estimators import NearTruth, ParameterBox, Splits
+from moetheory.estimators.layout import layout_of
 from moetheory.evaluation import weights_and_means
 from moetheory.experts import LinearExpert
 from moetheory.gating import GaussianGate, LaplaceGate, SoftmaxGate
-from moetheory.identifiability.fisher import CramerRao, cramer_rao, layout_of, natural_coordinates
+from moetheory.identifiability.fisher import CramerRao, cramer_rao, natural_coordinates
 from moetheory.identifiability.projection import SpreadGates, project
 from moetheory.identifiability.regression_projection import project_regression
 from moetheory.inputs import InputLaw
