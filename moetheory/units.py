@@ -102,7 +102,7 @@ class Standardisation:
             gate=box.gate * for_centres,
             expert=box.expert * for_slopes * max(1.0, size) * from_origin,
             variance=(box.variance[0] * deviation**2, box.variance[1] * size**2),
-            gate_intercept=(box.gate if box.gate_intercept is None else box.gate_intercept) * from_origin,
+            gate_intercept=(box.gate if box.gate_intercept is None else box.gate_intercept) * max(from_origin, for_centres),
         )
 
     def jacobian(self, model: MixtureOfExperts) -> np.ndarray:

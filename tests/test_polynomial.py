@@ -349,7 +349,7 @@ def test_bad_input_slopes_of_r2(p1, p2):
         (lambda: witness(1), "atoms is 1; it must be from 2 to 300"),
         (lambda: witness(301), "atoms is 301"),
         (lambda: two_atom_solution(0), "all must be positive"),
-        (lambda: solvability_order(0), "atoms is 0; it must be at least 1"),
+        (lambda: solvability_order(0), "atoms is 0; it must be an integer of at least 1"),
         (lambda: smallest_residual(2, 0), "order is 0"),
         (lambda: smallest_residual(0, 2), "atoms 0, starts 10; choose"),
         (lambda: smallest_residual(2, 4, starts=0), "starts 0; choose"),

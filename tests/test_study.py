@@ -311,7 +311,7 @@ def test_labels_of_many_sizes_are_short_and_differ():
     ("overrides", "message"),
     [
         ({"preset": "fast"}, r"preset='fast'; choose one of \['quick', 'standard', 'paper'\]"),
-        ({"replicates": 0}, "replicates=0; need a whole number of at least one"),
+        ({"replicates": 0}, "replicates=0; need a whole number from 1 to 10,000,000"),
         ({"replicates": 2.5}, "replicates=2.5; need a whole number"),
         ({"replicates": True}, "replicates=True; need a whole number"),
         ({"sizes": ()}, r"sizes=\(\); need different whole numbers"),

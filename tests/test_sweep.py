@@ -156,7 +156,7 @@ def test_fewer_rows_than_parameters_are_outcomes(tmp_path, size):
         ({"n": [50]}, {"quantities": "softmax_d1"}, "give a tuple of names"),
         ({"n": [50]}, {"quantities": ()}, "give a tuple of names"),
         ({"n": [50]}, {"replicates": 0}, "replicates=0; need an integer of at least one"),
-        ({"n": [50]}, {"seed": -1}, "seed=-1.*non-negative"),
+        ({"n": [50]}, {"seed": -1}, "seed=-1; need a whole number that is not negative"),
     ],
 )
 def test_factors_that_mean_nothing_are_refused(tmp_path, factors, options, message):

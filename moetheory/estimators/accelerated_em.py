@@ -16,8 +16,8 @@ class AcceleratedEM(AbstractEM):
 
     From two updates :math:`r` and :math:`r + v` a cycle goes to :math:`\theta - 2\alpha r + \alpha^2 v`,
     :math:`\alpha = -\|r\| / \|v\|`, and falls back on a plain update where that is less likely. It stops when a plain
-    update changes the log-likelihood by at most ``tolerance`` relative to itself: in over-specified models, where plain EM
-    crawls, that is much nearer to a maximum than where plain EM stops, but no certificate either.
+    update changes the log-likelihood by at most ``tolerance`` relative to itself, which in over-specified models is about as far
+    from a maximum as where plain EM stops, after a third to a tenth of its updates; no certificate either.
 
     Parameters
     ----------

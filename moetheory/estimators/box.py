@@ -7,7 +7,7 @@ from numbers import Real
 
 import numpy as np
 
-from moetheory._parts import SLOPE
+from moetheory._parts import PER_INPUT
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.trust_region import Box
 
@@ -30,13 +30,13 @@ class ParameterBox:
     Parameters
     ----------
     gate : float, positive
-        Bound on every gate intercept and slope, and on logarithms in gates.
+        Bound on every gate intercept, slope and centre, and on logarithms in gates.
     expert : float, positive
         Bound on every coefficient of routed and shared experts.
     variance : (float, float), positive
         Smallest and largest variance.
     gate_intercept : float, positive, optional
-        Bound on the gate intercepts, if another one than for the slopes.
+        Bound on the gate intercepts, if another one than for slopes and centres.
 
     Examples
     --------
@@ -78,4 +78,4 @@ class ParameterBox:
             return LOG_WEIGHT_BOUND
         if field.startswith("log_"):
             return min(self.gate, LOG_GATE_BOUND)
-        return self.gate if field == SLOPE or self.gate_intercept is None else self.gate_intercept
+        return self.gate if field in PER_INPUT or self.gate_intercept is None else self.gate_intercept

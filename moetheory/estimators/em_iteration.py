@@ -25,6 +25,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.scipy.special import xlogy
 from jaxtyping import Array, Bool, Float, Int
 
 from moetheory.estimators.derivatives import coordinates, feature_products, product_index, slots, stacked
@@ -100,7 +101,7 @@ def em_update(layout: Layout, rows: Rows, point, box: Box, gate_steps: int):
         step = _mean_step(layout, index, statistics, inverse_variance, gate_sums, point, box)
         update = update.at[section[0].start : section[1].stop].set(step)
         if index == 0 and layout.family.gate.part.joint:
-            update = update.at[section[0]].set(_joint_gate_step(layout, gate_sums, point[section[0]]))
+            update = update.at[section[0]].set(_joint_gate_step(layout, gate_sums, point, box))
         elif index == 0:
             gate = _further_gate_steps(layout, rows, point, step[: section[0].stop], box, gate_steps)
             update = update.at[section[0]].set(gate)
@@ -203,10 +204,12 @@ def _gate_information(layout: Layout, sums, gate, experts: bool = True) -> _Gate
     return _GateInformation(np.arange(jacobian.shape[1]), jacobian.T @ information @ jacobian, score @ jacobian)
 
 
-def _joint_gate_step(layout: Layout, sums, gate):
+def _joint_gate_step(layout: Layout, sums, point, box: Box):
     """Closed-form maximiser of a joint gate from the responsibilities' sums over features, minus where it stands."""
+    section = layout.sections[0][0]
+    bounds = (layout.gate_table(0, end[section]) for end in box)
     moments = sums[:, : 1 + layout.num_features]
-    return layout.gate_section(0, layout.family.gate.part.maximiser(moments)) - gate
+    return layout.gate_section(0, layout.family.gate.part.maximiser(moments, *bounds)) - point[section]
 
 
 class _GateAssembly(NamedTuple):
@@ -288,27 +291,52 @@ def _num_features(layout: Layout) -> int:
     return feature_products(layout, jnp.zeros((layout.dimension, 1)), jnp.zeros(1)).shape[0]
 
 
+class _GateRun(NamedTuple):
+    """Scoring steps on a gate alone: where they stand, the gate's part of Q there, the next step and how much of it is tried."""
+
+    gate: Float[Array, " g"]
+    value: Float[Array, ""]
+    step: Float[Array, " g"]
+    share: Float[Array, ""]
+
+
 def _further_gate_steps(layout: Layout, rows: Rows, point, first, box: Box, gate_steps: int):
-    """More scoring steps on the gate's own parameters, responsibilities and experts fixed at ``point``."""
+    """All scoring steps on the gate's own parameters, responsibilities and experts fixed at ``point``; the first alone for one.
+
+    A step that lowers the gate's part of Q is halved: bare steps go astray where the gate is steep.
+    """
     section = layout.sections[0][0]
     limits = Box(box.lower[section], box.upper[section])
 
-    def again(_, gate):
-        at = _gate_information(layout, _gate_sums(layout, rows, point, gate), gate, experts=False)
-        step = _solve(at.information, at.score, free_coordinates(gate, -at.score, limits), limits)
-        return jnp.clip(gate + step, limits.lower, limits.upper)
+    def again(_, run: _GateRun) -> _GateRun:
+        trial = jnp.clip(run.gate + run.share * run.step, limits.lower, limits.upper)
+        value, sums = _gate_sums(layout, rows, point, trial)
+        at = _gate_information(layout, sums, trial, experts=False)
+        step = _solve(at.information, at.score, free_coordinates(trial, -at.score, limits), limits)
+        higher = value >= run.value
+        ahead, stay = _GateRun(trial, value, step, jnp.asarray(1.0)), run._replace(share=0.5 * run.share)
+        return _GateRun(*(jnp.where(higher, new, old) for new, old in zip(ahead, stay, strict=True)))
 
     if section.start == section.stop:
         return first
-    return lax.fori_loop(1, gate_steps, again, point[section] + first) - point[section]
+    first = point[section] + first - point[section]
+    if isinstance(gate_steps, int) and gate_steps == 1:
+        return first
+    start = _GateRun(point[section], jnp.asarray(-jnp.inf), jnp.zeros_like(first), jnp.asarray(1.0))
+    looks = jnp.where(gate_steps > 1, gate_steps + 1, 0)
+    end = lax.fori_loop(0, looks, again, start)
+    return jnp.where(gate_steps > 1, end.gate - point[section], first)
 
 
 def _gate_sums(layout: Layout, rows: Rows, point, gate):
+    """Of another gate, responsibilities at ``point``: its part of Q, and the sums that a scoring step needs."""
     acting, coefficients = acting_coefficients(layout, point)
     _, moved = acting_coefficients(layout, point.at[layout.sections[0][0]].set(gate))
 
     def chunk_sum(x, y, weight):
-        at, other = look(acting, coefficients, x, y), look(acting, moved, x, y)
-        return _gate_rows(acting, at, False, other.groups[0]) @ feature_products(acting, x, weight).T
+        at, other = look(acting, coefficients, x, y), look(acting, moved, x, y).groups[0]
+        value = jnp.sum(weight * jnp.sum(xlogy(at.groups[0].responsibility, other.weight), axis=0))
+        return value, _gate_rows(acting, at, False, other) @ feature_products(acting, x, weight).T
 
-    return over_chunks(rows, chunk_sum, jnp.zeros((_gate_row_count(acting, False), _num_features(acting))))
+    nothing = jnp.zeros(()), jnp.zeros((_gate_row_count(acting, False), _num_features(acting)))
+    return over_chunks(rows, chunk_sum, nothing)

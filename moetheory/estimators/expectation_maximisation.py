@@ -30,7 +30,8 @@ class ExpectationMaximisation(AbstractEM):
     max_steps : int
         EM iterations per start.
     gate_steps : int
-        IRLS steps on the gate per EM iteration: 1 is generalised EM, many maximise the gate part fully.
+        IRLS steps on the gate per EM iteration: 1 is generalised EM, many maximise the gate part fully; a step of several that
+        lowers it is halved.
 
     References
     ----------

@@ -141,7 +141,7 @@ class Layout:
         """Parameters of every group, pinned coordinates zero; traced vectors are allowed."""
         parts = []
         for index, (group, (gate, expert, variance)) in enumerate(zip(self.groups, self.sections, strict=True)):
-            table = self._gate_table(index, vector[gate])
+            table = self.gate_table(index, vector[gate])
             parts.append(Coefficients(table, vector[expert].reshape(group.atoms, -1), vector[variance]))
         return tuple(parts)
 
@@ -154,7 +154,7 @@ class Layout:
             tables.append(table[jnp.argsort(table @ np.cos(np.arange(table.shape[1])))].ravel())
         return jnp.concatenate(tables)
 
-    def _gate_table(self, index: int, section: Any) -> Any:
+    def gate_table(self, index: int, section: Any) -> Any:
         """Gate coefficients (atoms, width) of a group from its section of the vector."""
         if self.family.constraint and index == 0:
             table = self.family.constraint.table(section)
@@ -183,7 +183,7 @@ class Layout:
 
     def act_gate(self, section: Any) -> Any:
         """The gate's section of the acting layout from that of this one."""
-        gate = self.family.gate.build(self._gate_table(0, section)).acting()
+        gate = self.family.gate.build(self.gate_table(0, section)).acting()
         return self.acting.gate_section(0, gate.coefficients(self.num_experts))
 
     def act(self, vector: Any) -> Any:

@@ -11,6 +11,9 @@ from moetheory._long_arrays import slabs
 from moetheory.estimators._newton import AbstractNewton
 from moetheory.estimators.lanes import Buffer, LaneResults
 
+CONSTANT = 1e-14
+"""Deviations below this part of the mean are rounding of the mean."""
+
 
 @final
 @dataclass(frozen=True)
@@ -18,7 +21,8 @@ class LeastSquares(AbstractNewton):
     r"""Least squares by safeguarded Newton steps with the exact Hessian, best of several starts, in a box.
 
     Minimises :math:`\frac{1}{2n} \sum_n (y_n - f_\theta(x_n))^2` over the box; gradient and curvature of the certificate are
-    those of this objective over the variance of the sample's responses, hence without unit. The log-likelihood that a fit
+    those of this objective over the variance of the sample's responses, per unit of each coordinate: those of experts are
+    smaller in large units of the response, down to ``flat``, so bring it to a deviation of one. The log-likelihood that a fit
     reports is the normal one at the fitted residual variance, :math:`-\tfrac n2 (\log(2\pi\, \mathrm{RSS} / n) + 1)`, so that a
     smaller sum of squares is a larger likelihood.
 
@@ -70,7 +74,7 @@ class LeastSquares(AbstractNewton):
 
 def without_unit(ends: LaneResults, buffer: Buffer, sample_of_lane: np.ndarray) -> LaneResults:
     """Ends of least squares: derivatives over the variance of the responses, values as normal log-likelihoods."""
-    spread = np.array([_variance(buffer.y[first : first + buffer.count]) or 1.0 for first in buffer.first])[sample_of_lane]
+    spread = np.array([_variance(buffer.y[first : first + buffer.count]) for first in buffer.first])[sample_of_lane]
     variance = np.maximum(-2.0 * ends.log_likelihood / buffer.count, np.finfo(float).tiny)
     return ends._replace(
         log_likelihood=-0.5 * buffer.count * (np.log(2 * np.pi * variance) + 1.0),
@@ -80,7 +84,8 @@ def without_unit(ends: LaneResults, buffer: Buffer, sample_of_lane: np.ndarray) 
 
 
 def _variance(values: np.ndarray) -> float:
-    """Variance, without a copy of all values."""
+    """Variance, without a copy of all values; 1 for constant ones, whose mean may be off by rounding."""
     mean = values.mean()
     parts = (values[rows] - mean for rows in slabs(len(values)))
-    return sum(float(part @ part) for part in parts) / len(values)
+    variance = sum(float(part @ part) for part in parts) / len(values)
+    return variance if variance > (CONSTANT * mean) ** 2 else 1.0

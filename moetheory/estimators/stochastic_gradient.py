@@ -22,7 +22,8 @@ class StochasticGradient(AbstractEstimator):
 
     Every step moves by :math:`-\lambda \nabla \frac{1}{2b} \sum (y - f_\theta(x))^2` over the next b rows, in the order of the
     buffer: every sixteenth row of the sample, then those after them.
-    Where the passes end the gradient is not zero: unless it happens to vanish the status is ``not_stationary``.
+    Where the passes end the gradient is not zero: unless it happens to vanish the status is ``not_stationary``. The steps that
+    a fit reports are its passes.
 
     Parameters
     ----------

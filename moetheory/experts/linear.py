@@ -47,7 +47,10 @@ class LinearExpert(AbstractExpert):
     def start(self, x, y, generator):
         design = np.column_stack([np.ones(len(y)), x])
         precision = design.T @ design + RIDGE * np.eye(design.shape[1])
-        return np.linalg.solve(precision, design.T @ y)
+        try:
+            return np.linalg.solve(precision, design.T @ y)
+        except np.linalg.LinAlgError:
+            return np.linalg.lstsq(design, y, rcond=None)[0]
 
     @property
     def shiftable(self) -> bool:

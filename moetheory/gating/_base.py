@@ -106,8 +106,8 @@ class AbstractGate(AbstractAffinity):
         return np.zeros(0)
 
     @classmethod
-    def maximiser(cls, moments: Float[Array, "k features"]) -> Float[Array, "k width"]:
-        """Of a joint gate: parameters of the atoms that maximise their expected log-affinities, for EM.
+    def maximiser(cls, moments: Float[Array, "k features"], lower: Float[Array, "k width"], upper: Float[Array, "k width"]):
+        """Of a joint gate: parameters (k, width) that maximise the expected log-affinities, given that EM clips them to bounds.
 
         ``moments`` are sums of responsibilities times (1, features of the acting slope).
         """

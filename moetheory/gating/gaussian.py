@@ -69,11 +69,12 @@ class GaussianGate(AbstractGate):
         return _Quadratic(jax.nn.log_softmax(self.intercept) + constant, slope)
 
     @classmethod
-    def maximiser(cls, moments):
+    def maximiser(cls, moments, lower, upper):
         mass, first, second = moments[:, :1], *jnp.split(moments[:, 1:], 2, axis=1)
         safe = jnp.maximum(mass, SMALLEST_MASS)
-        centre = first / safe
-        spread = jnp.maximum(second / safe - centre**2, SMALLEST_MASS)
+        mean, place = first / safe, slice(1, 1 + first.shape[1])
+        centre = jnp.clip(mean, lower[:, place], upper[:, place])
+        spread = jnp.maximum(second / safe - mean**2 + (centre - mean) ** 2, SMALLEST_MASS)
         return jnp.hstack([jnp.log(safe), centre, jnp.log(spread)])
 
     def blocks(self):
