@@ -81,7 +81,7 @@ EXACT = Claim(
     num_experts=2,
     estimator=SEVERAL_STARTS,
     sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e6, 7)},
-    replicates={"quick": 4, "standard": 240, "paper": 240},
+    replicates={"quick": 4, "standard": 480, "paper": 480},
     checks=(composite("laplace_d1"), DENSITY, *(block(name, "single", 0.5, 0.25) for name in WORDS)),
     deviations="Two inputs, centres inside their box.",
 )

@@ -76,7 +76,7 @@ LIKELIHOOD_LINEAR = replace(
     truth=DENSITY,
     estimator=LIKELIHOOD,
     sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 3, "standard": 480, "paper": 480},
+    replicates={"quick": 3, "standard": 780, "paper": 780},
     checks=(
         Rate("hellinger", "Hellinger distance", (0.5, 0.5), (0.25,), log_power=0.5, half_width=0.06),
         *(block(name, "split", 0.125, 0.0) for name in ("eta_0", "beta_1")),

@@ -59,7 +59,7 @@ EXACT = Claim(
         DENSITY,
         *blocks(0.5, "single", "cell of one atom", 0.25),
     ),
-    **(SETTING | {"replicates": MANY}),
+    **(SETTING | {"replicates": MANY | {"standard": 440, "paper": 440}}),
 )
 ENOUGH = replace(
     EXACT,
@@ -70,6 +70,7 @@ ENOUGH = replace(
     source=f"arXiv {PAPER}, Theorem 5 and Proposition 7 of appendix F",
     num_experts=4,
     family=family(3, 2),
+    replicates=MANY,
     checks=(
         rate("deepseek_d5", "DS-D5, with infimum", log_power=0.5, half_width=0.06),
         DENSITY,

@@ -35,7 +35,7 @@ EXACT = Claim(
     num_experts=3,
     estimator=NEAR,
     sizes={"quick": (1000, 4000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 3, "standard": 360, "paper": 360},
+    replicates={"quick": 3, "standard": 660, "paper": 660},
     checks=(DENSITY, *(block(name, "single", 0.5, 0.25) for name in WORDS)),
     deviations="Theorem texts were not at hand: exponents as its abstract and arXiv 2505.10860, appendix F, have them. The"
     " loss of the paper is not used.",
