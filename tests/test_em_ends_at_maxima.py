@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy.optimize import minimize
+from scipy.special import logsumexp
 
 from moetheory import (
     AcceleratedEM,
@@ -22,6 +23,8 @@ from moetheory import (
     Uniform,
     draw,
 )
+from moetheory.estimators.box import LOG_WEIGHT_BOUND
+from moetheory.estimators.em_iteration import _log_weights
 from moetheory.estimators.layout import layout_of
 from moetheory.sampling import log_likelihood
 from moetheory.sklearn import MixtureOfExpertsRegressor
@@ -94,3 +97,19 @@ def test_inputs_that_are_large_and_collinear_start_fits_all_the_same():
     x = generator.normal(size=(60, 1))
     sample = Sample(1e8 * np.column_stack([x, 2 * x]), x[:, 0] + generator.normal(size=60))
     assert isinstance(MaximumLikelihood((RandomStarts(4),), max_steps=5).fit(sample, 2, generator).status, Status)
+
+
+@pytest.mark.parametrize(
+    "masses", [(3.0, 2.0, 1.0), (1e-9, 2.0, 1.0), (1e9, 2.0, 1.0), (1e-9, 1e9, 3.0, 1.0), (1e-12, 1e-9, 1.0, 5.0), (1e9, 1.0)]
+)
+def test_shared_weights_are_the_best_within_their_bounds(masses):
+    mass = np.array(masses)
+    found = np.clip(_log_weights(mass, -LOG_WEIGHT_BOUND, LOG_WEIGHT_BOUND), -LOG_WEIGHT_BOUND, LOG_WEIGHT_BOUND)
+
+    def objective(relative):
+        logs = np.append(relative, 0.0)
+        return -(mass / mass.sum()) @ (logs - logsumexp(logs))
+
+    start, bounds = np.zeros(len(mass) - 1), [(-LOG_WEIGHT_BOUND, LOG_WEIGHT_BOUND)] * (len(mass) - 1)
+    best = minimize(objective, start, bounds=bounds, tol=1e-14)
+    assert objective(found) <= best.fun + 1e-12

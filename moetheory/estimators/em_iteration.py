@@ -106,13 +106,25 @@ def em_update(layout: Layout, rows: Rows, point, box: Box, gate_steps: int):
             gate = _further_gate_steps(layout, rows, point, step[: section[0].stop], box, gate_steps)
             update = update.at[section[0]].set(gate)
         else:
-            relative = jnp.log(jnp.maximum(statistics.mass, 1e-300))
-            update = update.at[section[0]].set((relative - relative[-1])[:-1] - point[section[0]])
+            relative = _log_weights(statistics.mass, box.lower[section[0]], box.upper[section[0]])
+            update = update.at[section[0]].set(relative - point[section[0]])
         moves = step[section[0].stop - section[0].start :].reshape(group.atoms, -1)
         log_variance = _log_variance(statistics, moves, box.lower[section[2]], box.upper[section[2]])
         seen = statistics.mass > 0
         update = update.at[section[2]].set(jnp.where(seen, log_variance - point[section[2]], 0.0))
     return value, update
+
+
+def _log_weights(mass, lower, upper):
+    """Logarithms of shared weights over the last one, best once clipped: the mass of weights on a bound counts for the others."""
+    mass = jnp.maximum(mass, 1e-300)
+    others, last = mass[:-1], mass[-1]
+    for _ in range(len(others) - 1):
+        relative = jnp.log(others) - jnp.log(last)
+        bounded = jnp.clip(relative, lower, upper)
+        held = bounded != relative
+        last = (mass[-1] + jnp.sum(jnp.where(held, others, 0.0))) / (1.0 + jnp.sum(jnp.where(held, jnp.exp(bounded), 0.0)))
+    return jnp.log(others) - jnp.log(last)
 
 
 class _Statistics(NamedTuple):

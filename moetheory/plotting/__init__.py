@@ -1,7 +1,7 @@
 """Figures of claims from stored tables: `draw` makes one, `save` writes it with its table and provenance."""
 
 from moetheory.plotting.draw import draw
-from moetheory.plotting.levels import distribution_figure, fibre_figure, level_figure
+from moetheory.plotting.levels import distribution_figure, fibre_figure, level_figure, levels_figure
 from moetheory.plotting.rates import rate_figure
 from moetheory.plotting.save import save, save_all
 from moetheory.plotting.summary import size_table
@@ -11,6 +11,7 @@ __all__ = [
     "draw",
     "fibre_figure",
     "level_figure",
+    "levels_figure",
     "rate_figure",
     "save",
     "save_all",

@@ -37,3 +37,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'moetheory.study' has no attribute {name!r}")
     return getattr(importlib.import_module(f"moetheory.study.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]
