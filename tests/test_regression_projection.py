@@ -13,6 +13,7 @@ from moetheory import (
     MixtureOfExperts,
     NearTruth,
     ParameterBox,
+    RandomStarts,
     RegressionMixture,
     SigmoidGate,
     SoftmaxGate,
@@ -157,3 +158,13 @@ def test_a_run_that_was_still_going_down_says_so(monkeypatch):
     assert found.status is Status.STEP_LIMIT
     measured = measure(truth, inputs, 100, found.model, ["projection.l2", "l2"])
     assert np.isnan(measured["projection.l2"]) and measured["l2"] < 1e-4
+
+
+def test_bounds_that_the_closest_function_lies_on_are_named_with_their_side():
+    truth = RegressionMixture(UnnormalisedSigmoidGate([0.0], [[2.0]]), LinearExpert([[1.0]], [-2.0]), 0.01)
+    box = ParameterBox(gate=0.5, expert=0.6)
+    found = project_regression(truth, 2, Uniform((-1.0,), (1.0,)), box=box, starts=[RandomStarts(2)])
+    coefficients = np.ravel(found.model.expert.intercept)
+    at = [f"eta_0[{atom + 1}] at its lower bound" for atom in np.flatnonzero(coefficients <= -0.6)]
+    assert at and set(at) <= set(found.active_bounds)
+    assert all(name.endswith(("at its lower bound", "at its upper bound")) for name in found.active_bounds)

@@ -13,7 +13,7 @@ import numpy as np
 
 from moetheory._integers import is_integer
 from moetheory.estimators import lanes
-from moetheory.estimators.box import ParameterBox
+from moetheory.estimators.box import ParameterBox, named_bounds
 from moetheory.estimators.fit import AGREEMENT, GRADIENT_TOLERANCE, UNCERTIFIED, Certificate, Fit, judge
 from moetheory.estimators.lanes import LaneResults
 from moetheory.estimators.layout import Layout, Model
@@ -205,10 +205,7 @@ def _active_bounds(layout: Layout, point: np.ndarray, box: Box) -> tuple[str, ..
     at_lower, at_upper = point <= box.lower, point >= box.upper
     if not (at_lower.any() or at_upper.any()):
         return ()
-    names = np.array(layout.names())
-    lower = [f"{name} at its lower bound" for name in names[at_lower]]
-    upper = [f"{name} at its upper bound" for name in names[at_upper]]
-    return (*lower, *upper)
+    return named_bounds(layout.names(), at_lower, at_upper)
 
 
 def _spread(layout: Layout, points: np.ndarray, reference: np.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -79,3 +80,9 @@ class ParameterBox:
         if field.startswith("log_"):
             return min(self.gate, LOG_GATE_BOUND)
         return self.gate if field in PER_INPUT or self.gate_intercept is None else self.gate_intercept
+
+
+def named_bounds(names: Sequence[str], at_lower: np.ndarray, at_upper: np.ndarray) -> tuple[str, ...]:
+    """Coordinates that lie on a bound, in words."""
+    sides = (("lower", at_lower), ("upper", at_upper))
+    return tuple(f"{name} at its {side} bound" for side, touched in sides for name in np.array(names)[touched])

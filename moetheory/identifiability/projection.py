@@ -9,10 +9,9 @@ from typing import ClassVar, final
 import numpy as np
 
 from moetheory._parts import SLOPE
-from moetheory.estimators.box import ParameterBox
+from moetheory.estimators.box import ParameterBox, named_bounds
 from moetheory.estimators.layout import Layout, Model
 from moetheory.estimators.starts import NearTruth, RandomStarts, Splits, StartRule, copied
-from moetheory.estimators.trust_region import Box
 from moetheory.evaluation import weights_and_means
 from moetheory.gating import AbstractGate
 from moetheory.identifiability.nodes import input_nodes, quadrature
@@ -232,6 +231,7 @@ def project(
     ends = [problem.minimise(start, bounds) for start in starting_points(truth, inputs, layout, starts, seed)]
     different = _different(problem, [end for end in ends if np.isfinite(end.value)])
     minimum = problem.follow(different[0][0], bounds, inputs)
+    at_lower = minimum.point <= bounds.lower
     model = problem.model(minimum.point)
     kl = divergence(truth, model, inputs, order)
     distances = _distances(truth, model, inputs)
@@ -240,7 +240,7 @@ def project(
         kl=kl,
         order=order,
         status=minimum.status,
-        active_bounds=_named_bounds(layout, minimum, bounds),
+        active_bounds=named_bounds(layout.names(), minimum.active_bounds & at_lower, minimum.active_bounds & ~at_lower),
         hellinger=distances.hellinger,
         total_variation=distances.total_variation,
         separation=_separation(model),
@@ -295,11 +295,6 @@ def _separation(model: MixtureOfExperts) -> float:
     table = np.hstack([block for name, block in atoms.items() if name != "beta_0"])
     first, second = np.triu_indices(len(table), 1)
     return float(np.linalg.norm(table[first] - table[second], axis=1).min())
-
-
-def _named_bounds(layout: Layout, minimum: Minimum, box: Box) -> tuple[str, ...]:
-    active = zip(layout.names(), minimum.active_bounds, minimum.point <= box.lower, strict=True)
-    return tuple(f"{name} at its {'lower' if low else 'upper'} bound" for name, on, low in active if on)
 
 
 def _distances(truth: MixtureOfExperts, model: MixtureOfExperts, inputs: InputLaw):

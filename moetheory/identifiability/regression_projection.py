@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import least_squares
 
-from moetheory.estimators.box import ParameterBox
+from moetheory.estimators.box import ParameterBox, named_bounds
 from moetheory.estimators.layout import Layout
 from moetheory.estimators.starts import NearTruth, RandomStarts, Splits, StartRule
 from moetheory.estimators.trust_region import Box
@@ -142,7 +142,7 @@ def project_regression(
     return RegressionProjection(
         model=layout.unpack(best[0]),
         distance=ends[0].distance,
-        active_bounds=tuple(np.array(layout.names())[ends[0].active].tolist()),
+        active_bounds=named_bounds(layout.names(), ends[0].active < 0, ends[0].active > 0),
         distances=tuple(end.distance for end in ends),
         unique=all(matched_distance(first, other) < SAME * (1 + np.linalg.norm(first)) for other in others),
         status=ends[0].status,
@@ -153,6 +153,7 @@ class _End(NamedTuple):
     point: np.ndarray
     distance: float
     active: np.ndarray
+    """-1 at a lower bound, 1 at an upper one, 0 inside."""
     status: Status
 
 
@@ -172,7 +173,7 @@ def _run(residual: Callable, slopes: Callable, box: Box, start: np.ndarray, unit
         callback=stop_at_zero,
         **dict.fromkeys(("ftol", "xtol", "gtol"), TOLERANCE),
     )
-    return _End(end.x, float(np.sqrt(2 * end.cost)) * unit, end.active_mask != 0, Status.STEP_LIMIT)
+    return _End(end.x, float(np.sqrt(2 * end.cost)) * unit, end.active_mask, Status.STEP_LIMIT)
 
 
 def _followed(run: Callable, end: _End) -> _End:
