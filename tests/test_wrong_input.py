@@ -74,7 +74,7 @@ def fibre(**changes):
         (lambda: split_expert(TRUTH, 1.0), "got MixtureOfExperts; a density changes with such a split"),
         (lambda: split_expert(FUNCTION, 1.0, atom=9), "atom=9; the truth has atoms 0 to 1"),
         (lambda: solvability_order(1.5), "atoms is 1.5; it must be an integer"),
-        (lambda: SigmoidGate.maximiser(np.ones((2, 2))), "SigmoidGate has no maximiser in closed form for EM"),
+        (lambda: SigmoidGate.maximiser(np.ones((2, 2)), None, None), "SigmoidGate has no maximiser in closed form for EM"),
         (lambda: fibre(low=1.0, high=0.0), "low=1.0, high=0.0; need finite low <= high"),
         (lambda: fibre(low=np.nan), "need finite low <= high"),
         (lambda: fibre(points=()), r"points=\(\); need at least one"),
