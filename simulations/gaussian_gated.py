@@ -80,7 +80,7 @@ def ours(kind):
         num_experts=4,
         estimator=CERTIFIED,
         sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-        replicates={"quick": 3, "standard": 960, "paper": 960},
+        replicates={"quick": 3, "standard": 2400, "paper": 2400},
         checks=(
             composite(kind),
             DENSITY,

@@ -50,7 +50,7 @@ OVER = replace(
     family=fitted(3),
     estimator=CERTIFIED,
     sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 3, "standard": 480, "paper": 480},
+    replicates={"quick": 3, "standard": 1700, "paper": 1700},
     checks=(
         DENSITY,
         *(block(name, "size2", exponent, 0.0) for name, exponent in BOUNDS.items()),
