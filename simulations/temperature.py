@@ -68,7 +68,7 @@ ACTIVATED_OVER = replace(
     num_experts=3,
     estimator=CERTIFIED,
     sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 31_623, 4), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 3, "standard": 120, "paper": 200},
+    replicates={"quick": 3, "standard": 320, "paper": 320},
     checks=(
         DENSITY,
         *(block(name, "split", exponent, 0.0) for name, exponent in BOUNDS.items()),
