@@ -108,7 +108,7 @@ class AbstractPart(Module):
             choices = [name for name, field in known.items() if field.default is not MISSING]
             raise ValueError(f"{cls.__name__} has no options {unknown}; it has {choices}.")
         arrays = [name for group in cls.predictors for name in group]
-        unclear = {name: options[name] for name in arrays if not isinstance(options.get(name, False), bool | np.bool_)}
+        unclear = {name: options[name] for name in arrays if not isinstance(options.get(name), bool | np.bool_ | None)}
         if unclear:
             raise TypeError(f"{cls.__name__}: {unclear}; need True or False: whether the field is there.")
         present = tuple(name for name in arrays if known[name].default is MISSING or options.get(name, False))

@@ -121,7 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
         parser_of.add_argument("--out", type=_path, help=f"folder for what is written ({DEFAULT_OUT})")
     words = "page of all claims and a picture of all slopes per simulation, from the records beside the figures"
     claims = _add(commands, "claims", _claims, words)
-    claims.add_argument("figures", nargs="?", type=Path, default=Path("figures"), help="their folder (default %(default)s)")
+    claims.add_argument("figures", nargs="?", type=_path, default=Path("figures"), help="their folder (default %(default)s)")
     claims.add_argument("--page", type=Path, default=Path("paper_notes/claims.md"), help="file to write (default %(default)s)")
     add_identify(commands)
     return parser

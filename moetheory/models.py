@@ -26,6 +26,7 @@ from moetheory._parts import (
 from moetheory.constraints import GateConstraint
 from moetheory.experts import AbstractExpert, ConstantExpert, LinearExpert
 from moetheory.gating import AbstractGate, InputFreeGate, SoftmaxGate, selected
+from moetheory.gating._base import AbstractAffinity
 from moetheory.mixing_measure import MixingMeasure
 
 
@@ -66,7 +67,9 @@ class Family:
     constraint: GateConstraint | None = None
 
     def __post_init__(self) -> None:
-        if not all(isinstance(kind, Kind) for kind in self._kinds if kind is not None):
+        experts = (self.expert,) if self.shared is None else (self.expert, self.shared)
+        kinds = ((self.gate, AbstractAffinity), *((expert, AbstractExpert) for expert in experts))
+        if not all(isinstance(kind, Kind) and issubclass(kind.part, part) for kind, part in kinds):
             raise TypeError(f"gate={self.gate!r}, expert={self.expert!r}; need kinds: SoftmaxGate.kind(), LinearExpert.kind().")
         if (self.shared is None) != (self.num_shared == 0) or self.num_shared < 0:
             raise ValueError(f"shared={self.shared}, num_shared={self.num_shared}; give both or neither.")
@@ -110,8 +113,7 @@ class Family:
     @property
     def kinked(self) -> bool:
         """Whether the density has kinks or jumps in the parameters."""
-        parts = [self.gate, self.expert, *([self.shared] if self.shared else [])]
-        return any(part.prototype.kinked for part in parts) or bool(self.constraint and self.constraint.kinked)
+        return any(kind.prototype.kinked for kind in self._kinds if kind) or bool(self.constraint and self.constraint.kinked)
 
     @property
     def kinked_at_rows(self) -> bool:
@@ -121,9 +123,7 @@ class Family:
     def has_parameters_of(self, other: Family) -> bool:
         """Whether both families have the same parameters, whatever the number of shared atoms and of active ones."""
         pairs = zip(self._kinds, other._kinds, strict=True)
-        return self.regression == other.regression and all(
-            _without_top_k(one) == _without_top_k(another) for one, another in pairs
-        )
+        return self.regression == other.regression and all(_without_top_k(one) == _without_top_k(own) for one, own in pairs)
 
     def of_atoms(self, number: int) -> Family:
         """The family of so many routed atoms.

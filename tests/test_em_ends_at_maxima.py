@@ -7,9 +7,12 @@ from scipy.special import logsumexp
 
 from moetheory import (
     AcceleratedEM,
+    ConstantExpert,
     ExpectationMaximisation,
     Family,
     GaussianGate,
+    GaussianMixtureInputs,
+    LaplaceGate,
     LeastSquares,
     LinearExpert,
     MaximumLikelihood,
@@ -18,14 +21,15 @@ from moetheory import (
     ParameterBox,
     RandomStarts,
     Sample,
+    SharedExperts,
     SoftmaxGate,
     Status,
     Uniform,
     draw,
 )
 from moetheory.estimators.box import LOG_WEIGHT_BOUND
-from moetheory.estimators.em_iteration import _log_weights
 from moetheory.estimators.layout import layout_of
+from moetheory.gating._log_weights import bounded_log_weights
 from moetheory.sampling import log_likelihood
 from moetheory.sklearn import MixtureOfExpertsRegressor
 
@@ -99,12 +103,23 @@ def test_inputs_that_are_large_and_collinear_start_fits_all_the_same():
     assert isinstance(MaximumLikelihood((RandomStarts(4),), max_steps=5).fit(sample, 2, generator).status, Status)
 
 
-@pytest.mark.parametrize(
-    "masses", [(3.0, 2.0, 1.0), (1e-9, 2.0, 1.0), (1e9, 2.0, 1.0), (1e-9, 1e9, 3.0, 1.0), (1e-12, 1e-9, 1.0, 5.0), (1e9, 1.0)]
-)
-def test_shared_weights_are_the_best_within_their_bounds(masses):
+MASSES = [
+    (3.0, 2.0, 1.0),
+    (1e-9, 2.0, 1.0),
+    (1e9, 2.0, 1.0),
+    (1e-9, 1e9, 3.0, 1.0),
+    (1e-12, 1e-9, 1.0, 5.0),
+    (1e9, 1.0),
+    (7.55, 30.8, 0.002),
+    (83.9, 2984.5, 1597.4, 2.13e-4),
+    (0.0, 2.0, 0.0),
+]
+
+
+@pytest.mark.parametrize("masses", MASSES)
+def test_bounded_weights_are_the_best(masses):
     mass = np.array(masses)
-    found = np.clip(_log_weights(mass, -LOG_WEIGHT_BOUND, LOG_WEIGHT_BOUND), -LOG_WEIGHT_BOUND, LOG_WEIGHT_BOUND)
+    found = np.clip(bounded_log_weights(mass, -LOG_WEIGHT_BOUND, LOG_WEIGHT_BOUND), -LOG_WEIGHT_BOUND, LOG_WEIGHT_BOUND)
 
     def objective(relative):
         logs = np.append(relative, 0.0)
@@ -112,4 +127,41 @@ def test_shared_weights_are_the_best_within_their_bounds(masses):
 
     start, bounds = np.zeros(len(mass) - 1), [(-LOG_WEIGHT_BOUND, LOG_WEIGHT_BOUND)] * (len(mass) - 1)
     best = minimize(objective, start, bounds=bounds, tol=1e-14)
+    assert np.isfinite(found).all()
     assert objective(found) <= best.fun + 1e-12
+
+
+def test_em_of_shared_experts_ends_at_the_maximum_where_a_weight_is_on_its_bound():
+    shared = SharedExperts(ConstantExpert([3.0, -3.0, 9.0]), [0.05] * 3, [0.197, 0.8029, 0.0001])
+    truth = MixtureOfExperts(SoftmaxGate([0.0], [[0.0]]), LinearExpert([[1.0]], [0.0]), [0.1], shared)
+    box = ParameterBox(variance=(0.02, 100.0))
+    for seed in (2, 5):
+        sample = draw(truth, Uniform((-1.0,), (1.0,)), 60_000, np.random.default_rng(seed))
+        kinds = (ExpectationMaximisation((NearTruth(0.0),), box, **CLOSE), MaximumLikelihood((NearTruth(0.0),), box))
+        em, newton = (kind.fit(sample, 1, np.random.default_rng(0), truth) for kind in kinds)
+        assert em.certificate.gradient_norm < 1e-6
+        assert em.log_likelihood == pytest.approx(newton.log_likelihood, abs=1e-3)
+
+
+@pytest.mark.parametrize("estimator", [ExpectationMaximisation, AcceleratedEM])
+def test_em_of_a_gaussian_gate_with_masses_on_their_bounds_ends_at_the_maximum_of_its_box(estimator):
+    gate = GaussianGate(np.log([12.0, 6.0, 1.0]), [[-3.0], [0.0], [3.0]], np.zeros((3, 1)))
+    truth = MixtureOfExperts(gate, LinearExpert([[1.0], [-1.0], [2.0]], [0.0, 1.0, -1.0]), [0.1] * 3)
+    sample = draw(truth, GaussianMixtureInputs.of(gate), 2000, np.random.default_rng(0))
+    box = ParameterBox(gate=5.0, expert=10.0, gate_intercept=1.2)
+    kinds = (estimator((NearTruth(0.0),), box, **CLOSE), MaximumLikelihood((NearTruth(0.0),), box))
+    em, newton = (kind.fit(sample, 3, np.random.default_rng(0), truth) for kind in kinds)
+    assert "beta_0[" in "".join(em.certificate.active_bounds)
+    assert em.certificate.gradient_norm < 1e-6
+    assert em.log_likelihood == pytest.approx(newton.log_likelihood, abs=1e-3)
+
+
+def test_bounds_of_a_laplace_gate_tell_centres_from_intercepts():
+    model = MixtureOfExperts(LaplaceGate.example(2, 1), LinearExpert.example(2, 1), [1.0, 1.0])
+    layout = layout_of(model)
+    bounds = dict(zip(layout.names(), ParameterBox(gate=2.0, gate_intercept=5.0).bounds(layout).upper, strict=True))
+    assert {name: bound for name, bound in bounds.items() if name.startswith("beta")} == {
+        "beta_0[1]": 5.0,
+        "beta_1[1]": 2.0,
+        "beta_1[2]": 2.0,
+    }

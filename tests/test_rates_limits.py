@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import t
@@ -81,8 +83,8 @@ def test_values_whose_squares_overflow_have_no_finite_error():
 
 def test_few_values_that_are_all_equal_decide_nothing_outside_the_interval():
     """Zeros of a statistic that is often zero are all that a few replicates show: max(0, Z)^2 has the mean 1/2."""
-    for count in (2, 19):
-        judged = judge_level(np.zeros(count), (0.5, 5.0))
+    for count, value in itertools.product((2, 3, 6, 10, 19), (0.0, 0.1, 1 / 3, 12.1)):
+        judged = judge_level(np.full(count, value), (20.0, 25.0))
         assert judged.verdict is Verdict.UNDERPOWERED and judged.count == 20
     assert judge_level(np.zeros(20), (0.5, 5.0)).verdict is Verdict.INCONSISTENT
     assert judge_level(np.ones(2), (0.5, 5.0)).verdict is Verdict.CONSISTENT

@@ -31,7 +31,7 @@ from moetheory.identifiability import fisher_information, solvability_order
 from moetheory.identifiability.regression_fibres import split_expert
 from moetheory.rates import judge_frequency
 from moetheory.rates.verdict import binomial_interval
-from moetheory.study import Recovery, Simulation, Store, evaluate_claims
+from moetheory.study import Recovery, Settings, Simulation, Store, evaluate_claims
 from moetheory.study.checks import Fibre
 from moetheory.study.discovery import SimulationError, load
 
@@ -60,6 +60,8 @@ def fibre(**changes):
         (lambda: MixtureOfExperts("softmax", TRUTH.expert, [1.0, 1.0]), "got 'softmax'; need parts with their parameters"),
         (lambda: RegressionMixture(TRUTH.gate, "linear"), "got 'linear'; need parts with their parameters"),
         (lambda: Family(SoftmaxGate, LinearExpert), r"need kinds: SoftmaxGate.kind\(\)"),
+        (lambda: Family(LinearExpert.kind(), SoftmaxGate.kind()), r"need kinds: SoftmaxGate.kind\(\)"),
+        (lambda: Family(None, LinearExpert.kind()), r"need kinds: SoftmaxGate.kind\(\)"),
         (lambda: CompetitionGate.kind(intercept="no"), "'intercept': 'no'.*need True or False"),
         (lambda: draw(TRUTH, None, 5, generator()), "inputs=None; need a law of the inputs"),
         (lambda: draw("truth", UNIT, 5, generator()), "got 'truth'; need a MixtureOfExperts"),
@@ -67,6 +69,11 @@ def fibre(**changes):
         (lambda: FIT([SAMPLE], 2, [generator()], truth="a"), "truth='a'.*need a model"),
         (lambda: FIT([SAMPLE], 2, [generator()], TRUTH, "softmax"), "family='softmax'; need a model, and a Family"),
         (lambda: FIT(SAMPLE, 2, generator(), TRUTH), r"need a list of each: fit\(...\) takes one"),
+        (lambda: FIT([SAMPLE], 2, generator(), TRUTH), r"need a list of each: fit\(...\) takes one"),
+        (
+            lambda: FIT([SAMPLE], 2, [generator()], TRUTH, Family(SoftmaxGate.kind(top_k=0), LinearExpert.kind())),
+            "top_k=0 with num_experts=2; need 1 <= top_k",
+        ),
         (
             lambda: FIT([SAMPLE], 2, [generator()], TRUTH, Family(SoftmaxGate.kind(top_k=1.5), LinearExpert.kind())),
             "top_k=1.5 with num_experts=2; need 1 <= top_k <= num_experts, an integer",
@@ -75,10 +82,12 @@ def fibre(**changes):
         (lambda: split_expert(FUNCTION, 1.0, atom=9), "atom=9; the truth has atoms 0 to 1"),
         (lambda: solvability_order(1.5), "atoms is 1.5; it must be an integer"),
         (lambda: SigmoidGate.maximiser(np.ones((2, 2)), None, None), "SigmoidGate has no maximiser in closed form for EM"),
-        (lambda: fibre(low=1.0, high=0.0), "low=1.0, high=0.0; need finite low <= high"),
-        (lambda: fibre(low=np.nan), "need finite low <= high"),
-        (lambda: fibre(points=()), r"points=\(\); need at least one"),
+        (lambda: fibre(low=1.0, high=0.0), "low=1.0, high=0.0; need low <= high"),
+        (lambda: fibre(low=np.nan), "need low <= high"),
+        (lambda: fibre(points=()), r"points=\(\); need pairs such as"),
+        (lambda: fibre(points=(0.0, TRUTH)), "need pairs such as"),
         (lambda: Recovery("bic", "frequency", "ours", 0.9, 1.0), "against='ours'; need a tuple of names"),
+        (lambda: judge_frequency([0, 1], (-1.0, 1.0)), "a probability lies between 0 and 1"),
         (lambda: judge_frequency([0, 1], (0.0, 2.0)), "a probability lies between 0 and 1"),
         (lambda: binomial_interval([0.9, 0.9]), "a frequency is that of zeros and ones"),
         (lambda: binomial_interval([np.nan]), "values has no zero and no one"),
@@ -90,8 +99,13 @@ def fibre(**changes):
         (lambda: claim(sizes=dict.fromkeys(MLE.sizes, 100)), "sizes of preset 'quick' are 100; need different integers"),
         (lambda: claim(replicates=2), "replicates=2; need a mapping"),
         (lambda: claim(replicates=dict.fromkeys(MLE.sizes, 10**8)), "need an integer from 1 to 10,000,000"),
-        (lambda: claim(truth=None), "truth=None; need a model"),
-        (lambda: claim(inputs=None), "inputs=None; need a model and a law of its inputs"),
+        (lambda: claim(truth=None), "got None; need a MixtureOfExperts"),
+        (lambda: claim(truth=UNIT, inputs=TRUTH), "need a law of the inputs|got Uniform"),
+        (lambda: claim(inputs=None), "inputs=None; need a law of the inputs"),
+        (lambda: claim(inputs=Uniform), "need a law of the inputs"),
+        (lambda: claim(estimator=MaximumLikelihood), "is none; write for instance"),
+        (lambda: claim(name=5), "claim 5: its name becomes part of file names"),
+        (lambda: claim(checks=(replace(study_cases.D1, quantity=None),)), "need texts for quantity"),
         (lambda: claim(family="softmax"), "family='softmax'; need a Family"),
         (lambda: claim(moving=TRUTH), "need a function of the sample size"),
         (lambda: Simulation(title=5, paper="0000.00000", claims=(MLE,)), "title=5.*need texts"),
@@ -117,7 +131,10 @@ def test_a_sweep_that_cannot_run_makes_no_store(tmp_path, options, message):
 
 @pytest.mark.parametrize(
     ("moving", "message"),
-    [("lambda n: 1 / 0", r"claim 'mle': moving\(60\): ZeroDiv"), ("lambda n: None", r"moving\(60\) is None; need a model")],
+    [
+        ("lambda n: 1 / 0", r"claim 'mle': moving\(60\): ZeroDivisionError"),
+        ("lambda n: TRUTH if n < 240 else None", r"moving\(240\) is None; need a model"),
+    ],
 )
 def test_a_truth_that_moves_nowhere_is_found_when_the_file_is_read(tmp_path, moving, message):
     source = Path(study_cases.__file__).read_text()
@@ -125,6 +142,14 @@ def test_a_truth_that_moves_nowhere_is_found_when_the_file_is_read(tmp_path, mov
     file.write_text(source.replace('    deviations="None.",', f'    deviations="None.",\n    moving={moving},'))
     with pytest.raises(SimulationError, match=message):
         load([file])
+
+
+def test_what_is_no_slip_is_taken():
+    assert CompetitionGate.kind(intercept=np.True_) == CompetitionGate.kind(intercept=True)
+    assert CompetitionGate.kind(intercept=None) == CompetitionGate.kind()
+    assert fibre(high=np.inf).predicted((100,)) == (0.0, np.inf)
+    assert claim(sizes=dict.fromkeys(MLE.sizes, range(100, 500, 100))).data_id(100)
+    assert Settings(replicates=10**7).replicates == 10**7
 
 
 def test_gates_with_a_closed_form_have_it_and_others_say_so():

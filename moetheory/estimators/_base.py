@@ -220,7 +220,7 @@ def _spread(layout: Layout, points: np.ndarray, reference: np.ndarray) -> float:
 def _check(samples: Sequence[Sample], num_experts: int, generators, starts, truth, family: Family) -> None:
     if not is_integer(num_experts, 1):
         raise ValueError(f"num_experts={num_experts!r}; need an integer of at least one expert.")
-    if not all(isinstance(one, Sequence) for one in (samples, generators)):
+    if not all(hasattr(one, "__len__") for one in (samples, generators)):
         raise TypeError(f"samples={samples!r}, generators={generators!r}; need a list of each: fit(...) takes one.")
     if not samples or len(generators) != len(samples):
         raise ValueError(f"got {len(samples)} samples and {len(generators)} generators; need one generator per sample.")

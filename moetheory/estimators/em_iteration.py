@@ -33,6 +33,7 @@ from moetheory.estimators.layout import Layout
 from moetheory.estimators.likelihood import Rows, acting_coefficients, over_chunks
 from moetheory.estimators.predictors import Atoms, Chunk, affinity_link, link_derivatives, look
 from moetheory.estimators.trust_region import Box, free_coordinates
+from moetheory.gating._log_weights import bounded_log_weights
 
 RIDGE = 1e-9
 SHORTEST = 1e-8
@@ -106,25 +107,13 @@ def em_update(layout: Layout, rows: Rows, point, box: Box, gate_steps: int):
             gate = _further_gate_steps(layout, rows, point, step[: section[0].stop], box, gate_steps)
             update = update.at[section[0]].set(gate)
         else:
-            relative = _log_weights(statistics.mass, box.lower[section[0]], box.upper[section[0]])
+            relative = bounded_log_weights(statistics.mass, box.lower[section[0]], box.upper[section[0]])
             update = update.at[section[0]].set(relative - point[section[0]])
         moves = step[section[0].stop - section[0].start :].reshape(group.atoms, -1)
         log_variance = _log_variance(statistics, moves, box.lower[section[2]], box.upper[section[2]])
         seen = statistics.mass > 0
         update = update.at[section[2]].set(jnp.where(seen, log_variance - point[section[2]], 0.0))
     return value, update
-
-
-def _log_weights(mass, lower, upper):
-    """Logarithms of shared weights over the last one, best once clipped: the mass of weights on a bound counts for the others."""
-    mass = jnp.maximum(mass, 1e-300)
-    others, last = mass[:-1], mass[-1]
-    for _ in range(len(others) - 1):
-        relative = jnp.log(others) - jnp.log(last)
-        bounded = jnp.clip(relative, lower, upper)
-        held = bounded != relative
-        last = (mass[-1] + jnp.sum(jnp.where(held, others, 0.0))) / (1.0 + jnp.sum(jnp.where(held, jnp.exp(bounded), 0.0)))
-    return jnp.log(others) - jnp.log(last)
 
 
 class _Statistics(NamedTuple):
@@ -331,7 +320,7 @@ def _further_gate_steps(layout: Layout, rows: Rows, point, first, box: Box, gate
 
     if section.start == section.stop:
         return first
-    first = point[section] + first - point[section]
+    first = point[section] + first - point[section]  # as the end of several steps, in its last digits
     if isinstance(gate_steps, int) and gate_steps == 1:
         return first
     start = _GateRun(point[section], jnp.asarray(-jnp.inf), jnp.zeros_like(first), jnp.asarray(1.0))

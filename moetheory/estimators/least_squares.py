@@ -11,9 +11,6 @@ from moetheory._long_arrays import slabs
 from moetheory.estimators._newton import AbstractNewton
 from moetheory.estimators.lanes import Buffer, LaneResults
 
-CONSTANT = 1e-14
-"""Deviations below this part of the mean are rounding of the mean."""
-
 
 @final
 @dataclass(frozen=True)
@@ -84,8 +81,9 @@ def without_unit(ends: LaneResults, buffer: Buffer, sample_of_lane: np.ndarray) 
 
 
 def _variance(values: np.ndarray) -> float:
-    """Variance, without a copy of all values; 1 for constant ones, whose mean may be off by rounding."""
+    """Variance, without a copy of all values; 1 for constant ones, whatever the rounding of their mean."""
+    if np.ptp(values) == 0:
+        return 1.0
     mean = values.mean()
     parts = (values[rows] - mean for rows in slabs(len(values)))
-    variance = sum(float(part @ part) for part in parts) / len(values)
-    return variance if variance > (CONSTANT * mean) ** 2 else 1.0
+    return sum(float(part @ part) for part in parts) / len(values)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from moetheory._arrays import as_floats
 from moetheory._parts import array_module
 from moetheory.gating._base import AbstractAffinity, AbstractGate
+from moetheory.gating._log_weights import bounded_log_weights
 
 SMALLEST_MASS = 1e-300
 LOG_TWO_PI = float(np.log(2 * np.pi))
@@ -75,7 +76,8 @@ class GaussianGate(AbstractGate):
         mean, place = first / safe, slice(1, 1 + first.shape[1])
         centre = jnp.clip(mean, lower[:, place], upper[:, place])
         spread = jnp.maximum(second / safe - mean**2 + (centre - mean) ** 2, SMALLEST_MASS)
-        return jnp.hstack([jnp.log(safe), centre, jnp.log(spread)])
+        weight = bounded_log_weights(mass[:, 0], lower[:-1, 0], upper[:-1, 0])
+        return jnp.hstack([jnp.append(weight, 0.0)[:, None], centre, jnp.log(spread)])
 
     def blocks(self):
         spread = array_module(self.log_spread).exp(self.log_spread)

@@ -151,7 +151,7 @@ def judge_level(values: ArrayLike, predicted: tuple[float, float]) -> Judgement:
         return Judgement(Verdict.UNDERPOWERED, f"{found} has no finite error.")
     rounding = ROUNDING * max(1.0, abs(low), abs(high))
     outside = max(low - mean, mean - high)
-    if deviation == 0 and outside > rounding and sample.size < FEWEST_EQUAL:
+    if np.ptp(sample) == 0 and outside > rounding and sample.size < FEWEST_EQUAL:
         reason = f"All of {counted} are {mean:.4g}, outside {target}: too few to tell an error from."
         return Judgement(Verdict.UNDERPOWERED, reason, f"At least {FEWEST_EQUAL} values.", FEWEST_EQUAL)
     at_end = error * low / mean if 0 < mean < low and sample.min() >= 0 else error

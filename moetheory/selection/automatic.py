@@ -111,7 +111,7 @@ def _by_dendrogram(fit_of, sample: Sample, largest: int) -> Selection:
     model, standard = _standardised(whole.model, sample)
     tree = dendrogram(model)
     values = dendrogram_criterion(tree, standard)
-    of_unit = sample.size * np.log(np.std(sample.y) or 1.0)
+    of_unit = sample.size * np.log(_deviation(sample.y))
     rows = [
         (level.num_experts, log_likelihood(level, standard) - of_unit, values[level.num_experts], str(whole.status), height)
         for level, height in zip(tree.models[:-1], tree.heights, strict=True)
@@ -121,11 +121,15 @@ def _by_dendrogram(fit_of, sample: Sample, largest: int) -> Selection:
     return Selection(best, whole if best == largest else fit_of(best), table.sort_values("n_experts", ignore_index=True))
 
 
+def _deviation(response: np.ndarray) -> float:
+    return float(np.std(response)) if np.ptp(response) > 0 else 1.0
+
+
 def _standardised(model: MixtureOfExperts, sample: Sample) -> tuple[MixtureOfExperts, Sample]:
     """Softmax gates with linear experts and their sample in units in which inputs and response have mean 0 and deviation 1."""
     origin, unit = sample.x.mean(axis=0), sample.x.std(axis=0)
-    unit = np.where(unit > 0, unit, 1.0)
-    middle, scale = sample.y.mean(), np.std(sample.y) or 1.0
+    unit = np.where(np.ptp(sample.x, axis=0) > 0, unit, 1.0)
+    middle, scale = sample.y.mean(), _deviation(sample.y)
     gate, expert = (np.asarray(part.slope) for part in (model.gate, model.expert))
     standard = MixtureOfExperts(
         SoftmaxGate(np.asarray(model.gate.intercept) + gate @ origin, gate * unit),

@@ -303,9 +303,10 @@ class Fibre(Check):
     kind: ClassVar[str] = "fibre"
 
     def __post_init__(self) -> None:
-        _check_interval(f"{self.quantity} along a fibre", self.low, self.high)
-        if not self.points:
-            raise ValueError(f"{self.quantity} along a fibre: points={self.points}; need at least one, (0.0, model).")
+        if not self.low <= self.high:
+            raise ValueError(f"{self.quantity} along a fibre: low={self.low}, high={self.high}; need low <= high.")
+        if not self.points or not all(isinstance(point, tuple | list) and len(point) == 2 for point in self.points):
+            raise ValueError(f"{self.quantity} along a fibre: points={self.points}; need pairs such as ((0.0, model),).")
         places = [100 * place for place, _ in self.points]
         if len({round(place) for place in places}) < len(places) or any(abs(place - round(place)) > 1e-6 for place in places):
             given = [place for place, _ in self.points]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from moetheory._integers import is_integer
+from moetheory.inputs import check_inputs
 from moetheory.models import Family
 from moetheory.study.checks import Check, Evidence, Gap, Recovery
 from moetheory.study.documents import LARGEST_STUDY, PRESETS
@@ -78,7 +79,7 @@ class Claim:
             raise ValueError(f"claim {self.name!r}: {problem}")
 
     def _wrong_words(self) -> Iterator[str]:
-        if not _NAME.fullmatch(self.name):
+        if not isinstance(self.name, str) or not _NAME.fullmatch(self.name):
             yield "its name becomes part of file names; use at most 60 letters, digits, '_' and '.', a letter or digit first."
         words = {name: getattr(self, name) for name in ("title", "statement", "source", "deviations")}
         for name, value in words.items():
@@ -108,7 +109,7 @@ class Claim:
             if missing:
                 yield f"{name} lacks the presets {missing}; need {list(PRESETS)}."
         for preset, sizes in self.sizes.items():
-            integers = isinstance(sizes, tuple | list) and all(is_integer(size, 2) for size in sizes)
+            integers = isinstance(sizes, Sequence) and all(is_integer(size, 2) for size in sizes)
             if not integers or not sizes or len(set(sizes)) != len(sizes):
                 yield f"sizes of preset {preset!r} are {sizes}; need different integers of at least 2."
         for preset, count in self.replicates.items():
@@ -116,20 +117,19 @@ class Claim:
                 yield f"replicates of preset {preset!r} are {count}; need an integer from 1 to {LARGEST_STUDY:,}."
 
     def _wrong_fit(self) -> Iterator[str]:
-        for name, value in (("truth", self.truth), ("inputs", self.inputs)):
-            if not hasattr(value, "dimension"):
-                yield f"{name}={value!r}; need a model and a law of its inputs, such as Uniform((-1.0,), (1.0,))."
-                return
+        try:
+            check_inputs(self.inputs, self.truth)
+        except (TypeError, ValueError) as error:
+            yield str(error).replace("the model", "the truth")
+            return
         if self.moving is not None and not callable(self.moving):
             yield f"moving={self.moving!r}; need a function of the sample size, such as lambda n: truth, or None."
         if not isinstance(self.family, Family | None):
             yield f"family={self.family!r}; need a Family, such as Family(SoftmaxGate.kind(), LinearExpert.kind()), or None."
             return
-        if not hasattr(self.estimator, "fit_batch"):
+        if isinstance(self.estimator, type) or not hasattr(self.estimator, "fit_batch"):
             yield f"estimator={self.estimator!r} is none; write for instance MaximumLikelihood((NearTruth(0.05),))."
             return
-        if self.inputs.dimension != self.truth.dimension:
-            yield f"inputs have dimension {self.inputs.dimension}, the truth {self.truth.dimension}; they must agree."
         near_truth = any(rule.needs_truth for rule in self.estimator.starts)
         family, true = self.family or self.truth.family, self.truth.family
         if near_truth and not family.has_parameters_of(true):

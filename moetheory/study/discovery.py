@@ -83,8 +83,8 @@ def _check_moving(claim: Claim) -> None:
             found = claim.truth_at(size)
         except Exception as error:
             raise ValueError(f"moving({size}): {type(error).__name__}: {error}") from error
-        if getattr(found, "family", None) != claim.truth.family:
-            raise TypeError(f"moving({size}) is {found!r}; need a model of the family of the claim's truth.")
+        if any(getattr(found, name, None) != getattr(claim.truth, name) for name in ("family", "dimension")):
+            raise TypeError(f"moving({size}) is {found!r}; need a model of the claim's family and inputs.")
 
 
 def _check_quantities(claim: Claim) -> None:

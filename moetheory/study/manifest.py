@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _PACKAGES = ("moetheory", "numpy", "scipy", "jax", "jaxlib", "pandas", "pyarrow")
+OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
+"""Variables by which git inside a hook means the repository of the hook."""
 _SOURCE = Path(__file__).resolve().parents[2]
 
 
@@ -78,5 +80,5 @@ def _checkout(folder: Path) -> tuple[str | None, bool | None]:
 
 def _git(folder: Path, *arguments: str) -> str:
     command = ["git", "-C", str(folder), *arguments]
-    elsewhere = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30, env=elsewhere).stdout.strip()
+    environment = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30, env=environment).stdout.strip()

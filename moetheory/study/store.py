@@ -137,7 +137,7 @@ class Store:
         """Raise where the folder that this run has locked is gone: rows beside a new one would belong to no store."""
         if self._lock is None:
             return
-        with suppress(FileNotFoundError):
+        with suppress(FileNotFoundError, NotADirectoryError):
             if os.path.samestat(os.stat(self.path / "lock"), os.fstat(self._lock.fileno())):
                 return
         raise StoreError(
