@@ -71,7 +71,7 @@ def ours(kind):
     truth, inputs, *_ = TYPES[kind]
     return Claim(
         name=f"type{kind}_k4",
-        title=f"Type {'I' * kind}, K = 4, run to a maximum",
+        title=f"Type {'I' * kind}, K = 4, best of several starts",
         statement="The loss is O((log n / n)^(1/2)): in a split cell of two atoms centre and intercept converge at least like"
         " n^(-1/8), variances and expert slope like n^(-1/4); in cells of one atom every block like n^(-1/2).",
         variant="ours",
