@@ -172,6 +172,8 @@ def test_running_one_simulation_keeps_the_others_in_the_report(call, stored):
         (["run", "--sizes", "100,100"], "'100,100' names a sample size twice"),
         (["run", "--sizes", "-5"], "'-5' is not an integer from 2"),
         (["run", "--reps", "0"], "'0' is not an integer from 1"),
+        (["run", "--reps", "10000001"], "'10000001' is not an integer from 1 to 10,000,000"),
+        (["run", "--out", ""], "an empty name is no folder"),
         (["run", "--reps", "2.5"], "'2.5' is not an integer from 1"),
         (["run", "--seed", "-1"], "'-1' is not an integer from 0"),
         (["run", "--seed", str(2**63)], f"'{2**63}' is not an integer from 0 to 2^63 - 1"),

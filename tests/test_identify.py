@@ -233,6 +233,8 @@ def test_identify_has_its_own_examples(call):
         (["--gate", "cosine", *options("gate", slope_norm="far")], "an option has a value of the wrong type"),
         (["--gate", "sigmoid"], "no copies of the true atoms attain the truth"),
         (["--cells", "2,0"], "'0' is not an integer from 1"),
+        (["--cells", "21"], "'21' is not an integer from 1 to 20"),
+        (["--gate", "competition", *options("gate", intercept="no")], "{'intercept': 'no'}; need True or False"),
         (["--shared-cells", "2"], "without --shared-expert; name their family"),
         (options("expert", bias="true"), "LinearExpert has no options ['bias']; it has []."),
     ],

@@ -59,3 +59,16 @@ def test_the_store_and_its_neighbours_leave_jax_alone():
     modules = "moetheory.study.store, moetheory.study.manifest, moetheory.study.progress"
     script = f"import sys, {modules}; assert 'jax' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], cwd=Path(__file__).parents[1], check=True)
+
+
+def test_the_repository_of_a_hook_is_not_that_of_the_source(tmp_path, monkeypatch):
+    own, other = tmp_path / "own", tmp_path / "other"
+    for folder in (own, other):
+        folder.mkdir()
+        git(folder, "init", "-q")
+        git(folder, "commit", "-q", "--allow-empty", "-m", folder.name)
+    monkeypatch.setattr(module, "_SOURCE", own)
+    expected = git(own, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    monkeypatch.setenv("GIT_CONFIG_COUNT", "0")
+    assert manifest()["git_revision"] == expected

@@ -116,6 +116,14 @@ def test_the_dendrogram_chooses_alike_wherever_the_inputs_have_their_origin(shif
     assert both[0]["height"] == pytest.approx(both[1]["height"], rel=0.2)
 
 
+@pytest.mark.parametrize("response", [np.zeros(60), np.full(60, 0.1)])
+def test_columns_and_responses_that_do_not_vary_have_the_unit_one(response):
+    sample = Sample(np.column_stack([np.linspace(-1, 1, 60), np.full(60, 0.1)]), response)
+    table = select_number(MaximumLikelihood((RandomStarts(1),)), sample, 2, "dendrogram", 0, TWO.family).table
+    assert np.isfinite(table[["log_likelihood", "value", "height"]]).all(axis=None)
+    assert table["value"].abs().max() < 100
+
+
 def test_a_tree_has_no_level_beyond_its_atoms():
     tree = dendrogram(TWO)
     for act in (lambda: tree.with_atoms(3), lambda: tree.with_atoms(0), lambda: tree.height(1), lambda: tree.height(3)):
