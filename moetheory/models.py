@@ -49,8 +49,8 @@ class Family:
 
     Raises
     ------
-    ValueError
-        If gate and experts make no sense together, with the reason.
+    ValueError, TypeError
+        If gate and experts are no kinds of gates and experts, or make no sense together, with the reason.
 
     Examples
     --------
@@ -226,8 +226,8 @@ class MixtureOfExperts(Module):
 
     Raises
     ------
-    ValueError
-        If numbers of atoms differ, a variance is not positive, or gate and experts make no sense together.
+    ValueError, TypeError
+        If numbers of atoms differ, a variance is not positive, or gate and experts are none or make no sense together.
 
     References
     ----------

@@ -37,8 +37,8 @@ class RegressionMixture(Module):
 
     Raises
     ------
-    ValueError
-        If numbers of atoms differ, the variance is not positive, or gate and experts make no sense together.
+    ValueError, TypeError
+        If numbers of atoms differ, the variance is not positive, or gate and experts are none or make no sense together.
 
     References
     ----------

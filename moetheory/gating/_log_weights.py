@@ -14,7 +14,7 @@ def bounded_log_weights(
     """
     mass = jnp.maximum(mass, 1e-300)
     others, last = mass[:-1], mass[-1]
-    for _ in others if len(others) > 1 else ():
+    for _ in range(len(others) if len(others) > 1 else 0):
         relative = jnp.log(others) - jnp.log(last)
         bounded = jnp.clip(relative, lower, upper)
         held = bounded != relative
