@@ -8,7 +8,6 @@ import hashlib
 import os
 import random
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -257,25 +256,6 @@ def test_a_second_process_is_told_who_writes_and_gets_the_lock_after_kill_9(tmp_
         assert (tmp_path / "lock").read_text().count("pid ") == 1
         with pytest.raises(StoreError, match=rf"another run \(pid {os.getpid()} on"):
             Store(tmp_path).write_lock().__enter__()
-
-
-def replaced(folder):
-    shutil.rmtree(folder)
-    folder.mkdir()
-
-
-@pytest.mark.parametrize("lost", [shutil.rmtree, lambda folder: folder.rename(folder.with_name("elsewhere")), replaced])
-def test_a_store_that_goes_away_under_a_run_stops_it_and_is_not_begun_anew(tmp_path, lost):
-    store = Store(tmp_path / "store")
-    with store.write_lock():
-        store.append("fits", fits([0]), "a")
-        lost(store.path)
-        for write in (lambda: store.append("fits", fits([0]), "b"), lambda: store.put_document("a", {})):
-            with pytest.raises(StoreError, match="moved, removed or replaced while this run wrote to it; put it back"):
-                write()
-        assert not list(store.path.rglob("*.parquet"))
-    shutil.rmtree(store.path, ignore_errors=True)
-    store.append("fits", fits([0]), "b")
 
 
 def test_the_lock_is_released_when_the_run_fails(tmp_path):

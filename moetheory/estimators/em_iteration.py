@@ -320,7 +320,7 @@ def _further_gate_steps(layout: Layout, rows: Rows, point, first, box: Box, gate
 
     if section.start == section.stop:
         return first
-    first = point[section] + first - point[section]  # as the end of several steps, in its last digits
+    first = point[section] + first - point[section]  # rounded as several steps are
     if isinstance(gate_steps, int) and gate_steps == 1:
         return first
     start = _GateRun(point[section], jnp.asarray(-jnp.inf), jnp.zeros_like(first), jnp.asarray(1.0))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from sklearn.preprocessing import StandardScaler
 
 from moetheory.estimators import AbstractEstimator, Fit, Status
 from moetheory.experts import LinearExpert
@@ -108,10 +109,11 @@ def _by_dendrogram(fit_of, sample: Sample, largest: int) -> Selection:
     whole = fit_of(largest)
     if whole.model is None:
         return Selection(largest, whole, pd.DataFrame())
-    model, standard = _standardised(whole.model, sample)
-    tree = dendrogram(model)
+    inputs, response = (StandardScaler().fit(columns) for columns in (sample.x, sample.y[:, None]))
+    standard = Sample(inputs.transform(sample.x), response.transform(sample.y[:, None])[:, 0])
+    tree = dendrogram(_standardised(whole.model, inputs, response))
     values = dendrogram_criterion(tree, standard)
-    of_unit = sample.size * np.log(_deviation(sample.y))
+    of_unit = sample.size * np.log(response.scale_[0])
     rows = [
         (level.num_experts, log_likelihood(level, standard) - of_unit, values[level.num_experts], str(whole.status), height)
         for level, height in zip(tree.models[:-1], tree.heights, strict=True)
@@ -121,19 +123,15 @@ def _by_dendrogram(fit_of, sample: Sample, largest: int) -> Selection:
     return Selection(best, whole if best == largest else fit_of(best), table.sort_values("n_experts", ignore_index=True))
 
 
-def _deviation(response: np.ndarray) -> float:
-    return float(np.std(response)) if np.ptp(response) > 0 else 1.0
-
-
-def _standardised(model: MixtureOfExperts, sample: Sample) -> tuple[MixtureOfExperts, Sample]:
-    """Softmax gates with linear experts and their sample in units in which inputs and response have mean 0 and deviation 1."""
-    origin, unit = sample.x.mean(axis=0), sample.x.std(axis=0)
-    unit = np.where(np.ptp(sample.x, axis=0) > 0, unit, 1.0)
-    middle, scale = sample.y.mean(), _deviation(sample.y)
+def _standardised(model: MixtureOfExperts, inputs: StandardScaler, response: StandardScaler) -> MixtureOfExperts:
+    """A softmax gate with linear experts in standardised units of the data."""
+    scale = response.scale_[0]
     gate, expert = (np.asarray(part.slope) for part in (model.gate, model.expert))
-    standard = MixtureOfExperts(
-        SoftmaxGate(np.asarray(model.gate.intercept) + gate @ origin, gate * unit),
-        LinearExpert(expert * unit / scale, (np.asarray(model.expert.intercept) + expert @ origin - middle) / scale),
+    return MixtureOfExperts(
+        SoftmaxGate(np.asarray(model.gate.intercept) + gate @ inputs.mean_, gate * inputs.scale_),
+        LinearExpert(
+            expert * inputs.scale_ / scale,
+            (np.asarray(model.expert.intercept) + expert @ inputs.mean_ - response.mean_) / scale,
+        ),
         np.asarray(model.variance) / scale**2,
     )
-    return standard, Sample((sample.x - origin) / unit, (sample.y - middle) / scale)
