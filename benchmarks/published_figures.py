@@ -24,6 +24,7 @@ import record
 
 from moetheory._config import use_device
 from moetheory.estimators import MaximumLikelihood, PublishedNearTruth
+from moetheory.estimators.fit import CURVATURE_TOLERANCE, GRADIENT_TOLERANCE
 from moetheory.published.arxiv_2305_03288 import BOX, INPUTS, TRUTH
 from moetheory.study import Store, Workers
 from moetheory.study.block import Cell
@@ -56,7 +57,13 @@ def figure(experts: int, arguments: argparse.Namespace, device: str) -> dict:
         "authors_core_seconds_over_ours": round(8 * AUTHORS[experts] / (jobs * seconds), 1) if whole else None,
         "steps_median": float(fits[0]["steps"].median()),
         "statuses": fits[0]["status"].value_counts(normalize=True).round(4).to_dict(),
+        "maxima_of_the_box": round(float(maxima_of_the_box(fits[0]).mean()), 4),
     }
+
+
+def maxima_of_the_box(fits: pd.DataFrame) -> pd.Series:
+    """Whether a fit is a maximum over the compact set of the theorems, inside it or on its boundary."""
+    return (fits["gradient_norm"] <= GRADIENT_TOLERANCE) & (fits["smallest_eigenvalue"] >= -CURVATURE_TOLERANCE)
 
 
 def run(experts: int, sizes: int, replicates: int, jobs: int) -> tuple[float, pd.DataFrame]:

@@ -33,7 +33,7 @@ LARGE = {
 WORDS = {"beta_1": "gate slope", "eta_1": "expert slope", "eta_2": "expert scale", "eta_0": "expert intercept", "nu": "variance"}
 
 
-def blocks(exponents, kind, cells, label, fading=0.0):
+def blocks(exponents, kind, cells, label, fading=0.0, beside=None):
     """Between the exponents of pairs that keep mass and, of errors weighted by mass, that of a lighter atom that fades."""
     return tuple(
         Rate(
@@ -44,6 +44,7 @@ def blocks(exponents, kind, cells, label, fading=0.0):
             upper_bound=False,
             location="median",
             half_width=0.05,
+            beside=beside,
         )
         for block, (low, high) in exponents.items()
     )
@@ -59,7 +60,7 @@ def claim(name, title, truth, loss, exponents, statement, cells="split", runs=MA
         checks=(
             Rate(loss, "Voronoi loss", (0.5, 0.5), rivals=(0.25,), log_power=0.5, half_width=0.06),
             Rate("hellinger", "Hellinger distance", (0.5, 0.5), rivals=(0.25,), log_power=0.5, half_width=0.06),
-            *blocks(exponents, "e2", cells, "split cell, by mass", fading=0.25),
+            *blocks(exponents, "e2", cells, "split cell, by mass", fading=0.25, beside=0.5),
             *blocks(exponents, "max", cells, "split cell, live atoms"),
         ),
         **runs,

@@ -208,7 +208,10 @@ THEOREM2_SHARP = replace(
     " keep mass) and n^(-1/4) (the lighter one fades).",
     source=f"derived from the polynomial systems of arXiv {PAPER}, equations (12) and (13)",
     evidence=Evidence.DERIVED,
-    checks=(*blocks(SHARP, "max", words="split cell, live atoms", upper_bound=False), *functions(0.125, 0.25, upper_bound=False)),
+    checks=(
+        *blocks(SHARP, "max", words="split cell, live atoms", upper_bound=False),
+        *functions(0.125, 0.25, upper_bound=False, beside=0.5),
+    ),
 )
 
 THREE = replace(

@@ -82,7 +82,7 @@ K3_SHARP = Claim(
     replicates=REPLICATES,
     checks=(
         *in_split_cells("max", SHARP, "split cell, live atoms", upper_bound=False),
-        *in_split_cells("e2", dict.fromkeys(WORDS, QUARTER), "split cell, by mass", upper_bound=False),
+        *in_split_cells("e2", dict.fromkeys(WORDS, QUARTER), "split cell, by mass", upper_bound=False, beside=0.5),
         Rate(
             "lightest_share",
             "gate weight share of the lighter atom",
@@ -100,6 +100,7 @@ K3_SHARP = Claim(
             location="median",
             upper_bound=False,
             half_width=0.05,
+            beside=0.5,
         ),
     ),
     deviations=DEVIATIONS,

@@ -95,6 +95,8 @@ def test_settings_of_an_estimator_are_printed_where_they_are_set():
         ({"log_power": np.nan}, ValueError, "need finite numbers"),
         ({"log_power": -1.0}, ValueError, "log_power of at least 0"),
         ({"half_width": np.inf}, ValueError, "need finite numbers"),
+        ({"beside": 0.5}, ValueError, "beside=0.5; need an exponent above 0.5"),
+        ({"beside": np.inf}, ValueError, "beside=inf; need an exponent above 0.5"),
         ({"exponents": (0.25, 0.5), "rivals": (0.3,)}, ValueError, "a rival inside the prediction"),
         ({"exponents": (0.5, 0.25)}, ValueError, "smallest <= largest"),
     ],

@@ -84,6 +84,9 @@ class Rate(Check):
         ``mean``, ``median`` or ``trimmed_mean``.
     half_width : float, optional
         Largest error (2 standard errors of the slope) for a verdict.
+    beside : float, optional
+        Exponent of a part that falls faster and adds in squares: where the slope is too steep, the reason says whether the
+        sum of both explains it (see :func:`moetheory.rates.fit_two_powers`); the verdict stays.
     """
 
     exponents: tuple[float, float]
@@ -93,6 +96,7 @@ class Rate(Check):
     lower_bound: bool = False
     location: str = "mean"
     half_width: float | None = None
+    beside: float | None = None
     kind: ClassVar[str] = "slope"
 
     def __post_init__(self) -> None:
@@ -119,6 +123,8 @@ class Rate(Check):
             raise ValueError(f"rate of {self.quantity}: an upper and a lower bound; nothing could contradict both, choose one.")
         if self.half_width is not None and not self.half_width > 0:
             raise ValueError(f"rate of {self.quantity}: half_width={self.half_width}; need a positive number, or None.")
+        if self.beside is not None and not high < self.beside < np.inf:
+            raise ValueError(f"rate of {self.quantity}: beside={self.beside}; need an exponent above {high}, or None.")
         if self.location not in LOCATIONS:
             raise ValueError(f"location={self.location!r}; choose one of {', '.join(LOCATIONS)}.")
 

@@ -108,7 +108,7 @@ def _check(simulation: Simulation, claim: Claim, check: Check, sizes: tuple[int,
         "published": check.published,
     }
     if isinstance(check, Rate):
-        document |= {name: getattr(check, name) for name in ("location", "upper_bound", "lower_bound", "half_width")}
+        document |= {name: getattr(check, name) for name in ("location", "upper_bound", "lower_bound", "half_width", "beside")}
         document["rivals"] = list(check.rivals)
     if check.kind == "distribution":
         document |= {"degrees": check.degrees, "significance": check.significance}

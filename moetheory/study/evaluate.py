@@ -17,6 +17,7 @@ from moetheory.rates import (
     Slope,
     Verdict,
     estimate_slope,
+    fit_two_powers,
     judge_distribution,
     judge_frequency,
     judge_level,
@@ -273,11 +274,22 @@ def _judge_rate(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predic
     slope = slopes[check["location"]]
     options = {name: check[name] for name in ("upper_bound", "lower_bound", "half_width")}
     judgement = judge_slope(slope, predicted, check["rivals"], **options)
+    if judgement.verdict == Verdict.INCONSISTENT and check.get("beside") and slope.slope < predicted[0]:
+        judgement = replace(judgement, reason=judgement.reason + _beside(slope, -predicted[0], check["beside"]))
     left_out = sorted(set(values.loc[values["value"].notna(), "n"]) - set(slope.sizes))
     if not left_out:
         return judgement
     sizes = ", ".join(f"{n:,}" for n in left_out)
     return replace(judgement, reason=f"{judgement.reason} Left out for want of two values with a positive location: n = {sizes}.")
+
+
+def _beside(slope: Slope, predicted: float, faster: float) -> str:
+    """Whether the predicted rate and a faster part explain a slope together; empty where sizes or errors do not tell."""
+    if slope.sizes.size < 3 or not slope.centre_se.all():
+        return ""
+    found = fit_two_powers(slope, predicted, faster)
+    sum_of_both = f"a sum of n^-{2 * predicted:.3g} and n^-{2 * faster:.3g} has p = {found.p_value:.2g}"
+    return f" Of its square {sum_of_both}, n^-{2 * predicted:.3g} alone p = {found.p_value_alone:.2g}."
 
 
 def _judge_levels(values: pd.DataFrame, predicted) -> Judgement:
