@@ -23,7 +23,7 @@ SETTING = {
 PAPER_SIZES = tuple(4**k for k in range(5, 12))
 MANY = {
     "sizes": {"quick": (2**10, 2**12), "standard": PAPER_SIZES[:4], "paper": PAPER_SIZES},
-    "replicates": {"quick": 8, "standard": 300, "paper": 300},
+    "replicates": {"quick": 8, "standard": 700, "paper": 700},
 }
 LARGE = {
     "sizes": MANY["sizes"] | {"standard": PAPER_SIZES[:6]},

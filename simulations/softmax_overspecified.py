@@ -10,7 +10,7 @@ SIZES = {
     "standard": log_spaced(1e3, 1e5, 7),
     "paper": log_spaced(1e3, 1e6, 13),
 }
-REPLICATES = {"quick": 12, "standard": 700, "paper": 700}
+REPLICATES = {"quick": 12, "standard": 780, "paper": 780}
 DEVIATIONS = (
     "Random inputs instead of a fixed grid; sample sizes spaced evenly in log n; losses with the infimum over translations; the"
     " estimate is the best of near, split and random starts, each run until its gradient vanishes; how many ends are certified"
