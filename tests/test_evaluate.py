@@ -13,7 +13,7 @@ from rows_by_hand import D1, LEVEL, OTHER, RATIO, SIZES, Case, claim, measured, 
 from study_cases import EM, TRUTH
 
 from moetheory.identifiability.fibres import common_factor
-from moetheory.rates import judge_level
+from moetheory.rates import judge_level, judge_slope
 from moetheory.study import Fibre, Gap, Level, Levels, Store, StoreError
 from moetheory.study.evaluate import evaluate_claims
 
@@ -44,17 +44,45 @@ def test_a_faster_decay_contradicts_only_a_two_sided_rate(tmp_path):
     assert measured(tmp_path / "floor", floor, powers(0.0)).bound == "lower"
 
 
+MEAN_FIRST = {"mean", "median", "trimmed_mean"}
+
+
+def in_parts(slow, share=0.25, count=400):
+    """Replicates like n^-0.5, and a share of them, by a hundred times larger, that falls like n to minus something else."""
+    few = round(share * count)
+    spread = np.exp(np.random.default_rng(0).normal(0, 0.1, count))
+    return {n: list(np.r_[np.full(count - few, n**-0.5), np.full(few, 100 * n**-slow)] * spread) for n in SIZES}
+
+
 def test_the_location_of_the_claim_decides_and_comes_first(tmp_path):
-    """One replicate in four falls at the slow rate: the mean sees it, the median does not."""
-    mixed = {n: [n**-0.5 * (1 + 0.001 * r) for r in range(300)] + [10 * n**-0.1] * 100 for n in SIZES}
+    """One replicate in four falls at the slow rate: mean and upper decile see it, the median does not."""
     verdicts = {}
-    for place in ("mean", "median", "trimmed_mean"):
-        check = measured(tmp_path / place, replace(D1, location=place), mixed, replicates=400)
+    for place in ("median", "trimmed_mean", "upper_decile"):
+        check = measured(tmp_path / place, replace(D1, location=place), in_parts(0.1), replicates=400)
         assert next(iter(check.slopes)) == place
-        assert set(check.slopes) == {"mean", "median", "trimmed_mean"}
+        assert set(check.slopes) == MEAN_FIRST | {place}
         verdicts[place] = str(check.judgement.verdict)
-    assert verdicts["mean"] == "inconsistent"
-    assert verdicts["median"] == "consistent"
+    assert verdicts == {"median": "consistent", "trimmed_mean": "inconsistent", "upper_decile": "inconsistent"}
+
+
+def test_where_rare_fits_drive_the_mean_both_quantiles_are_judged(tmp_path):
+    """What is slow in a quarter of the fits is no convergence in probability; in one of fifty it is none of the means alone."""
+    quarter, few = (measured(tmp_path / str(part), D1, in_parts(0.1, part), replicates=400) for part in (0.25, 0.02))
+    assert (quarter.judgement.verdict, few.judgement.verdict) == ("inconsistent", "consistent")
+    for check in (quarter, few):
+        assert list(check.slopes) == ["median", "upper_decile", "mean", "trimmed_mean"]
+        assert "At the median: The slope -0.5" in check.judgement.reason and "At the upper decile: " in check.judgement.reason
+        assert f"The mean has {check.slopes['mean'].slope:.3f}" in check.judgement.reason
+        assert check.converged == check.judgement
+    alone = judge_slope(quarter.slopes["upper_decile"], quarter.predicted, [0.25])
+    assert quarter.judgement.p_value == pytest.approx(2 * alone.p_value)
+
+
+@pytest.mark.parametrize(("share", "count"), [(0.0, 400), (0.25, 28)])
+def test_else_the_mean_is_judged(tmp_path, share, count):
+    check = measured(tmp_path, D1, in_parts(0.1, share, count), replicates=count)
+    assert list(check.slopes) == ["mean", "median", "trimmed_mean"]
+    assert "decile" not in check.judgement.reason
 
 
 def test_the_log_factor_widens_the_prediction(tmp_path):

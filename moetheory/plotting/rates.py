@@ -34,12 +34,13 @@ ROOM = 1.5
 """Factor below and above values that are all the same."""
 REPLICATES_WIDTH = 0.15
 """Half the width of the replicates of a size, in distances between sizes."""
-SIDEWAYS = {"mean": -0.05, "median": 0.05, "trimmed_mean": 0.0}
+SIDEWAYS = {"mean": -0.05, "median": 0.05, "trimmed_mean": 0.0, "upper_decile": 0.0}
 """Where a location is drawn beside its size, in the same unit, so that none hides another."""
 _MARKS = {
     "mean": {"color": BLUE, "marker": "o"},
     "median": {"color": VERMILION, "marker": "D", "markerfacecolor": "white"},
     "trimmed_mean": {"color": PURPLE, "marker": "s", "markerfacecolor": "white"},
+    "upper_decile": {"color": PURPLE, "marker": "^", "markerfacecolor": "white"},
 }
 
 
@@ -75,7 +76,8 @@ def rate_figure(claim: ClaimResult, check: CheckResult) -> Figure:
     axes.set_yscale("log")
     own = next(iter(check.slopes.values()), None)
     _replicates(axes, check.values)
-    for location in dict.fromkeys([own.location if own else "mean", "mean", "median"]):
+    judged_too = [location for location in check.slopes if location == "upper_decile"]
+    for location in dict.fromkeys([own.location if own else "mean", "mean", "median", *judged_too]):
         _location(axes, table, location, check.slopes.get(location))
     if own is not None:
         _fitted_line(axes, own)

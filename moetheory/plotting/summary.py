@@ -15,7 +15,7 @@ COLUMNS = ("n", "replicates", "missing", *(f"{name}{end}" for name in LOCATIONS 
 
 
 def size_table(check: CheckResult) -> pd.DataFrame:
-    """Mean, median and trimmed mean of a check at each sample size, with Monte Carlo standard errors.
+    """Mean, median, trimmed mean and upper decile of a check at each sample size, with Monte Carlo standard errors.
 
     The mean has ``s / sqrt(R)``; the others the standard deviation over the bootstrap resamples of
     `moetheory.rates.estimate_slope`.
@@ -28,9 +28,9 @@ def size_table(check: CheckResult) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        By increasing n, columns ``n, replicates, missing, mean, mean_se, median, median_se, trimmed_mean,
-        trimmed_mean_se, share_converged``; NaN where there are too few values. A check of several coordinates has a
-        first column ``coordinate``.
+        By increasing n, columns ``n, replicates, missing, mean, mean_se, median, median_se, trimmed_mean, trimmed_mean_se,
+        upper_decile, upper_decile_se, share_converged``; NaN where there are too few values. A check of several coordinates
+        has a first column ``coordinate``.
 
     References
     ----------

@@ -26,6 +26,7 @@ LOCATIONS: dict[str, Callable[..., Floats]] = {
     "mean": np.mean,
     "median": np.median,
     "trimmed_mean": partial(trim_mean, proportiontocut=0.1),
+    "upper_decile": partial(np.quantile, q=0.9),
 }
 
 
@@ -40,7 +41,7 @@ class Slope:
     Parameters
     ----------
     sizes : (J,) increasing sample sizes.
-    location : "mean", "median" or "trimmed_mean".
+    location : "mean", "median", "trimmed_mean" or "upper_decile".
     centre : (J,) positive location of the loss at each size.
     centre_se : (J,) standard error of `centre`, in the unit of the loss.
     replicates : (J,) number of losses used (NaN excluded).
@@ -234,7 +235,7 @@ def estimate_slope(
     sizes: ArrayLike,
     losses: Sequence[ArrayLike],
     *,
-    location: Literal["mean", "median", "trimmed_mean"] = "mean",
+    location: Literal["mean", "median", "trimmed_mean", "upper_decile"] = "mean",
     log_power: float = 0.0,
     seed: int = 0,
 ) -> Slope:
@@ -247,8 +248,8 @@ def estimate_slope(
     ----------
     sizes : (J,) distinct sample sizes, each above 1, in any order; J at least 2.
     losses : J arrays of replicate losses, one per size; NaN marks a failed fit and is left out.
-    location : what is regressed. Median and 10% trimmed mean (10% cut from each tail, nothing of fewer than 10
-        replicates) take the standard error of their log from 1,000 bootstrap resamples, times sqrt(R / (R - 1)).
+    location : what is regressed. Median, 10% trimmed mean (10% cut from each tail, nothing of fewer than 10 replicates) and
+        upper decile (90% quantile) take the standard error of their log from 1,000 bootstrap resamples, times sqrt(R / (R - 1)).
     log_power : fixed power q of log n, divided out first.
     seed : of the bootstrap; the resamples at a size depend on this seed and that size alone.
 

@@ -296,7 +296,7 @@ def mean_median_disagree(mean_slope: Slope, median_slope: Slope) -> bool:
 
     Returns
     -------
-    bool : if true, judge the median within each cell pattern, and say so.
+    bool : if true, judge the median and a high quantile, and say so, as studies do: theorems speak in probability.
 
     References
     ----------

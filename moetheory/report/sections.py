@@ -98,8 +98,8 @@ def _check_blocks(claim: ClaimResult, check: CheckResult, figure: Path | None) -
     own = next(iter(check.slopes.values()), None)
     if own is not None and own.bent:
         yield Paragraph("the curve is bent, so its slope depends on the sizes: see those without the smallest", "Note")
-    pair = [check.slopes[location] for location in ("mean", "median") if location in check.slopes]
-    if len(pair) == 2 and mean_median_disagree(*pair):
+    other = check.slopes.get("median")
+    if own is not None and own.location == "mean" and other is not None and mean_median_disagree(own, other):
         yield Paragraph("the slopes of mean and median differ by more than 3 SE: rare fits drive the mean", "Note")
 
 

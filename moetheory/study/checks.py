@@ -81,7 +81,9 @@ class Rate(Check):
         Whether it bounds the error from below only, so that a slower decay, or none, contradicts nothing; with
         ``upper_bound=False``.
     location : str
-        ``mean``, ``median`` or ``trimmed_mean``.
+        ``mean``, ``median``, ``trimmed_mean`` or ``upper_decile``. Where the slopes of mean and median differ by more than 3 SE,
+        so that rare fits drive the mean, median and upper decile are judged in its place (from 30 replicates on): theorems
+        speak in probability, and what tends to zero in probability does so at every quantile.
     half_width : float, optional
         Largest error (2 standard errors of the slope) for a verdict.
     beside : float, optional

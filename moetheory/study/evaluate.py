@@ -22,9 +22,10 @@ from moetheory.rates import (
     judge_frequency,
     judge_level,
     judge_slope,
+    mean_median_disagree,
 )
 from moetheory.rates.judgement import SIGNIFICANCE
-from moetheory.rates.slope import LOCATIONS, locate
+from moetheory.rates.slope import locate
 from moetheory.status import Status
 from moetheory.study.certified import CARRYING, MAXIMA, status_of_both
 from moetheory.study.documents import label_of, simulation_document
@@ -34,6 +35,9 @@ from moetheory.study.store import FROM_FITS, Store, StoreError
 from moetheory.study.ties import below
 
 BELOW_TRUTH = Status.BELOW_TRUTH.value
+FEWEST_FOR_DECILE = 30
+IN_PROBABILITY = ("median", "upper_decile")
+"""Where a rate is judged if rare fits drive the mean: a statement in probability holds at every quantile."""
 
 
 def evaluate_claims(store: Store, label: str, simulations: Sequence[str] | None = None) -> list[ClaimResult]:
@@ -130,6 +134,9 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
         values = values.merge(status, on=["n", "replicate"], how="left")
     low, high = (np.nan if end is None else end for end in check["predicted"])
     slopes = _slopes(check, values) if check["kind"] == "slope" else {}
+    if check["kind"] == "slope":
+        check = check | {"locations": _locations(check["location"], slopes)}
+        slopes = _slopes(check, values)
     judge = partial(_judge, check, predicted=(low, high), largest=max(map(int, document["cells"])))
     found = judge(values, slopes)
     repeated = _repeated(check, values, judge)
@@ -179,9 +186,9 @@ def _values(check, document, fits: pd.DataFrame, measures: pd.DataFrame, all_fit
 
 
 def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
-    """Slopes by location, the claim's own first; empty if too few sizes have usable values, or it cannot be located."""
-    own = check["location"]
-    order = [own, *(location for location in LOCATIONS if location != own)]
+    """Slopes by location, those judged first; empty if too few sizes have usable values, or the first cannot be located."""
+    own, *others = check.get("locations", (check["location"],))
+    order = dict.fromkeys([own, *others, "mean", "median", "trimmed_mean"])
     usable = {n: group["value"].dropna().to_numpy() for n, group in values.groupby("n")}
     usable = {n: group for n, group in usable.items() if len(group) > 1 and locate(own, group) > 0}
     slopes = {}
@@ -189,6 +196,13 @@ def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
         with suppress(ValueError):  # fewer than two sizes, infinite values, or a location of zero
             slopes[place] = estimate_slope(list(usable), list(usable.values()), location=place)
     return slopes if own in slopes else {}
+
+
+def _locations(own: str, slopes: Mapping[str, Slope]) -> tuple[str, ...]:
+    """Where in the replicates a rate is judged: as the claim says, or at quantiles where rare fits drive its mean."""
+    pair = [slopes[name] for name in ("mean", "median") if name in slopes]
+    enough = len(pair) == 2 and pair[0].replicates.min() >= FEWEST_FOR_DECILE
+    return IN_PROBABILITY if own == "mean" and enough and mean_median_disagree(*pair) else (own,)
 
 
 def _repeated(check, values: pd.DataFrame, judge) -> dict[str, Judgement]:
@@ -271,9 +285,12 @@ def _judge(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted, 
 def _judge_rate(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predicted) -> Judgement:
     if not slopes:
         return Judgement(Verdict.UNDERPOWERED, "Fewer than two sample sizes have at least two usable positive values.")
-    slope = slopes[check["location"]]
     options = {name: check[name] for name in ("upper_bound", "lower_bound", "half_width")}
-    judgement = judge_slope(slope, predicted, check["rivals"], **options)
+    judged = [slopes[location] for location in check["locations"]]
+    judgement, *others = (judge_slope(slope, predicted, check["rivals"], **options) for slope in judged)
+    if others:
+        judgement = _at_both([judgement, *others], slopes["mean"])
+    slope = judged[0]
     if judgement.verdict == Verdict.INCONSISTENT and check.get("beside") and slope.slope < predicted[0]:
         judgement = replace(judgement, reason=judgement.reason + _beside(slope, -predicted[0], check["beside"]))
     left_out = sorted(set(values.loc[values["value"].notna(), "n"]) - set(slope.sizes))
@@ -281,6 +298,17 @@ def _judge_rate(check, values: pd.DataFrame, slopes: Mapping[str, Slope], predic
         return judgement
     sizes = ", ".join(f"{n:,}" for n in left_out)
     return replace(judgement, reason=f"{judgement.reason} Left out for want of two values with a positive location: n = {sizes}.")
+
+
+def _at_both(judgements: Sequence[Judgement], mean: Slope) -> Judgement:
+    """The worse of the verdicts at the median and at the upper decile, where rare fits drive the mean."""
+    judgements = [_among(one, len(judgements), "quantiles") for one in judgements]
+    order = (Verdict.INCONSISTENT, Verdict.UNDERPOWERED, Verdict.CONSISTENT)
+    worst = min(judgements, key=lambda one: order.index(one.verdict))
+    names = (name.replace("_", " ") for name in IN_PROBABILITY)
+    found = " ".join(f"At the {name}: {one.reason}" for name, one in zip(names, judgements, strict=True))
+    why = f"The mean has {mean.slope:.3f} (SE {mean.se:.3f}), more than 3 SE from the median: rare fits drive it."
+    return replace(worst, reason=f"{found} {why}")
 
 
 def _beside(slope: Slope, predicted: float, faster: float) -> str:
@@ -310,14 +338,14 @@ def _judge_levels(values: pd.DataFrame, predicted) -> Judgement:
     return Judgement(Verdict.CONSISTENT, reason)
 
 
-def _among(judgement: Judgement, count: int) -> Judgement:
-    """The verdict on one coordinate of so many: a miss counts only if it would among all of them."""
+def _among(judgement: Judgement, count: int, what: str = "coordinates") -> Judgement:
+    """The verdict on one of so many: a miss counts only if it would among all of them."""
     if judgement.p_value is None:
         return judgement
     chance = min(1.0, count * judgement.p_value)
     if chance < SIGNIFICANCE:
         return replace(judgement, p_value=chance)
-    reason = f"{judgement.reason} One of {count} coordinates misses as far by chance (p = {chance:.2g})."
+    reason = f"{judgement.reason} One of {count} {what} misses as far by chance (p = {chance:.2g})."
     return Judgement(Verdict.UNDERPOWERED, reason, "More values.")
 
 

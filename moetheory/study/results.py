@@ -32,7 +32,8 @@ class CheckResult:
     converged : Judgement or None
         The verdict repeated on rows with a certified maximum only.
     slopes : mapping of str to Slope
-        By location (``mean``, ``median``, ``trimmed_mean``); the first is the claim's own.
+        By location (``mean``, ``median``, ``trimmed_mean``); the first is the claim's own, or, where rare fits drive the mean,
+        the median, and ``upper_decile`` the second.
     values : DataFrame
         Columns ``n, replicate, value, status``, and ``coordinate`` for ``levels``.
     reference : str
