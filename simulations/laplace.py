@@ -94,7 +94,7 @@ OVER = replace(
     num_experts=3,
     estimator=CERTIFIED,
     sizes={"quick": (1000, 3000), "standard": log_spaced(1e3, 1e4, 3), "paper": log_spaced(1e3, 1e6, 9)},
-    replicates={"quick": 3, "standard": 480, "paper": 480},
+    replicates={"quick": 3, "standard": 1700, "paper": 1700},
     checks=(
         composite("laplace_d2"),
         DENSITY,
