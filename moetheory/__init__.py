@@ -6,7 +6,68 @@ The public names below load on first use, so that stored tables can be read, dra
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from moetheory._parts import Kind as Kind
+    from moetheory.constraints import (
+        LinearGateMap as LinearGateMap,
+        LowRankGateMap as LowRankGateMap,
+        PiecewiseLinearGateMap as PiecewiseLinearGateMap,
+    )
+    from moetheory.estimators import (
+        AcceleratedEM as AcceleratedEM,
+        Certificate as Certificate,
+        ExpectationMaximisation as ExpectationMaximisation,
+        Fit as Fit,
+        LeastSquares as LeastSquares,
+        MaximumLikelihood as MaximumLikelihood,
+        NearTruth as NearTruth,
+        ParameterBox as ParameterBox,
+        PublishedNearTruth as PublishedNearTruth,
+        RandomStarts as RandomStarts,
+        Splits as Splits,
+        Status as Status,
+        StochasticGradient as StochasticGradient,
+    )
+    from moetheory.experts import (
+        AbstractExpert as AbstractExpert,
+        ConstantExpert as ConstantExpert,
+        FeedForwardExpert as FeedForwardExpert,
+        LinearExpert as LinearExpert,
+        PolynomialExpert as PolynomialExpert,
+    )
+    from moetheory.gating import (
+        AbstractGate as AbstractGate,
+        ActivatedTemperatureGate as ActivatedTemperatureGate,
+        CompetitionGate as CompetitionGate,
+        CosineGate as CosineGate,
+        GaussianGate as GaussianGate,
+        InputFreeGate as InputFreeGate,
+        LaplaceGate as LaplaceGate,
+        SigmoidGate as SigmoidGate,
+        SoftmaxGate as SoftmaxGate,
+        TemperatureGate as TemperatureGate,
+        UnnormalisedSigmoidGate as UnnormalisedSigmoidGate,
+    )
+    from moetheory.identifiability import (
+        cone_test as cone_test,
+        cramer_rao as cramer_rao,
+        fisher_information as fisher_information,
+        profile_check as profile_check,
+        project as project,
+        project_regression as project_regression,
+        rank_test as rank_test,
+    )
+    from moetheory.inputs import GaussianMixtureInputs as GaussianMixtureInputs, Grid as Grid, Uniform as Uniform
+    from moetheory.mixing_measure import MixingMeasure as MixingMeasure
+    from moetheory.models import Family as Family, MixtureOfExperts as MixtureOfExperts, SharedExperts as SharedExperts
+    from moetheory.rates import estimate_slope as estimate_slope, judge_slope as judge_slope, plan_replicates as plan_replicates
+    from moetheory.regression import RegressionMixture as RegressionMixture
+    from moetheory.routers import router_trajectory as router_trajectory
+    from moetheory.sampling import Sample as Sample, draw as draw
+    from moetheory.selection import bic as bic, dendrogram as dendrogram, icl as icl, select_number as select_number
+    from moetheory.study.sweep import sweep as sweep
 
 __version__ = "0.1.0"
 

@@ -1,7 +1,7 @@
 """The only file that touches ``jax.config`` and environment variables.
 
 Importing it switches JAX to float64, makes the CPU compute in the thread that asks (handing over to another takes longer
-than a small sample) and gives JAX a persistent compilation cache in the user's own cache folder, in worker processes too
+than a small sample) and gives JAX, unless it has one, a persistent compilation cache in the user's cache folder, in workers too
 (a parent's ``jax.config.update`` is not inherited by its children).
 """
 
@@ -54,14 +54,23 @@ def _on_platforms(platforms: str) -> None:
     jax.config.update("jax_platforms", platforms)
 
 
+def require_float64() -> None:
+    """Raise where somebody has switched JAX back to float32: data and certificates would silently be others."""
+    import jax
+
+    if not jax.config.jax_enable_x64:
+        raise RuntimeError("jax_enable_x64 is False; need float64: remove jax.config.update('jax_enable_x64', False).")
+
+
 def _configure_jax() -> None:
     import jax
 
     jax.config.update("jax_enable_x64", True)
     jax.config.update("jax_cpu_enable_async_dispatch", False)
-    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "jax"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 _configure_jax()

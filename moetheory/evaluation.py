@@ -5,6 +5,7 @@ from __future__ import annotations
 import jax
 import numpy as np
 
+from moetheory._config import require_float64
 from moetheory._long_arrays import empty, slabs
 from moetheory.models import MixtureOfExperts
 from moetheory.regression import Model
@@ -39,6 +40,7 @@ def log_densities(model: MixtureOfExperts, x: np.ndarray, y: np.ndarray) -> np.n
 
 def by_rows(program, model: Model, rows: np.ndarray) -> tuple[np.ndarray, ...]:
     """Apply a compiled program to a table of rows, in parts of fixed size."""
+    require_float64()
     size, width = rows.shape
     parts = np.zeros((-(-size // EVALUATION_ROWS), EVALUATION_ROWS, width))
     parts.reshape(-1, width)[:size] = rows

@@ -13,7 +13,7 @@ from moetheory.inputs import InputLaw, check_inputs
 from moetheory.regression import Model, RegressionMixture
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """Inputs and responses of n observations.
 

@@ -8,15 +8,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moetheory import Family, MaximumLikelihood, MixtureOfExperts, NearTruth, RandomStarts, Status, Uniform, draw, experts, gating
+from moetheory import (
+    Family,
+    LinearExpert,
+    MaximumLikelihood,
+    MixtureOfExperts,
+    NearTruth,
+    RandomStarts,
+    SigmoidGate,
+    Status,
+    Uniform,
+    draw,
+    experts,
+    gating,
+    losses,
+)
 from moetheory._discovery import classes_by_file
 from moetheory.identifiability import cramer_rao
 from moetheory.sklearn import MixtureOfExpertsRegressor
-from moetheory.testing import check_estimator, check_expert, check_gate, check_model
+from moetheory.study.quantities import check_quantity, measure
+from moetheory.testing import check_estimator, check_expert, check_gate, check_loss, check_model
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
+LOSS = re.search(r"`moetheory/losses/worst_atom\.py`.*?```python\n(.*?)```", PAGE, flags=re.DOTALL)[1]
 FILES = re.findall(r"`moetheory/(gating|experts)/(\w+)\.py`:\n\n```python\n(.*?)```", PAGE, flags=re.DOTALL)
 INPUTS = np.array([[0.5, -1.0], [1.5, 0.25]])
 
@@ -90,3 +106,38 @@ def test_an_estimator_of_ones_own_has_a_certificate_and_obeys_the_laws(newton, t
     check_estimator(newton((NearTruth(0.05),)), sample, truth)
     fit, stopped = (newton((NearTruth(0.05),), steps=n).fit(sample, 2, np.random.default_rng(0), truth) for n in (50, 1))
     assert fit.status is Status.CONVERGED and stopped.status is Status.STEP_LIMIT
+
+
+# -- a loss -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def worst_atom(tmp_path, monkeypatch):
+    """The documented loss, from a folder that is part of the package while a test runs."""
+    (tmp_path / "worst_atom.py").write_text(LOSS)
+    monkeypatch.setattr(losses, "__path__", [*losses.__path__, str(tmp_path)])
+    losses.names.cache_clear()
+    yield losses.by_name("worst_atom")
+    del sys.modules["moetheory.losses.worst_atom"]
+    losses.names.cache_clear()
+
+
+SIGMOID = MixtureOfExperts(SigmoidGate([0.5, -0.5], [[2.0], [-1.0]]), LinearExpert([[2.0], [-1.0]], [2.0, 4.0]), [0.1, 0.2])
+
+
+def test_the_documented_loss_obeys_the_laws_and_is_measured_by_its_name(worst_atom):
+    moved = MixtureOfExperts(SIGMOID.gate, LinearExpert([[2.0], [-1.5]], [2.0, 4.0]), SIGMOID.variance)
+    truth, estimate = SIGMOID.mixing_measure(), moved.mixing_measure()
+    check_loss(worst_atom, estimate, truth)
+    assert worst_atom(estimate, truth) == pytest.approx(0.5)
+    check_quantity("worst_atom", SIGMOID)
+    assert measure(SIGMOID, Uniform((0.0,), (1.0,)), 100, moved, ["worst_atom"]) == {"worst_atom": pytest.approx(0.5)}
+
+
+def test_a_loss_that_is_not_there_stops_a_study_instead_of_giving_nan():
+    """A worker whose folder lacks the loss would fill the store with missing values."""
+    with pytest.raises(ValueError, match="unknown quantity 'worst_atom'"):
+        measure(SIGMOID, Uniform((0.0,), (1.0,)), 100, SIGMOID, ["worst_atom"])
+    for refused in (check_quantity, lambda quantity, truth: measure(truth, Uniform((0.0,), (1.0,)), 100, truth, [quantity])):
+        with pytest.raises(TypeError, match=r"need a name: a loss of one's own is a file in moetheory/losses"):
+            refused(lambda estimate, truth: 0.0, SIGMOID)

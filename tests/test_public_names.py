@@ -1,5 +1,6 @@
 """The public names: they load lazily, are documented, and concrete classes are final."""
 
+import ast
 import inspect
 import subprocess
 import sys
@@ -30,6 +31,14 @@ def test_public_docstring_has_an_example(name):
 def test_unknown_name():
     with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
         _ = moetheory.Nonsense
+
+
+def test_type_checkers_and_editors_see_the_same_names():
+    """Lazily loaded names are nothing that they could follow."""
+    source = ast.parse(inspect.getsource(moetheory))
+    block = next(one for one in source.body if isinstance(one, ast.If))
+    seen = {alias.asname: one.module for one in block.body for alias in one.names}
+    assert seen == moetheory._HOME
 
 
 def test_importing_the_package_does_not_import_jax():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from broken_parts import OwnSigmoid
 from study_cases import BOX, TRUTH
 
-from moetheory import ExpectationMaximisation, MaximumLikelihood, MixtureOfExperts, NearTruth, RandomStarts, Uniform
+from moetheory import ExpectationMaximisation, LinearExpert, MaximumLikelihood, MixtureOfExperts, NearTruth, RandomStarts, Uniform
+from moetheory.study import WorkersError, standard_truth
 from moetheory.study import block as block_module
-from moetheory.study import standard_truth
 from moetheory.study.store import Store
 from moetheory.study.sweep import BOX as BOX_OF_SWEEPS
 from moetheory.study.sweep import sweep
@@ -212,3 +213,21 @@ def test_a_combination_that_is_there_twice_is_refused(tmp_path):
 def test_a_model_in_place_of_a_function_that_makes_truths_is_refused(tmp_path):
     with pytest.raises(TypeError, match="give a function that makes the truth from its factors"):
         sweep({"n": [50]}, truth=standard_truth(), quantities=("softmax_d1",), replicates=1, store=tmp_path)
+
+
+def test_a_gate_of_the_main_script_cannot_travel_to_workers(tmp_path, monkeypatch):
+    """Equinox makes no instance of a class that a worker gets without its module."""
+    monkeypatch.setattr(OwnSigmoid, "__module__", "__main__")
+
+    def truth(noise):
+        gate = OwnSigmoid(np.array([0.5, -0.5]), np.array([[2.0], [-1.0]]))
+        return MixtureOfExperts(gate, LinearExpert([[2.0], [-1.0]], [2.0, 4.0]), [noise, 0.2])
+
+    with pytest.raises(WorkersError, match="OwnSigmoid of __main__ cannot travel to worker processes; put it into a module"):
+        sweep({"n": [60], "noise": [0.1, 0.2]}, quantities=("hellinger",), replicates=1, store=tmp_path, jobs=2, truth=truth)
+
+
+@pytest.mark.parametrize("quantity", [lambda estimate, truth: 0.0, 3])
+def test_a_quantity_is_a_name(tmp_path, quantity):
+    with pytest.raises(TypeError, match=r"need a name: a loss of one's own is a file in moetheory/losses"):
+        sweep({"n": [60]}, quantities=(quantity,), replicates=1, store=tmp_path)

@@ -221,7 +221,8 @@ def _check(samples: Sequence[Sample], num_experts: int, generators, starts, trut
     if not is_integer(num_experts, 1):
         raise ValueError(f"num_experts={num_experts!r}; need an integer of at least one expert.")
     if not all(hasattr(one, "__len__") for one in (samples, generators)):
-        raise TypeError(f"samples={samples!r}, generators={generators!r}; need a list of each: fit(...) takes one.")
+        kinds = f"{type(samples).__name__} and {type(generators).__name__}"
+        raise TypeError(f"got {kinds} for samples and generators; need a list of each: fit(...) takes one.")
     if not samples or len(generators) != len(samples):
         raise ValueError(f"got {len(samples)} samples and {len(generators)} generators; need one generator per sample.")
     for wanted, given in ((Sample, samples), (np.random.Generator, generators)):

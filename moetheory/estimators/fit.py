@@ -69,7 +69,7 @@ class Certificate:
 UNCERTIFIED = Certificate(np.nan, np.nan, (), starts=0, starts_agreeing=0, restart_spread=np.nan, smallest_share=np.nan)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit:
     """Result of one fit.
 

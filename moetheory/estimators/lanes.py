@@ -18,6 +18,7 @@ import numpy as np
 from jax import lax
 
 from moetheory import _long_arrays
+from moetheory._config import require_float64
 from moetheory.estimators import batch, em_acceleration, gradient_iteration, likelihood, newton, squares
 from moetheory.estimators.fit import DEAD_SHARE
 from moetheory.estimators.layout import Layout
@@ -161,6 +162,7 @@ def compiled(program, *static):
 
 def _run(program, buffer: Buffer, sample_of_lane, starts, settings) -> list[np.ndarray]:
     """Results of a program for all lanes, split over several calls where they are many."""
+    require_float64()
     x, y = jax.device_put((buffer.x, buffer.y)) if side_by_side() else (buffer.x, buffer.y)
     parts, size = [], max(1, min(LANES, RESULT_NUMBERS // starts.shape[1] ** 2))
     for begin in range(0, len(starts), size):

@@ -90,6 +90,8 @@ def check_cells(quantity: str, truth: Model, num_experts: int) -> None:
 
 
 def _check_name(quantity: str) -> None:
+    if not isinstance(quantity, str):
+        raise TypeError(f"quantity {quantity!r}; need a name: a loss of one's own is a file in moetheory/losses.")
     single = (LIGHTEST_SHARE, GATE_RANGE, EFFECTIVE_PARAMETERS, FUNCTION_DISTANCE)
     known = [*losses.names(), *DENSITIES, *single, *FROM_FITS, *FROM_SAMPLE]
     to_projection = [f"{PROJECTION}.{name}" for name in (*losses.names(), FUNCTION_DISTANCE)]
@@ -114,6 +116,8 @@ def measure(
     ``projection.<loss>`` compares the fit with the projection of the truth on its number of atoms in ``box``.
     """
     wanted = [quantity for quantity in quantities if quantity not in (*FROM_FITS, *FROM_SAMPLE)]
+    for quantity in wanted:
+        _check_name(quantity)
     families = {quantity.split(".")[0].removeprefix(f"{SHARED}_") for quantity in wanted}
     values: dict[str, float] = {}
     if GATE_RANGE in wanted:

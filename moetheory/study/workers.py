@@ -176,6 +176,10 @@ def _rows(parallel: joblib.Parallel, blocks: Sequence[Block]) -> Iterator[BlockR
 
 def _sent(task: Sequence[Block]) -> tuple[Sources, bytes]:
     """A task as workers get it: classes of a simulation file travel as its text, since equinox takes none without a module."""
+    families = {family for block in task for family in (block.cell.truth.family, block.cell.fitted)}
+    kinds = {kind for one in families for kind in (one.gate, one.expert, one.shared) if kind is not None}
+    if own := sorted(kind.part.__name__ for kind in kinds if kind.part.__module__ == "__main__"):
+        raise WorkersError(f"{', '.join(own)} of __main__ cannot travel to worker processes; put it into a module and import it.")
     pickled = cloudpickle.dumps(task)
     return mentioned(pickled), pickled
 
