@@ -78,6 +78,14 @@ def test_where_rare_fits_drive_the_mean_both_quantiles_are_judged(tmp_path):
     assert quarter.judgement.p_value == pytest.approx(2 * alone.p_value)
 
 
+def test_a_floor_of_some_samples_is_a_floor(tmp_path):
+    """The median of fits of which a quarter stays away tends to zero; they do not converge in probability."""
+    floor = replace(D1, upper_bound=False, lower_bound=True, exponents=(0.0, 0.05), rivals=(0.125,))
+    check = measured(tmp_path, floor, in_parts(0.0), replicates=400)
+    assert (check.judgement.verdict, next(iter(check.slopes))) == ("consistent", "mean")
+    assert check.slopes["median"].slope == pytest.approx(-0.5, abs=0.02)
+
+
 @pytest.mark.parametrize(("share", "count"), [(0.0, 400), (0.25, 28)])
 def test_else_the_mean_is_judged(tmp_path, share, count):
     check = measured(tmp_path, D1, in_parts(0.1, share, count), replicates=count)
@@ -397,7 +405,7 @@ def test_documents_without_a_label_are_of_their_preset(tmp_path):
     assert [one.claim for one in case.results()] == ["mle"]
 
 
-def test_provenance_lists_every_run_of_the_store_by_time(tmp_path):
+def test_provenance_counts_the_runs_of_the_store_by_revision_and_device(tmp_path):
     case = Case(tmp_path, claim(D1))
     (result,) = case.results()
     assert (result.provenance["runs"], result.provenance["versions"], result.provenance["platform"]) == ([], None, None)
@@ -405,8 +413,11 @@ def test_provenance_lists_every_run_of_the_store_by_time(tmp_path):
     late, early = ({"utc": f"2026-01-0{day}T00:00:00+00:00", "git_revision": f"r{day}"} | facts for day in (2, 1))
     case.store.put_document("run-a", late | {"versions": {"numpy": "2"}, "platform": "here", "jobs": 1})
     case.store.put_document("run-b", early | {"versions": {"numpy": "1"}, "platform": "there"})
+    case.store.put_document("run-c", late | {"utc": "2026-01-03T00:00:00+00:00", "versions": {"numpy": "2"}, "platform": "here"})
     provenance = case.results()[0].provenance
-    assert provenance["runs"] == [early, late]
+    counted = [{"runs": 1, "first": early.pop("utc"), "last": "2026-01-01T00:00:00+00:00"}]
+    counted += [{"runs": 2, "first": late.pop("utc"), "last": "2026-01-03T00:00:00+00:00"}]
+    assert provenance["runs"] == [one | count for one, count in zip((early, late), counted, strict=True)]
     assert (provenance["versions"], provenance["platform"]) == ({"numpy": "2"}, "here")
 
 

@@ -122,10 +122,18 @@ def _shares(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 def _provenance(document: Mapping[str, Any], rows: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     runs = sorted(runs, key=lambda run: run["utc"])
     newest = {name: (runs[-1] if runs else {}).get(name) for name in ("versions", "platform")}
-    facts = ("utc", "git_revision", "git_dirty", "device", "preset")
-    made = {"runs": [{name: run.get(name) for name in facts} for run in runs], **newest}
+    made = {"runs": runs_by_code(runs), **newest}
     own = {name: document[name] for name in ("preset", "seed", "replicates", "fit_id", "cells", "paper")}
     return own | {"fits": len(rows), "fitting_seconds": round(float(rows["seconds"].sum()), 1), **made}
+
+
+def runs_by_code(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Runs of one revision, device and preset together, how many, the first and the last; in the order of time."""
+    facts = ("git_revision", "git_dirty", "device", "preset")
+    groups: dict[tuple, list[str]] = {}
+    for run in sorted(runs, key=lambda run: run["utc"]):
+        groups.setdefault(tuple(run.get(name) for name in facts), []).append(run["utc"])
+    return [dict(zip(facts, key, strict=True)) | {"runs": len(at), "first": at[0], "last": at[-1]} for key, at in groups.items()]
 
 
 def _check(check, document, fits, measures, status, everything) -> CheckResult:
@@ -135,7 +143,7 @@ def _check(check, document, fits, measures, status, everything) -> CheckResult:
     low, high = (np.nan if end is None else end for end in check["predicted"])
     slopes = _slopes(check, values) if check["kind"] == "slope" else {}
     if check["kind"] == "slope":
-        check = check | {"locations": _locations(check["location"], slopes)}
+        check = check | {"locations": _locations(check, slopes)}
         slopes = _slopes(check, values)
     judge = partial(_judge, check, predicted=(low, high), largest=max(map(int, document["cells"])))
     found = judge(values, slopes)
@@ -198,11 +206,15 @@ def _slopes(check, values: pd.DataFrame) -> dict[str, Slope]:
     return slopes if own in slopes else {}
 
 
-def _locations(own: str, slopes: Mapping[str, Slope]) -> tuple[str, ...]:
-    """Where in the replicates a rate is judged: as the claim says, or at quantiles where rare fits drive its mean."""
+def _locations(check, slopes: Mapping[str, Slope]) -> tuple[str, ...]:
+    """Where in the replicates a rate is judged: as the claim says, or at quantiles where rare fits drive its mean.
+
+    Not a lower bound: that fits stay away in some samples is no convergence, though the median may tend to zero.
+    """
     pair = [slopes[name] for name in ("mean", "median") if name in slopes]
     enough = len(pair) == 2 and pair[0].replicates.min() >= FEWEST_FOR_DECILE
-    return IN_PROBABILITY if own == "mean" and enough and mean_median_disagree(*pair) else (own,)
+    by_mean = check["location"] == "mean" and not check["lower_bound"]
+    return IN_PROBABILITY if by_mean and enough and mean_median_disagree(*pair) else (check["location"],)
 
 
 def _repeated(check, values: pd.DataFrame, judge) -> dict[str, Judgement]:
