@@ -81,7 +81,7 @@ def test_where_rare_fits_drive_the_mean_both_quantiles_are_judged(tmp_path):
 def test_a_floor_of_some_samples_is_a_floor(tmp_path):
     """The median of fits of which a quarter stays away tends to zero; they do not converge in probability."""
     floor = replace(D1, upper_bound=False, lower_bound=True, exponents=(0.0, 0.05), rivals=(0.125,))
-    check = measured(tmp_path, floor, in_parts(0.0), replicates=400)
+    check = measured(tmp_path, floor, in_parts(0.0, count=2000), replicates=2000)
     assert (check.judgement.verdict, next(iter(check.slopes))) == ("consistent", "mean")
     assert check.slopes["median"].slope == pytest.approx(-0.5, abs=0.02)
 

@@ -82,8 +82,8 @@ class Rate(Check):
         ``upper_bound=False``.
     location : str
         ``mean``, ``median``, ``trimmed_mean`` or ``upper_decile``. Where the slopes of mean and median differ by more than 3 SE,
-        so that rare fits drive the mean, median and upper decile are judged in its place (from 30 replicates on, lower bounds aside):
-        theorems speak in probability, and what tends to zero in probability does so at every quantile.
+        so that rare fits drive the mean, median and upper decile are judged in its place (from 30 replicates on, lower bounds
+        aside): theorems speak in probability, and what tends to zero in probability does so at every quantile.
     half_width : float, optional
         Largest error (2 standard errors of the slope) for a verdict.
     beside : float, optional
