@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from study_cases import TRUTH
 
 from moetheory import (
     Family,
@@ -21,18 +23,21 @@ from moetheory import (
     draw,
     experts,
     gating,
-    losses,
 )
 from moetheory._discovery import classes_by_file
+from moetheory.estimators.layout import layout_of
 from moetheory.identifiability import cramer_rao
 from moetheory.sklearn import MixtureOfExpertsRegressor
+from moetheory.study import Settings, Store, Workers, own_loss, run_simulations
+from moetheory.study.discovery import load
+from moetheory.study.own_losses import by_quantity
 from moetheory.study.quantities import check_quantity, measure
 from moetheory.testing import check_estimator, check_expert, check_gate, check_loss, check_model
 
 pytestmark = pytest.mark.usefixtures("quick_compiler")
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
-LOSS = re.search(r"`moetheory/losses/worst_atom\.py`.*?```python\n(.*?)```", PAGE, flags=re.DOTALL)[1]
+LOSS = re.search(r"## A loss\n.*?```python\n(.*?)```", PAGE, flags=re.DOTALL)[1]
 FILES = re.findall(r"`moetheory/(gating|experts)/(\w+)\.py`:\n\n```python\n(.*?)```", PAGE, flags=re.DOTALL)
 INPUTS = np.array([[0.5, -1.0], [1.5, 0.25]])
 
@@ -110,34 +115,68 @@ def test_an_estimator_of_ones_own_has_a_certificate_and_obeys_the_laws(newton, t
 
 # -- a loss -------------------------------------------------------------------------------------------------------------
 
+SIGMOID = MixtureOfExperts(SigmoidGate([0.5, -0.5], [[2.0], [-1.0]]), LinearExpert([[2.0], [-1.0]], [2.0, 4.0]), [0.1, 0.2])
+MOVED = MixtureOfExperts(SIGMOID.gate, LinearExpert([[2.0], [-1.5]], [2.0, 4.0]), SIGMOID.variance)
+LINE = Uniform((0.0,), (1.0,))
+STUDY = """
+from dataclasses import replace
+
+from study_cases import MLE
+from moetheory.study import Simulation
+
+SIMULATION = Simulation("Own loss", "0000.00000", (replace(MLE, checks=(WORST,)),))
+"""
+
 
 @pytest.fixture
-def worst_atom(tmp_path, monkeypatch):
-    """The documented loss, from a folder that is part of the package while a test runs."""
-    (tmp_path / "worst_atom.py").write_text(LOSS)
-    monkeypatch.setattr(losses, "__path__", [*losses.__path__, str(tmp_path)])
-    losses.names.cache_clear()
-    yield losses.by_name("worst_atom")
-    del sys.modules["moetheory.losses.worst_atom"]
-    losses.names.cache_clear()
+def study(tmp_path):
+    """The documented loss in a simulation file, run by two processes into a store, changed by an edit."""
+
+    def run(edit=lambda text: text):
+        (tmp_path / "own.py").write_text(edit(LOSS) + STUDY)
+        (simulation,) = load([tmp_path / "own.py"])
+        store = Store(tmp_path / "store")
+        run_simulations([simulation], store, Settings("quick"), Workers(2))
+        return simulation.claims[0].checks[0], store.read("fits"), store.read("measures")
+
+    return run
 
 
-SIGMOID = MixtureOfExperts(SigmoidGate([0.5, -0.5], [[2.0], [-1.0]]), LinearExpert([[2.0], [-1.0]], [2.0, 4.0]), [0.1, 0.2])
+def test_the_documented_loss_is_measured_by_worker_processes(study):
+    check, fits, measures = study()
+    worst_atom = by_quantity(check.quantity)
+    check_loss(worst_atom, MOVED.mixing_measure(), SIGMOID.mixing_measure())
+    assert worst_atom(MOVED.mixing_measure(), SIGMOID.mixing_measure()) == pytest.approx(0.5)
+    assert check.name == "worst_atom" and set(measures["quantity"]) == {check.quantity}
+    layout = layout_of(TRUTH)
+    values = [worst_atom(layout.unpack(np.array(point)).mixing_measure(), TRUTH.mixing_measure()) for point in fits["parameters"]]
+    np.testing.assert_allclose(measures["value"], values, rtol=1e-12)
 
 
-def test_the_documented_loss_obeys_the_laws_and_is_measured_by_its_name(worst_atom):
-    moved = MixtureOfExperts(SIGMOID.gate, LinearExpert([[2.0], [-1.5]], [2.0, 4.0]), SIGMOID.variance)
-    truth, estimate = SIGMOID.mixing_measure(), moved.mixing_measure()
-    check_loss(worst_atom, estimate, truth)
-    assert worst_atom(estimate, truth) == pytest.approx(0.5)
-    check_quantity("worst_atom", SIGMOID)
-    assert measure(SIGMOID, Uniform((0.0,), (1.0,)), 100, moved, ["worst_atom"]) == {"worst_atom": pytest.approx(0.5)}
+def test_a_loss_whose_code_changes_is_measured_anew_on_the_fits_that_are_there(study):
+    before, fits, once = study()
+    after, same, measures = study(lambda text: text.replace("return float(", "return 2 * float("))
+    assert after.quantity != before.quantity and after.name == before.name
+    pd.testing.assert_frame_equal(fits, same)
+    changed = measures[measures["quantity"] == after.quantity]["value"].to_numpy()
+    np.testing.assert_array_equal(changed, 2 * once["value"].to_numpy())
+    with pytest.raises(ValueError, match="worst_atom has other code now; run the simulation again"):
+        measure(SIGMOID, LINE, 100, SIGMOID, [before.quantity])
 
 
-def test_a_loss_that_is_not_there_stops_a_study_instead_of_giving_nan():
-    """A worker whose folder lacks the loss would fill the store with missing values."""
-    with pytest.raises(ValueError, match="unknown quantity 'worst_atom'"):
-        measure(SIGMOID, Uniform((0.0,), (1.0,)), 100, SIGMOID, ["worst_atom"])
-    for refused in (check_quantity, lambda quantity, truth: measure(truth, Uniform((0.0,), (1.0,)), 100, truth, [quantity])):
-        with pytest.raises(TypeError, match=r"need a name: a loss of one's own is a file in moetheory/losses"):
-            refused(lambda estimate, truth: 0.0, SIGMOID)
+def test_a_loss_that_nobody_has_stops_a_study_instead_of_giving_nan():
+    """A worker that lacks it would fill the store with missing values."""
+    cases = {"worst_atom": "unknown quantity 'worst_atom'", "own.no_module.worst.1": "load the simulation file"}
+    for quantity, words in cases.items():
+        with pytest.raises(ValueError, match=words):
+            measure(SIGMOID, LINE, 100, SIGMOID, [quantity])
+        with pytest.raises(ValueError, match=words):
+            check_quantity(quantity, SIGMOID)
+
+
+@pytest.mark.parametrize("loss", [lambda estimate, truth: 0.0, "worst", np.add, float], ids=["lambda", "text", "ufunc", "type"])
+def test_what_workers_cannot_find_is_no_loss(loss):
+    with pytest.raises(TypeError, match="need a function at the top of a simulation file"):
+        own_loss(loss)
+    with pytest.raises(TypeError, match=r"need a name: of a function it is moetheory.study.own_loss|unknown"):
+        check_quantity(loss if callable(loss) else 3, SIGMOID)

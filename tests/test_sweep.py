@@ -229,5 +229,5 @@ def test_a_gate_of_the_main_script_cannot_travel_to_workers(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("quantity", [lambda estimate, truth: 0.0, 3])
 def test_a_quantity_is_a_name(tmp_path, quantity):
-    with pytest.raises(TypeError, match=r"need a name: a loss of one's own is a file in moetheory/losses"):
+    with pytest.raises(TypeError, match=r"need a name: of a function it is moetheory.study.own_loss"):
         sweep({"n": [60]}, quantities=(quantity,), replicates=1, store=tmp_path)

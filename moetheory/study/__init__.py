@@ -18,6 +18,7 @@ _HOME = {
     "Recovery": "checks",
     "Fibre": "checks",
     "log_spaced": "claims",
+    "own_loss": "own_losses",
     "Store": "store",
     "StoreError": "store",
     "Settings": "run",

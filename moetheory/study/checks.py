@@ -12,6 +12,7 @@ from moetheory._integers import is_integer
 from moetheory.estimators.layout import layout_of
 from moetheory.rates import predicted_interval
 from moetheory.rates.slope import LOCATIONS
+from moetheory.study.own_losses import is_own, name_of
 
 
 class Evidence(enum.StrEnum):
@@ -29,8 +30,9 @@ class Check:
     Parameters
     ----------
     quantity : str
-        What is measured: a loss by its file name in ``moetheory/losses``, ``hellinger``, ``total_variation``, a
-        per-parameter error such as ``e2.eta_0.split``, ``efficiency.<coordinate>`` or ``likelihood_ratio``.
+        What is measured: a loss by its file name in ``moetheory/losses`` or by :func:`moetheory.study.own_loss`, ``hellinger``,
+        ``total_variation``, a per-parameter error such as ``e2.eta_0.split``, ``efficiency.<coordinate>`` or
+        ``likelihood_ratio``.
         ``e2.<block>.<group>`` and its like are errors of one block of parameters in one group of cells (``split``, ``single``,
         ``size2``, ``atom1``, ...), see :func:`moetheory.losses.parameters.parameter_errors`; ``shared_e2...`` those of shared
         experts.
@@ -48,6 +50,8 @@ class Check:
     @property
     def name(self) -> str:
         """Identifier inside the claim and in file names."""
+        if is_own(self.quantity):
+            return name_of(self.quantity)
         return self.quantity.replace(".", "-").replace("[", "").replace("]", "")
 
     def predicted(self, sizes: tuple[int, ...]) -> tuple[float, float]:

@@ -31,6 +31,7 @@ from moetheory.selection import classification_entropy, dendrogram, dendrogram_c
 from moetheory.status import Status
 from moetheory.study.density import distance, first_nodes, function_distance, means_at_nodes
 from moetheory.study.identity import content_id
+from moetheory.study.own_losses import by_quantity, is_own
 from moetheory.study.store import FROM_FITS
 
 PARAMETER_ERRORS = ("e2", "ep", "max", "bary", "mass", "function")
@@ -91,7 +92,10 @@ def check_cells(quantity: str, truth: Model, num_experts: int) -> None:
 
 def _check_name(quantity: str) -> None:
     if not isinstance(quantity, str):
-        raise TypeError(f"quantity {quantity!r}; need a name: a loss of one's own is a file in moetheory/losses.")
+        raise TypeError(f"quantity {quantity!r}; need a name: of a function it is moetheory.study.own_loss(function).")
+    if is_own(quantity):
+        by_quantity(quantity)
+        return
     single = (LIGHTEST_SHARE, GATE_RANGE, EFFECTIVE_PARAMETERS, FUNCTION_DISTANCE)
     known = [*losses.names(), *DENSITIES, *single, *FROM_FITS, *FROM_SAMPLE]
     to_projection = [f"{PROJECTION}.{name}" for name in (*losses.names(), FUNCTION_DISTANCE)]
@@ -132,6 +136,7 @@ def measure(
     if truth.family.has_parameters_of(fitted.family):
         target, estimate = truth.mixing_measure(), fitted.mixing_measure()
         values |= _loss_values(truth, target, estimate, wanted)
+        values |= {name: by_quantity(name)(estimate, target) for name in wanted if is_own(name)}
         if families & set(PARAMETER_ERRORS):
             values |= _parameter_errors(truth, target, inputs, fitted, estimate)
         if LIGHTEST_SHARE in wanted:

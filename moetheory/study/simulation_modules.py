@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from types import ModuleType
+from typing import Any
 
 Sources = Mapping[str, tuple[str, str]]
 """Text and path of the files of modules, by the names of these."""
@@ -38,8 +39,8 @@ def prepare(sources: Sources) -> None:
             execute(name, *source)
 
 
-def code_of(own: type) -> str:
-    """Hash of the code of a class and of all that it uses of its module; comments and layout have no part in it.
+def code_of(own: Any) -> str:
+    """Hash of the code of a class or function and of all that it uses of its module; comments and layout have no part in it.
 
     Empty where the code is not to be had, as in an interactive session.
     """
