@@ -33,7 +33,7 @@ OURS = {
     "sizes": {"quick": log_spaced(1e3, 4e3, 3), "standard": log_spaced(1e3, 31_623, 6), "paper": log_spaced(1e3, 1e6, 9)},
     "replicates": {"quick": 8, "standard": 30, "paper": 200},
 }
-DECISIVE = OURS | {"replicates": {"quick": 8, "standard": 1000, "paper": 1000}}
+DECISIVE = OURS | {"replicates": {"quick": 8, "standard": 1400, "paper": 1400}}
 PRINTED = {
     "sizes": {"quick": log_spaced(100, 1e4, 4), "standard": log_spaced(100, 31_623, 6), "paper": log_spaced(100, 1e5, 13)},
     "replicates": {"quick": 10, "standard": 40, "paper": 40},
