@@ -32,6 +32,7 @@ from moetheory.gating import AbstractGate
 from moetheory.gating._softplus import log_logistic, log_softplus, softplus
 from moetheory.gating.competition import FORMS
 from moetheory.testing import SHAPES, check_gate, concrete_classes, seeds
+from moetheory.testing.links import check_factors
 
 GATES = concrete_classes(gating, AbstractGate)
 KINDS = [kind for gate in GATES for kind in gate.kinds()]
@@ -130,6 +131,18 @@ def test_softplus_and_its_derivatives_are_exact_to_rounding(value):
     slope, bend = jax.vmap(jax.grad(softplus)), jax.vmap(jax.grad(jax.grad(softplus)))
     np.testing.assert_allclose(slope(value), expit(value), rtol=1e-13)
     np.testing.assert_allclose(bend(value), expit(value) * expit(-value), rtol=1e-13, atol=1e-16)
+
+
+FACTORED = [kind for kind in KINDS if type(kind.prototype).factored_link is not AbstractGate.factored_link]
+
+
+@pytest.mark.parametrize("kind", FACTORED, ids=str)
+@given(value=st.one_of(st.floats(-1e3, 1e3), st.floats(-1e-300, 1e-300)))
+def test_factored_links_are_the_links_far_out_and_next_to_zero(kind, value):
+    """Where an exponential alone would be zero or infinite, too."""
+    predictors = [0.3] * len(kind.predictors)
+    arguments, known = (predictors, {"response": jnp.asarray(value)}) if kind.part.responsive else ([jnp.asarray(value)], {})
+    check_factors(kind.prototype.link, kind.prototype.factored_link, arguments, known)
 
 
 @given(intercept=arrays(float, 2, elements=st.floats(-3, 3)), copies=st.integers(1, 4))

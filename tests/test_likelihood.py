@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moetheory import Sample
+from moetheory import CompetitionGate, LinearExpert, MixtureOfExperts, Sample, SigmoidGate, sampling
 from moetheory.estimators import lanes
 from moetheory.estimators.derivatives import stacked
 from moetheory.estimators.layout import Layout
@@ -110,6 +110,26 @@ def test_log_likelihood_is_the_total():
     sample, vector = problem(layout, 3)
     total = log_likelihood(layout, vector, rows_of([sample], 0))
     np.testing.assert_allclose(total, -SIZE * of_vector(layout, vector, sample.x, sample.y), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("gate", "intercepts"),
+    [
+        (SigmoidGate([-900.0, -905.0], [[3.0], [-2.0]]), [0.0, 1.0]),
+        (SigmoidGate([900.0, -900.0], [[3.0], [-2.0]]), [0.0, 1.0]),
+        (CompetitionGate("softplus", "normalised"), [-400.0, -402.0]),
+        (CompetitionGate("softplus", "exponential"), [900.0, -900.0]),
+        (CompetitionGate("abs", "normalised"), [1e-200, 1e100]),
+        (CompetitionGate("square", "normalised"), [1e5, 1e-60]),
+    ],
+)
+def test_weights_that_no_exponential_holds(gate, intercepts):
+    model = MixtureOfExperts(gate, LinearExpert([[0.0], [0.0]], intercepts), [0.5, 0.7])
+    layout = Layout(2, 1, model.family)
+    sample, _ = problem(layout, seed=0)
+    at = expansion(layout, layout.pack(model), rows_of([sample], 0))
+    assert float(at.value) == pytest.approx(-sampling.log_likelihood(model, sample) / SIZE, rel=1e-13)
+    assert np.isfinite(at.gradient).all()
 
 
 @given(truth=truths(num_experts=3, dimension=2, separated=False))

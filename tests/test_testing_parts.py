@@ -64,9 +64,23 @@ class _Underflowing(OwnSigmoid):
         return jnp.log(jax.nn.sigmoid(predictors[0]))
 
 
+class _Halved(OwnSigmoid):
+    def factored_link(self, *predictors, **known):
+        return self.link(*predictors), 0.5
+
+
+class _Vanishing(OwnSigmoid):
+    """Right, but a product of several such factors is zero."""
+
+    def factored_link(self, *predictors, **known):
+        return 0.0 * predictors[0], jax.nn.sigmoid(predictors[0])
+
+
 @pytest.mark.parametrize(
     ("broken", "law"),
     [
+        (_Halved, "exp of the link is factor times exp of exponent"),
+        (_Vanishing, "factors lie between 1/2 and 2"),
         (_Shifted, "a declared translation leaves the weights unchanged"),
         (_Straight, "second derivatives of the link are those of differences of its first"),
         (_Listening, "only a responsive gate depends on the response"),

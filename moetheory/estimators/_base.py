@@ -29,7 +29,7 @@ TIE = 1e-10
 _layout = lru_cache(Layout)
 """Kept with what it works out, which takes longer than its use in a fit of a small sample."""
 
-ALGORITHM = 11
+ALGORITHM = 12
 """Version of all that decides a fit besides its settings; raise it when a change moves fits by more than rounding.
 
 A store keeps to one version.

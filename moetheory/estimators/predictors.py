@@ -70,7 +70,7 @@ class Chunk(NamedTuple):
     def log_likelihood(self, counted: Float[Array, " chunk"]) -> Float[Array, ""]:
         """Sum of the log-densities of the rows that are counted (1, padding 0).
 
-        A ratio lies between 1 / (2k) and k, so products of several are safe, and one logarithm serves them all.
+        A ratio lies between 1 / (8k) and 4k, so products of several are safe, and one logarithm serves them all.
         """
         ratios = jnp.where(counted > 0, self.ratio, 1.0).reshape(FACTORS, -1)
         return jnp.sum(counted * self.peak) + jnp.sum(jnp.log(jnp.prod(ratios, axis=0)))
@@ -80,13 +80,14 @@ def look(layout: Layout, coefficients: Sequence[Coefficients], x, y) -> Chunk:
     """Responsibilities, weights, residuals and log-density of a chunk of observations."""
     seen = [_see(group, at, x, y) for group, at in zip(layout.groups, coefficients, strict=True)]
     peak = seen[0].peak if len(seen) == 1 else jnp.maximum(seen[0].peak, seen[1].peak)
-    joint = [jnp.exp(one.logit - peak) / one.gate_total for one in seen]
+    joint = [jnp.exp(one.logit - peak) * one.factor / one.gate_total for one in seen]
     total = sum(jnp.sum(terms, axis=0) for terms in joint)
-    groups = tuple(Atoms(terms / total, one.gate / one.gate_total, *one[4:]) for terms, one in zip(joint, seen, strict=True))
+    groups = tuple(Atoms(terms / total, one.gate / one.gate_total, *one[5:]) for terms, one in zip(joint, seen, strict=True))
     return Chunk(groups, peak, total / len(seen))
 
 
 class _Seen(NamedTuple):
+    factor: Any
     gate: Any
     gate_total: Any
     logit: Any
@@ -107,33 +108,41 @@ def _see(group: Group, at: Coefficients, x, y) -> _Seen:
     normal = -0.5 * (jnp.log(2 * jnp.pi) + at.log_variance[:, None] + residual**2 * inverse_variance)
     gate_in = linear_predictors(group.gate, at.gate, x)
     term = group.gate.prototype.term(x)
-    affinity = affinities(group.gate, at.gate, gate_in, mean, x, term)
-    gate_peak = 0.0 if group.gate.part.joint else jnp.max(affinity, axis=0)
-    gate = jnp.exp(affinity - gate_peak)
+    exponent, factor = factored_affinities(group.gate, at.gate, gate_in, mean, x, term)
+    gate_peak = 0.0 if group.gate.part.joint else jnp.max(exponent, axis=0)
+    gate = jnp.exp(exponent - gate_peak) * factor
     gate_total = 1.0 if group.gate.part.joint else jnp.sum(gate, axis=0)
-    logit = affinity + normal - gate_peak
-    return _Seen(gate, gate_total, logit, jnp.max(logit, axis=0), residual, inverse_variance, gate_in, expert_in, mean, term)
+    logit = exponent + normal - gate_peak
+    peak = jnp.max(logit, axis=0)
+    return _Seen(factor, gate, gate_total, logit, peak, residual, inverse_variance, gate_in, expert_in, mean, term)
 
 
 def affinity_link(gate: Kind, term: Any) -> Callable:
     """Log-affinity as a function of the gate's predictors and, for responsive gates, the mean, in that order."""
-    link = partial(gate.prototype.link, **named_term(term))
+    return _of_inputs(gate, gate.prototype.link, term)
+
+
+def _of_inputs(gate: Kind, link: Callable, term: Any) -> Callable:
+    """A link of a gate as a function of its predictors and, for responsive gates, the mean."""
+    link = partial(link, **named_term(term))
     if gate.part.responsive:
         return lambda *inputs: link(*inputs[:-1], response=inputs[-1])
     return link
 
 
-def affinities(gate: Kind, coefficients, inputs, mean, x, term):
-    """Log-affinities at a chunk, (k, chunk); minus infinity where a top-K choice leaves an atom out."""
-    link = affinity_link(gate, term)
-    affinity = link(*inputs, mean) if gate.part.responsive else link(*inputs)
+def factored_affinities(gate: Kind, coefficients, inputs, mean, x, term):
+    """Exponents a and factors f with exp A = f e^a at a chunk, (k, chunk); a is -inf where a top-K choice leaves an atom out."""
+    inputs = (*inputs, mean) if gate.part.responsive else inputs
+    exponent, factor = _of_inputs(gate, gate.prototype.factored_link, term)(*inputs)
+    if exponent is not inputs[0]:
+        exponent, factor = lax.optimization_barrier((exponent, factor))
     top_k = gate.prototype.top_k
     if top_k is None:
-        return affinity
+        return exponent, factor
     part = gate.build(coefficients)
     scores = jax.vmap(jax.vmap(lambda atom, row, response: atom.score(row, response), (None, 1, 0)), (0, None, 0))
     mean = jnp.broadcast_to(mean, (len(mean), x.shape[1]))
-    return jnp.where(_chosen(scores(part, x, mean), top_k), affinity, -jnp.inf)
+    return jnp.where(_chosen(scores(part, x, mean), top_k), exponent, -jnp.inf), factor
 
 
 def _chosen(scores: Float[Array, "k chunk"], top_k: int) -> Bool[Array, "k chunk"]:
@@ -189,8 +198,12 @@ def gated(group: Group, at: Coefficients, x) -> Gated:
     gate_in, expert_in = linear_predictors(group.gate, at.gate, x), linear_predictors(group.expert, at.expert, x)
     mean = jnp.broadcast_to(group.expert.prototype.link(*expert_in), (group.atoms, x.shape[1]))
     term = group.gate.prototype.term(x)
-    affinity = affinities(group.gate, at.gate, gate_in, mean, x, term)
-    weight = jax.nn.softmax(affinity, axis=0) if group.gate.part.normalised else jnp.exp(affinity)
+    exponent, factor = factored_affinities(group.gate, at.gate, gate_in, mean, x, term)
+    if group.gate.part.normalised:
+        weight = jnp.exp(exponent - jnp.max(exponent, axis=0)) * factor
+        weight = weight / jnp.sum(weight, axis=0)
+    else:
+        weight = jnp.exp(exponent) * factor
     return Gated(gate_in, expert_in, weight, mean, term)
 
 

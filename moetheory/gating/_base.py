@@ -34,6 +34,13 @@ class AbstractAffinity(AbstractPart):
     def link(self, *predictors, response=None, term=None):
         """Log-affinity from the linear predictors, the expert's response and the input's term; elementwise, options only."""
 
+    def factored_link(self, *predictors, **known):
+        r"""Numbers a and f with :math:`e^A = f e^a`, f between 1/2 and 2, for a link whose logarithm would only be undone.
+
+        Weights come from these, derivatives from the link; what is known besides the predictors is passed as to the link.
+        """
+        return self.link(*predictors, **known), 1.0
+
     @property
     def kinked(self) -> bool:
         """Whether the weights are not differentiable everywhere."""

@@ -1,4 +1,4 @@
-"""The softplus function with derivatives that cost one logistic function; those of ``jnp.logaddexp`` take a logarithm each."""
+"""The softplus and logistic functions: derivatives cost one logistic function, those of ``jnp.logaddexp`` a logarithm each."""
 
 from __future__ import annotations
 
@@ -23,6 +23,24 @@ softplus.defjvps(lambda tangent, _, value: tangent * jax.nn.sigmoid(value))
 def log_softplus(value):
     r""":math:`\log \log(1 + e^h)`, elementwise; h itself where that is the same to rounding, also below the smallest number."""
     return jnp.where(value < LINEAR_BELOW, value, jnp.log(jnp.maximum(softplus(value), SMALLEST_RESPONSE)))
+
+
+def factored_logistic(value):
+    r"""Numbers a and f with :math:`\sigma(u) = f e^a` and f between 1/2 and 1, elementwise."""
+    return jnp.minimum(value, 0.0), 1.0 / (1.0 + jnp.exp(-jnp.abs(value)))
+
+
+def factored_softplus(value):
+    r"""Numbers a and f with :math:`\log(1 + e^h) = f e^a` and f between 1/2 and 1, elementwise; f is one where a is h."""
+    exponent, factor = factored(softplus(value))
+    low = value < LINEAR_BELOW
+    return jnp.where(low, value, exponent), jnp.where(low, 1.0, factor)
+
+
+def factored(value):
+    """Numbers a and f with max(value, smallest response) = f e^a and f between 1/2 and 1, elementwise."""
+    factor, power = jnp.frexp(jnp.maximum(value, SMALLEST_RESPONSE))
+    return power * jnp.log(2.0), factor
 
 
 def log_logistic(value):

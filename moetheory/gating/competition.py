@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 from moetheory._arrays import as_floats
 from moetheory._parts import Kind
 from moetheory.gating._base import AbstractGate
-from moetheory.gating._softplus import SMALLEST_RESPONSE, log_softplus, softplus
+from moetheory.gating._softplus import SMALLEST_RESPONSE, factored, factored_softplus, log_softplus, softplus
 
 RESPONSES: dict[str, Callable] = {
     "softplus": softplus,
@@ -99,6 +99,17 @@ class CompetitionGate(AbstractGate):
             return log_softplus(response)
         value = RESPONSES[self.response](response)
         return value if self.form == "exponential" else jnp.log(jnp.maximum(value, SMALLEST_RESPONSE))
+
+    def factored_link(self, *predictors, response=None, term=None):
+        exponent, factor = self._factored_strength(response)
+        return (exponent + predictors[0] if predictors else exponent), factor
+
+    def _factored_strength(self, response):
+        if self.form == "normalised":
+            return factored_softplus(response) if self.response == "softplus" else factored(RESPONSES[self.response](response))
+        if self.response == "softplus":
+            return jnp.maximum(response, 0.0), 1.0 + jnp.exp(-jnp.abs(response))
+        return RESPONSES[self.response](response), 1.0
 
     def score(self, x, response=None):
         """The response r(h), or h where that has the same order: softplus of two low responses may be one number."""

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from moetheory._arrays import as_floats
 from moetheory._parts import Kind
 from moetheory.gating._base import AbstractGate
-from moetheory.gating._softplus import log_logistic
+from moetheory.gating._softplus import factored_logistic, log_logistic
 from moetheory.gating.sigmoid import SigmoidGate
 
 
@@ -58,6 +58,9 @@ class UnnormalisedSigmoidGate(AbstractGate):
 
     def link(self, *predictors, response=None, term=None):
         return log_logistic(predictors[0])
+
+    def factored_link(self, *predictors, response=None, term=None):
+        return factored_logistic(predictors[0])
 
     def score(self, x, response=None):
         return jnp.dot(self.slope, x)

@@ -62,6 +62,14 @@ def check_kinks(link: Callable, predictors: int) -> None:
         require(law, np.abs(jumps) <= SMOOTH * (1 + size), advice, argument=moving, jumps=jumps, between=ends)
 
 
+def check_factors(link: Callable, factored_link: Callable, columns: Sequence[jax.Array], known: Mapping[str, jax.Array]) -> None:
+    """Assert that a factored link is the link, by factors that neither vanish nor grow."""
+    exponent, factor = factored_link(*columns, **known)
+    law, advice = "exp of the link is factor times exp of exponent", "see factored_link, or leave it out"
+    require_close(law, exponent + np.log(factor), link(*columns, **known), ACTING, advice)
+    require("factors lie between 1/2 and 2", (factor >= 0.5) & (factor <= 2.0), advice, factor=factor)
+
+
 def _slope(function: Callable, position: int) -> Callable:
     """Derivative of an elementwise function of several columns in one of them."""
 

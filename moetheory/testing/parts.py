@@ -18,7 +18,7 @@ from moetheory.models import MixtureOfExperts, log_affinities
 from moetheory.regression import RegressionMixture
 from moetheory.testing._require import checked_inputs, require, require_close, require_number
 from moetheory.testing.declared import EXACT, check_normaliser, check_symbols, check_units
-from moetheory.testing.links import ACTING, check_kinks, check_link
+from moetheory.testing.links import ACTING, check_factors, check_kinks, check_link
 
 INVARIANT = 1e-9
 VISIBLE = 1e-6
@@ -38,9 +38,10 @@ def check_gate(gate: AbstractGate, x: ArrayLike) -> None:
     atoms; a common shift of a field over all atoms leaves the weights unchanged if, and only if, the gate declares it; their
     gradient is finite; the affinity is the link of the acting gate at its linear predictors, and depends on the response of an
     expert only if the gate is ``responsive``; the link acts on every number alone, with the first and second derivatives that
-    its differences have, and no kinks that the gate does not declare; fields have symbols of their own; weights stay the same
-    in other units of the inputs, as far as the gate says that it can follow; :meth:`divided` divides the masses and changes
-    nothing else, by ones nothing at all; :meth:`start` gives finite coefficients, one row per atom.
+    its differences have, no kinks that the gate does not declare, and the exponential of the factored link; fields have symbols
+    of their own; weights stay the same in other units of the inputs, as far as the gate says that it can follow;
+    :meth:`divided` divides the masses and changes nothing else, by ones nothing at all; :meth:`start` gives finite
+    coefficients, one row per atom.
 
     Declared shifts are tried on the gate itself. That no other shift leaves the weights unchanged is tried on three atoms of
     the example of its kind with two inputs, since at special parameters, such as equal atoms, more is invariant (not with
@@ -320,6 +321,7 @@ def _check_affinity(gate: AbstractGate, x) -> None:
             require_close(law, table(function, responses - 2.0), table(function, responses), 0.0, advice, x=x)
     known = {"response": responses, **named_term(acting.term(x.T))}
     known, columns = {name: jnp.repeat(value, count) for name, value in known.items()}, _columns(predictors)
+    check_factors(acting.link, acting.factored_link, columns, known)
     if gate.responsive:
         check_link(_with_response(acting.link), [*columns, known.pop("response")], known)
     else:
