@@ -47,6 +47,10 @@ class AbstractPart(Module):
     """Name of every array field in the mixing measure, such as ``{"slope": "beta_1"}``."""
 
     def __check_init__(self) -> None:
+        for name in self.present():
+            if isinstance(value := getattr(self, name), list | tuple):
+                advice = f"Declare it as {name}: Any = eqx.field(converter=as_floats)."
+                raise TypeError(f"{type(self).__name__}: {name}={value!r} is no array. {advice}")
         shapes = {name: np.shape(getattr(self, name)) for name in self.present()}
         wrong = [name for name, shape in shapes.items() if len(shape) != 1 + (name in PER_INPUT)]
         wide = {shape[1:] for name, shape in shapes.items() if name in PER_INPUT}

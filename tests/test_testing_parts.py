@@ -257,3 +257,8 @@ def test_classes_in_place_of_parts_are_refused():
         check_gate(SoftmaxGate, INPUTS)
     with pytest.raises(TypeError, match="need experts with parameters, such as LinearExpert.example"):
         check_expert(LinearExpert, INPUTS)
+
+
+def test_lists_in_fields_that_convert_nothing_are_refused():
+    with pytest.raises(TypeError, match=r"intercept=\[0\.0, 1\.0\] is no array\. Declare it as intercept: Any = eqx\.field"):
+        OwnSigmoid([0.0, 1.0], [[1.0], [0.0]])
