@@ -13,6 +13,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import expit, log_expit, softmax
+from scipy.stats import norm
 
 from moetheory import (
     CompetitionGate,
@@ -30,6 +31,7 @@ from moetheory import (
 )
 from moetheory.gating import AbstractGate
 from moetheory.gating._softplus import log_logistic, log_softplus, softplus
+from moetheory.gating.activated_temperature import GATE_ACTIVATIONS
 from moetheory.gating.competition import FORMS
 from moetheory.testing import SHAPES, check_gate, concrete_classes, seeds
 from moetheory.testing.links import check_factors
@@ -143,6 +145,15 @@ def test_factored_links_are_the_links_far_out_and_next_to_zero(kind, value):
     predictors = [0.3] * len(kind.predictors)
     arguments, known = (predictors, {"response": jnp.asarray(value)}) if kind.part.responsive else ([jnp.asarray(value)], {})
     check_factors(kind.prototype.link, kind.prototype.factored_link, arguments, known)
+
+
+@given(value=arrays(float, 5, elements=st.floats(-36, 36)))
+def test_the_gelu_of_gates_and_its_derivatives_are_exact_to_rounding(value):
+    gelu = GATE_ACTIVATIONS["gelu"]
+    np.testing.assert_array_equal(gelu(value), jax.nn.gelu(value, approximate=False))
+    slope, bend = jax.vmap(jax.grad(gelu)), jax.vmap(jax.grad(jax.grad(gelu)))
+    np.testing.assert_allclose(slope(value), norm.cdf(value) + value * norm.pdf(value), rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(bend(value), (2 - value**2) * norm.pdf(value), rtol=1e-12, atol=1e-15)
 
 
 @given(intercept=arrays(float, 2, elements=st.floats(-3, 3)), copies=st.integers(1, 4))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+import math
 from typing import Any, ClassVar, final
 
 import equinox as eqx
@@ -17,7 +17,21 @@ from moetheory.gating._base import AbstractAffinity, AbstractGate
 from moetheory.gating.softmax import SoftmaxGate
 from moetheory.gating.temperature import check_temperature
 
-GATE_ACTIVATIONS = {"tanh": jnp.tanh, "logistic": jax.nn.sigmoid, "gelu": partial(jax.nn.gelu, approximate=False)}
+
+@jax.custom_jvp
+def _normal_distribution(value):
+    # Behind the barrier lest XLA compute it anew for every derivative that it is a factor of.
+    return jax.lax.optimization_barrier(0.5 * jax.lax.erfc(-math.sqrt(0.5) * value))
+
+
+_normal_distribution.defjvps(lambda tangent, _, value: tangent * jnp.exp(-0.5 * value * value) / math.sqrt(2 * math.pi))
+
+
+def _gelu(value):
+    return value * _normal_distribution(value)
+
+
+GATE_ACTIVATIONS = {"tanh": jnp.tanh, "logistic": jax.nn.sigmoid, "gelu": _gelu}
 
 
 @final
