@@ -74,9 +74,15 @@ def _version(name: str) -> str:
 
 
 def _commit() -> str:
-    """The commit measured, with a mark where files differ from it."""
-    command = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    """The commit measured, with a mark where files other than the results differ from it."""
+    commit = _git("describe", "--always", "--exclude", "*")
+    differs = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RESULTS}")
+    return f"{commit}-dirty" if differs else commit or "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=RESULTS.parent, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _processor() -> str:
