@@ -76,7 +76,7 @@ def _version(name: str) -> str:
 def _commit() -> str:
     """The commit measured, with a mark where files other than the results differ from it."""
     commit = _git("describe", "--always", "--exclude", "*")
-    differs = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RESULTS}")
+    differs = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", f":!{RESULTS.name}")
     return f"{commit}-dirty" if differs else commit or "unknown"
 
 
