@@ -3,9 +3,9 @@
     python benchmarks/scaling.py [--largest 10000000] [--repeats 5]
 
 Time of a replicate of a block (drawn, fitted, measured; k = 2, d = 1, near-truth start) and of one fit alone from n = 1e4 up,
-their exponents in n by least squares of logarithms, the time of 64 and 512 replicates, and of one worker against two, for 2,000 replicates and for 8,000. Memory
-(Linux only) is that of a process that draws, fits and measures one block: the peak of what it holds itself, and with the pages
-of its temporary files, which the system takes back at need.
+their exponents in n by least squares of logarithms, the time of 64 and 512 replicates, and of one worker against two, for 2,000
+replicates and for 8,000. Memory (Linux only) is that of a process that draws, fits and measures one block: the peak of what it
+holds itself, and with the pages of its temporary files, which the system takes back at need.
 """
 
 from __future__ import annotations
