@@ -24,12 +24,21 @@ PER_INPUT = (SLOPE, CENTRE, SPREAD)
 """Names of the fields of shape (k, d); every other array field has shape (k,)."""
 RESERVED_SYMBOLS = ("log_mass", "log_omega", "nu", "tau")
 """Of masses and variances; parameters of gates and experts have others."""
+LONG = 60
+"""Arrays of more numbers are shown by their ends."""
 
 
 class Module(eqx.Module):
-    """A module whose methods are plain bound methods, so that ``jax.jit`` takes them; equinox makes a module of each."""
+    """A module whose methods are plain bound methods, so that ``jax.jit`` takes them; equinox makes a module of each.
+
+    It is shown with its numbers; equinox shows the shapes of arrays.
+    """
 
     __getattribute__ = object.__getattribute__
+
+    def __repr__(self) -> str:
+        with np.printoptions(threshold=LONG, edgeitems=2):
+            return eqx.tree_pformat(self, short_arrays=False)
 
 
 class AbstractPart(Module):

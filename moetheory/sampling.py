@@ -13,7 +13,7 @@ from moetheory.inputs import InputLaw, check_inputs
 from moetheory.regression import Model, RegressionMixture
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Sample:
     """Inputs and responses of n observations.
 
@@ -27,8 +27,8 @@ class Sample:
     Examples
     --------
     >>> import numpy as np
-    >>> Sample(x=np.zeros((3, 1)), y=np.zeros(3)).size
-    3
+    >>> Sample(x=np.zeros((3, 1)), y=np.zeros(3))
+    Sample(x of shape (3, 1), y of shape (3,))
     """
 
     x: np.ndarray
@@ -47,6 +47,9 @@ class Sample:
             raise ValueError(f"{bad} entries are NaN or infinite; need finite numbers: drop or impute those rows.")
         object.__setattr__(self, "x", x)
         object.__setattr__(self, "y", y)
+
+    def __repr__(self) -> str:
+        return f"Sample(x of shape {self.x.shape}, y of shape {self.y.shape})"
 
     @property
     def size(self) -> int:

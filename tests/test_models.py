@@ -78,6 +78,12 @@ def test_common_factor_fibre(u):
     assert np.abs(values[0] - values[1]).max() < 1e-12
 
 
+def test_models_are_shown_with_their_numbers():
+    assert "slope=array([[-2.],\n" in repr(TRUTH) and "variance=array([0.25, 0.5 ])" in repr(TRUTH)
+    large = MixtureOfExperts(SoftmaxGate.example(40, 8), LinearExpert.example(40, 8), np.ones(40))
+    assert "..." in repr(large) and len(repr(large)) < 3000
+
+
 def test_tails_do_not_underflow():
     x, y = np.array([0.0]), 1e4
     expected = np.log(1 / 3) + norm.logpdf(y, -1, np.sqrt(0.5))
