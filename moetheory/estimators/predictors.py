@@ -131,7 +131,10 @@ def _of_inputs(gate: Kind, link: Callable, term: Any) -> Callable:
 
 
 def factored_affinities(gate: Kind, coefficients, inputs, mean, x, term):
-    """Exponents a and factors f with exp A = f e^a at a chunk, (k, chunk); a is -inf where a top-K choice leaves an atom out."""
+    """Exponents a and factors f with exp A = f e^a at a chunk, (k, chunk); a is -inf where a top-K choice leaves an atom out.
+
+    What is more than a predictor is kept behind a barrier, lest every user compute it anew.
+    """
     inputs = (*inputs, mean) if gate.part.responsive else inputs
     exponent, factor = _of_inputs(gate, gate.prototype.factored_link, term)(*inputs)
     if exponent is not inputs[0]:

@@ -9,9 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from moetheory._integers import is_integer
-
-LONG = 24
-"""Arrays of more numbers are shown by their ends."""
+from moetheory._parts import LONG
 
 
 def require(law: str, holds: Any, advice: str, **values: Any) -> None:
