@@ -343,7 +343,9 @@ def test_provenance_counts_the_runs_of_the_store_by_revision_and_device(tmp_path
     counted = [{"runs": 1, "first": early.pop("utc"), "last": "2026-01-01T00:00:00+00:00"}]
     counted += [{"runs": 2, "first": late.pop("utc"), "last": "2026-01-03T00:00:00+00:00"}]
     assert provenance["runs"] == [one | count for one, count in zip((early, late), counted, strict=True)]
-    assert (provenance["versions"], provenance["platform"]) == ({"numpy": "2"}, "here")
+    assert (provenance["versions"], provenance["platform"], provenance["algorithm"]) == ({"numpy": "2"}, "here", None)
+    case.store.put_document("algorithm", {"version": 7})
+    assert case.results()[0].provenance["algorithm"] == 7
 
 
 def test_evaluation_never_imports_jax(tmp_path):

@@ -67,7 +67,7 @@ def test_what_counts_as_below():
 def test_a_second_fit_that_is_worse_does_not_count(monkeypatch):
     ends = iter([[SimpleNamespace(log_likelihood=-10.0)], [SimpleNamespace(log_likelihood=-12.0)]])
     monkeypatch.setattr(block, "_fits_by", lambda *arguments: next(ends))
-    cell = SimpleNamespace(estimator=SimpleNamespace(on_all_rows=lambda size: True), size=9, holds_truth=True)
+    cell = SimpleNamespace(estimator=SimpleNamespace(on_all_rows=lambda size: True), size=9, holds_truth=True, is_exact=True)
     assert block.fits_of(cell, [None], [0], [-5.0])[0].log_likelihood == -10.0
 
 

@@ -29,7 +29,7 @@ TIE = 1e-10
 _layout = lru_cache(Layout)
 """Kept with what it works out, which takes longer than its use in a fit of a small sample."""
 
-ALGORITHM = 12
+ALGORITHM = 13
 """Version of all that decides a fit besides its settings; raise it when a change moves fits by more than rounding.
 
 A store keeps to one version.
@@ -72,6 +72,10 @@ class AbstractEstimator(abc.ABC):
     def on_all_rows(self, count: int) -> AbstractEstimator | None:
         """The same with all rows at once, where it looks at parts of a sample of ``count`` rows first; None where it does not."""
         return None
+
+    def alike_at_all_sizes(self) -> AbstractEstimator:
+        """The same with the same search at every sample size, unless its settings ask for another."""
+        return self
 
     def fit(
         self,

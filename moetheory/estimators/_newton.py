@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import sys
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -30,6 +31,9 @@ class AbstractNewton(AbstractEstimator):
 
     def on_all_rows(self, count):
         return replace(self, parts_from=count + 1) if count >= self._parts_from else None
+
+    def alike_at_all_sizes(self):
+        return replace(self, parts_from=sys.maxsize) if self.parts_from is None else self
 
     @property
     def _parts_from(self) -> int:

@@ -35,8 +35,8 @@ class LeastSquares(AbstractNewton):
     max_steps : int
         Newton steps per start.
     parts_from : int, optional
-        Sample size from which a start runs on parts of the rows first, and starts that meet there go on as one; 16,384 by
-        default. Some samples have a higher maximum that only all rows at once find, or only parts.
+        Sample size from which a start runs on parts of the rows first, and starts that meet there go on as one. None: from
+        16,384 on, but in studies of models with atoms to spare never; see :class:`MaximumLikelihood`.
 
     Notes
     -----

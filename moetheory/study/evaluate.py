@@ -63,9 +63,9 @@ def evaluate_claims(store: Store, label: str, simulations: Sequence[str] | None 
         raise StoreError(f"{store.path} holds no claims of {wanted} (it holds {held}); run them first.")
     ids = sorted({name for one in documents for name in one["cells"].values()})
     fits, measures = store.read("fits", ids), store.read("measures", ids)
-    runs = list(store.documents("run-").values())
+    made = _made(store)
     documents.sort(key=lambda one: (one["simulation"], one["order"]))
-    return [_claim(one, fits, measures, runs) for one in documents]
+    return [_claim(one, fits, measures, made) for one in documents]
 
 
 def _is_current(document: Mapping[str, Any], lists: Mapping[str, Mapping[str, Any]]) -> bool:
@@ -73,7 +73,7 @@ def _is_current(document: Mapping[str, Any], lists: Mapping[str, Mapping[str, An
     return latest is None or document["claim"] in latest["claims"]
 
 
-def _claim(document: Mapping[str, Any], fits: pd.DataFrame, measures: pd.DataFrame, runs) -> ClaimResult:
+def _claim(document: Mapping[str, Any], fits: pd.DataFrame, measures: pd.DataFrame, made: Mapping[str, Any]) -> ClaimResult:
     mine = _below_truth(document, _rows_of(document, fits, document["fit_id"]))
     measured = _rows_of(document, measures, document["fit_id"])
     status = mine[["n", "replicate", "status"]]
@@ -91,7 +91,7 @@ def _claim(document: Mapping[str, Any], fits: pd.DataFrame, measures: pd.DataFra
         statuses=_shares(mine, "status"),
         patterns=_shares(mine, "cell_pattern"),
         checks=checks,
-        provenance=_provenance(document, mine, runs),
+        provenance=_provenance(document, mine) | made,
     )
 
 
@@ -119,12 +119,17 @@ def _shares(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     return counts
 
 
-def _provenance(document: Mapping[str, Any], rows: pd.DataFrame, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    runs = sorted(runs, key=lambda run: run["utc"])
-    newest = {name: (runs[-1] if runs else {}).get(name) for name in ("versions", "platform")}
-    made = {"runs": runs_by_code(runs), **newest}
+def _provenance(document: Mapping[str, Any], rows: pd.DataFrame) -> dict[str, Any]:
     own = {name: document[name] for name in ("preset", "seed", "replicates", "fit_id", "cells", "paper")}
-    return own | {"fits": len(rows), "fitting_seconds": round(float(rows["seconds"].sum()), 1), **made}
+    return own | {"fits": len(rows), "fitting_seconds": round(float(rows["seconds"].sum()), 1)}
+
+
+def _made(store: Store) -> dict[str, Any]:
+    """Version of the algorithm, runs, and versions and platform of the newest."""
+    runs = sorted(store.documents("run-").values(), key=lambda run: run["utc"])
+    newest = {name: (runs[-1] if runs else {}).get(name) for name in ("versions", "platform")}
+    algorithm = store.documents("algorithm").get("algorithm", {}).get("version")
+    return {"algorithm": algorithm, "runs": runs_by_code(runs), **newest}
 
 
 def runs_by_code(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
